@@ -1,0 +1,5 @@
+"""Checks of the release as a whole."""
+
+from safegen_detectors.cohort.metadata import MetadataDetector
+
+__all__ = ["MetadataDetector"]

@@ -1,0 +1,97 @@
+"""The check that the table of a release's scans looks like the reference's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_safegen import (
+    Fitted,
+    Measure,
+    NotJudged,
+    Profile,
+    ReleaseTarget,
+    Rule,
+    ScanTarget,
+    Scope,
+    Score,
+)
+from safegen_detectors.cohort.judge import Outcome, judge
+from safegen_detectors.cohort.suite import Expectation, derive, load_suite
+from safegen_detectors.cohort.table import frame_of
+from safegen_detectors.cohort.words import failure, measure_names
+
+RULES: Mapping[str, Rule] = {
+    "critical.*": Rule(fail_above=0.0, source="expectation of severity critical"),
+    "warning.*": Rule(warn_above=0.0, source="expectation of severity warning"),
+}
+
+
+@dataclass(frozen=True)
+class MetadataDetector:
+    """Judges the table of scans by expectations, derived from the reference or the user's own.
+
+    `suite` is a file of expectations as `json.dump(suite.to_json_dict(), file)` of
+    great-expectations writes it; it takes the place of the derived ones.
+    """
+
+    suite: Path | None = None
+
+    name = "metadata"
+    version = "1"
+    scope = Scope.RELEASE
+    needs_profile = True
+    rules = RULES
+
+    def __post_init__(self) -> None:
+        # A user who says what to expect needs no reference; the fields stay frozen.
+        object.__setattr__(self, "needs_profile", self.suite is None)
+
+    def fit(
+        self,
+        reference: Iterable[ScanTarget],
+        *,
+        seed: int,  # noqa: ARG002 - nothing here is random
+    ) -> Fitted:
+        """The expectations that the reference's table allows."""
+        return Fitted(facts={"expectations": derive([t.facts for t in reference if not t.problem])})
+
+    def score(
+        self,
+        targets: Sequence[ReleaseTarget],
+        profile: Profile | None,
+        *,
+        device: str,  # noqa: ARG002 - a table needs no accelerator
+    ) -> Sequence[Score]:
+        """A measure an expectation: the share of scans that fail it, 1 if it cannot be judged."""
+        expectations = self._expectations(profile)
+        return [_score(target.rows, expectations) for target in targets]
+
+    def _expectations(self, profile: Profile | None) -> Sequence[Expectation]:
+        if self.suite is not None:
+            return load_suite(self.suite)
+        if profile is None:
+            raise NotJudged("The check needs a reference or a suite of expectations.")
+        expectations: Sequence[Expectation] = profile.facts["expectations"]
+        return expectations
+
+
+def _score(
+    rows: Sequence[Mapping[str, float | str | None]], wanted: Sequence[Expectation]
+) -> Score:
+    if not rows:
+        raise NotJudged("The table of scans is empty, so no expectation can be judged.")
+    outcomes = judge(frame_of(rows), wanted)
+    targets = [str(row.get("target")) for row in rows]
+    measures = [
+        Measure(name, _share(outcome, len(rows)), "of the scans", failure(each, outcome, targets))
+        for name, each, outcome in zip(measure_names(wanted), wanted, outcomes, strict=True)
+    ]
+    return Score(None, tuple(measures))
+
+
+def _share(outcome: Outcome, count: int) -> float:
+    if outcome.passed:
+        return 0.0
+    return len(outcome.rows) / count if outcome.rows else 1.0

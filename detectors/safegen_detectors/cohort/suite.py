@@ -1,0 +1,135 @@
+"""Suites of expectations as JSON: derived from the reference's table, or read from a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_safegen import ProfileError, UsageProblem
+from safegen_detectors.cohort.table import with_body_axes
+from safegen_detectors.integrity.anatomy import DIRECTIONS, Row
+from safegen_detectors.integrity.ranges import AllowedRange, widened
+from safegen_detectors.integrity.reference import darkest, fields, in_hounsfield, sizes, spread
+
+Expectation = Mapping[str, Any]
+"""One expectation as great-expectations exports it: type, kwargs, severity, meta, notes."""
+
+CRITICAL, WARNING = "critical", "warning"
+
+INTENSITIES = ("minimum", "p1", "median", "p99", "maximum", "mean", "std")
+
+ESSENTIAL = (
+    *("target", "subject", "orientation", "stored_type"),
+    *(f"{name}_{axis}" for name in ("shape", "spacing") for axis in "ijk"),
+    *INTENSITIES,
+)
+"""Columns in which nothing may be unknown."""
+
+SCALE = {"p1": darkest, "std": spread}
+"""The intensities that tell whether CT is in Hounsfield units, and what each allows."""
+
+COUNTED = "Voxel size and field of view are judged; another number of voxels is worth a look."
+CONTENT = "On CT this depends on what is in the picture, so another range is worth a look, no more."
+ARBITRARY = "The scale of MR intensities is arbitrary, so another range is worth a look, no more."
+
+
+def derive(rows: Sequence[Row]) -> list[Expectation]:
+    """What the reference's table lets one expect of a release's."""
+    if not rows:
+        raise ProfileError(
+            "No reference scan can be read, so nothing can be expected of a release's table. "
+            "Check the folder given as --safegen-reference."
+        )
+    table = [with_body_axes(row) for row in rows]
+    return [
+        *(_expect("expect_column_values_to_not_be_null", name, CRITICAL) for name in ESSENTIAL),
+        _expect("expect_column_values_to_be_unique", "target", CRITICAL),
+        *_geometry(table),
+        *_in_sets(table),
+        *_intensities(table),
+    ]
+
+
+def _geometry(table: Sequence[Row]) -> Iterable[Expectation]:
+    for direction in DIRECTIONS:
+        for name, allowed in (("spacing", sizes), ("extent", fields)):
+            if values := _known(table, f"{name}_{direction}"):
+                yield _between(f"{name}_{direction}", allowed(values), CRITICAL)
+        if values := _known(table, f"shape_{direction}"):
+            yield _between(f"shape_{direction}", fields(values), WARNING, notes=COUNTED)
+
+
+def _in_sets(table: Sequence[Row]) -> Iterable[Expectation]:
+    for column, severity in (
+        ("modality", CRITICAL),
+        ("orientation", WARNING),
+        ("stored_type", WARNING),
+    ):
+        values = sorted({str(row[column]) for row in table if row.get(column)})
+        if values:
+            yield _expect("expect_column_values_to_be_in_set", column, severity, value_set=values)
+
+
+def _intensities(table: Sequence[Row]) -> Iterable[Expectation]:
+    fixed = in_hounsfield(table)
+    for column in INTENSITIES:
+        values = _known(table, column)
+        if values and fixed and column in SCALE:
+            yield _between(column, SCALE[column](values), CRITICAL)
+        elif values:
+            tolerance = 0.05 * max(abs(value) for value in values)
+            allowed = widened(values, tolerance=tolerance, few=5 * tolerance)
+            yield _between(column, allowed, WARNING, notes=CONTENT if fixed else ARBITRARY)
+
+
+def _known(table: Sequence[Row], column: str) -> list[float]:
+    values = (row.get(column) for row in table)
+    return [float(value) for value in values if isinstance(value, int | float)]
+
+
+def _between(column: str, allowed: AllowedRange, severity: str, *, notes: str = "") -> Expectation:
+    kwargs = {"min_value": allowed.low, "max_value": allowed.high}
+    expectation = _expect("expect_column_values_to_be_between", column, severity, **kwargs)
+    return {**expectation, "notes": notes} if notes else expectation
+
+
+def _expect(type_: str, column: str, severity: str, **kwargs: Any) -> Expectation:
+    return {"type": type_, "kwargs": {"column": column, **kwargs}, "severity": severity, "meta": {}}
+
+
+def load_suite(path: Path) -> list[Expectation]:
+    """The expectations of an exported suite.
+
+    Raises:
+        UsageProblem: no such file, not a suite, or one with row conditions.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise UsageProblem(f"The suite {path} cannot be read: {problem.strerror}.") from problem
+    except ValueError as problem:
+        raise UsageProblem(f"The suite {path} is not JSON ({problem}). {_EXPORT}") from problem
+    listed = content.get("expectations") if isinstance(content, dict) else None
+    if not isinstance(listed, list) or not listed:
+        raise UsageProblem(f"The file {path} holds no list 'expectations'. {_EXPORT}")
+    return [_checked(path, each) for each in listed]
+
+
+_EXPORT = "Write it with json.dump(suite.to_json_dict(), file)."
+
+
+def _checked(path: Path, expectation: Any) -> Expectation:
+    if (
+        not isinstance(expectation, dict)
+        or not isinstance(expectation.get("type"), str)
+        or not isinstance(expectation.get("kwargs"), dict)
+    ):
+        raise UsageProblem(f"An expectation in {path} has no 'type' or no 'kwargs'. {_EXPORT}")
+    if expectation["kwargs"].get("row_condition"):
+        raise UsageProblem(
+            f"The suite {path} has a row_condition in {expectation['type']}. Such conditions are "
+            f"run as code, so they are refused: remove it."
+        )
+    return expectation

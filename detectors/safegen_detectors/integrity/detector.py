@@ -1,0 +1,87 @@
+"""The check that every file is a whole, sane scan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_safegen import Fitted, Measure, Profile, Rule, ScanTarget, Scope, Score
+from safegen_detectors.integrity.content import CLIPPED, heatmap_of, look_at, measure_content
+from safegen_detectors.integrity.grid import measure_grid
+from safegen_detectors.integrity.reference import compare, learn, usual_of
+
+_NOTHING = Rule(fail_above=0.0)
+_REFERENCE = Rule(fail_above=1.0, source="range of the reference scans, widened")
+
+RULES: Mapping[str, Rule] = {
+    "unreadable": _NOTHING,
+    "nonfinite_share": _NOTHING,
+    "distinct_values": Rule(fail_below=16.0),
+    "flat_share": Rule(fail_above=0.7),
+    "body_share": Rule(fail_below=0.002),
+    "clipped_share": Rule(warn_above=CLIPPED, fail_above=0.05),
+    "blank_slices": _NOTHING,
+    "fewest_voxels": Rule(fail_below=8.0),
+    "smallest_voxel_size": Rule(fail_below=0.05),
+    "largest_voxel_size": Rule(fail_above=20.0),
+    "anisotropy": Rule(warn_above=20.0, fail_above=50.0),
+    "skew": Rule(warn_above=1.0, fail_above=35.0),
+    "mask_problem": _NOTHING,
+    "spacing_against_reference": _REFERENCE,
+    "extent_against_reference": _REFERENCE,
+    "intensity_against_reference": _REFERENCE,
+    "content_against_reference": Rule(warn_above=1.0, source=_REFERENCE.source),
+    "tail_against_reference": Rule(warn_above=1.0, fail_above=2.0, source=_REFERENCE.source),
+}
+
+
+@dataclass(frozen=True)
+class IntegrityDetector:
+    """Measures whether a file is readable, finite, not empty, not clipped, and sane in its grid.
+
+    With a profile the grid, and the intensities of CT, are compared with the reference's too.
+    """
+
+    name = "integrity"
+    version = "1"
+    scope = Scope.SCAN
+    needs_profile = False
+    judges_unreadable = True
+    rules = RULES
+
+    def fit(
+        self,
+        reference: Iterable[ScanTarget],
+        *,
+        seed: int,  # noqa: ARG002 - nothing here is random
+    ) -> Fitted:
+        """The ranges of the reference's grids and intensities, from the table of scans alone."""
+        rows = [target.facts for target in reference if not target.problem]
+        return Fitted(facts={"usual": learn(rows)})
+
+    def score(
+        self,
+        targets: Sequence[ScanTarget],
+        profile: Profile | None,
+        *,
+        device: str,  # noqa: ARG002 - counting voxels needs no accelerator
+    ) -> Sequence[Score]:
+        """A score of measures only for each scan, readable or not."""
+        return [_score(target, profile) for target in targets]
+
+
+def _score(target: ScanTarget, profile: Profile | None) -> Score:
+    if target.scan is None:
+        return Score(None, (Measure("unreadable", 1.0, "", target.problem.rstrip(".")),))
+    content = look_at(target.scan)
+    measures = [
+        Measure("unreadable", 0.0),
+        *measure_content(content),
+        *measure_grid(target.scan),
+    ]
+    if profile is not None:
+        usual = usual_of(profile.facts["usual"], target.facts)
+        measures += compare(target.facts, usual)
+        if usual.clips:
+            measures = [measure for measure in measures if measure.name != "clipped_share"]
+    return Score(None, tuple(measures), heatmap_of(content))

@@ -1,0 +1,163 @@
+"""Two scans of a series laid over each other by a rigid registration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from pytest_safegen.errors import NotJudged
+from pytest_safegen.prepare import register, resample, spacing_of
+from safegen_detectors.longitudinal import identity, masks
+from safegen_detectors.longitudinal.grid import inverse
+from safegen_detectors.longitudinal.rules import (
+    GRADIENT_MATCH_LIMIT,
+    LOCAL_MATCH_LIMIT,
+    SELF_SIMILARITY_LIMIT,
+)
+
+if TYPE_CHECKING:
+    from pytest_safegen.model import Affine, BoolArray, FloatArray, Prepared
+    from safegen_detectors.longitudinal.timepoints import Timepoint
+
+LESION_MARGIN = 6.0  # mm around a lesion that may change with it
+BODY_MARGIN = (
+    6.0  # mm below the body's surface, where windows see the outline, which all heads share
+)
+FEWEST_VOXELS = 500
+STARTS_OF_A_RETRY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How alike two aligned scans are outside the lesions: three means over the same voxels."""
+
+    local_match: float
+    self_similarity_distance: float
+    gradient_match: float
+
+    @property
+    def votes(self) -> int:
+        """How many of the three say that these are two patients."""
+        return (
+            (self.local_match < LOCAL_MATCH_LIMIT)
+            + (self.self_similarity_distance > SELF_SIMILARITY_LIMIT)
+            + (self.gradient_match < GRADIENT_MATCH_LIMIT)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """The earlier scan on the prepared grid of the later one.
+
+    `mapping` 4x4 takes mm of the later scan to mm of the earlier; `zone` bool (i, j, k) is the
+    anatomy that should not have changed; `match` float32 (i, j, k) the local correlation;
+    `coverage` the share, 0..1, of the smaller body that the other scan's field shows.
+    """
+
+    earlier: Timepoint
+    later: Timepoint
+    mapping: Affine
+    zone: BoolArray
+    match: FloatArray
+    likeness: Likeness
+    coverage: float
+
+
+def align_pair(earlier: Timepoint, later: Timepoint) -> Alignment:
+    """Register, compare, and start from other turns before two scans are said to differ.
+
+    Raises:
+        NotJudged: hardly any unchanged anatomy is left to compare.
+    """
+    first = align_once(earlier, later)
+    if first.likeness.votes < 2:
+        return first
+    second = align_once(earlier, later, starts=STARTS_OF_A_RETRY)
+    return max(first, second, key=lambda aligned: aligned.likeness.local_match)
+
+
+def mirrored(point: Timepoint) -> Timepoint:
+    """The same scan with left and right exchanged."""
+    scan = replace(point.scan, mask=None)
+    prepared = point.prepared
+    flipped = replace(prepared, voxels=prepared.voxels[::-1], body=prepared.body[::-1])
+    return replace(point, scan=scan, prepared=flipped)
+
+
+def align_once(earlier: Timepoint, later: Timepoint, *, starts: int = 1) -> Alignment:
+    """Register from some starts and compare.
+
+    Raises:
+        NotJudged: hardly any unchanged anatomy is left to compare.
+    """
+    mapping = register(later.prepared, earlier.prepared, kind="rigid", starts=starts)
+    moving = _onto(earlier.prepared.voxels, earlier.prepared, later.prepared, mapping)
+    seen = _seen(earlier.prepared, later.prepared, mapping)
+    zone = _zone(earlier, later, mapping) & seen
+    if zone.sum() < FEWEST_VOXELS:
+        raise NotJudged(
+            f"hardly any anatomy outside the lesion is seen both in {earlier.name} and in "
+            f"{later.name}, so they cannot be compared"
+        )
+    match = identity.match_map(later.prepared.voxels, moving)
+    likeness = _likeness(later.prepared.voxels, moving, match=match, zone=zone)
+    coverage = _coverage(earlier.prepared, later.prepared, mapping, seen)
+    return Alignment(earlier, later, mapping, zone, match, likeness, coverage)
+
+
+def _onto(values: FloatArray, source: Prepared, onto: Prepared, mapping: Affine) -> FloatArray:
+    return resample(
+        values, source.affine, to_affine=onto.affine, to_shape=onto.voxels.shape, mapping=mapping
+    )
+
+
+def _seen(earlier: Prepared, later: Prepared, mapping: Affine) -> BoolArray:
+    """Where on the later grid the earlier scan has values."""
+    inside = _onto(np.ones_like(earlier.voxels), earlier, later, mapping)
+    return np.asarray(inside > 0.99, dtype=bool)
+
+
+def _coverage(earlier: Prepared, later: Prepared, mapping: Affine, seen: BoolArray) -> float:
+    back = _seen(later, earlier, inverse(mapping))
+    shared, other = (later.body & seen).sum(), (earlier.body & back).sum()
+    return float(max(shared / later.body.sum(), other / earlier.body.sum()))
+
+
+def _zone(earlier: Timepoint, later: Timepoint, mapping: Affine) -> BoolArray:
+    """Anatomy of the later scan well inside its body and away from both lesions."""
+    prepared = later.prepared
+    spacing = float(spacing_of(prepared.affine)[0])
+    padded = np.pad(prepared.body, 1)
+    depth = ndimage.distance_transform_edt(padded, sampling=spacing)[1:-1, 1:-1, 1:-1]
+    lesions = masks.grown(
+        lesion_of(earlier, onto=prepared, mapping=mapping) | lesion_of(later, onto=prepared),
+        millimetres=LESION_MARGIN,
+        spacing=spacing,
+    )
+    return np.asarray((depth > BODY_MARGIN) & ~lesions, dtype=bool)
+
+
+def lesion_of(point: Timepoint, *, onto: Prepared, mapping: Affine | None = None) -> BoolArray:
+    """A scan's lesion on a prepared grid; `mapping` takes mm of that grid to mm of the scan."""
+    shape = onto.voxels.shape
+    if point.scan.mask is None:
+        return np.zeros(shape, dtype=bool)
+    places = masks.points(point.scan.mask, point.scan.affine)
+    back = np.eye(4) if mapping is None else inverse(mapping)
+    return masks.marked(masks.moved(places, back), affine=onto.affine, shape=shape)
+
+
+def _likeness(
+    fixed: FloatArray, moving: FloatArray, *, match: FloatArray, zone: BoolArray
+) -> Likeness:
+    box = ndimage.find_objects(zone.astype(np.uint8))[0]
+    inner = zone[box]
+    near = fixed[box], moving[box]
+    return Likeness(
+        float(match[zone].mean()),
+        identity.self_similarity_distance(*near, where=inner),
+        identity.gradient_correlation(*near, where=inner, sigma_voxels=1.0),
+    )

@@ -1,0 +1,50 @@
+"""How the grids of two scans differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import nibabel as nib
+import numpy as np
+
+from pytest_safegen.prepare import spacing_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pytest_safegen.model import Affine
+
+
+def inverse(affine: Affine) -> Affine:
+    """The map back."""
+    return np.asarray(np.linalg.inv(affine), dtype=np.float64)
+
+
+def axis_codes(affine: Affine) -> str:
+    """Where the axes i, j, k point, such as "RAS"."""
+    return "".join(str(code) for code in nib.orientations.aff2axcodes(affine))
+
+
+def spacing_to_ras(affine: Affine) -> NDArray[np.float64]:
+    """Voxel size in mm along the axes nearest to right, anterior and superior."""
+    axes = nib.orientations.io_orientation(affine)[:, 0].astype(int)
+    spacing = np.empty(3)
+    spacing[axes] = spacing_of(affine)
+    return spacing
+
+
+def spacing_change(first: Affine, second: Affine) -> float:
+    """The largest relative change of voxel size along one anatomical axis, 0 for none."""
+    a, b = spacing_to_ras(first), spacing_to_ras(second)
+    return float(np.max(np.abs(a - b) / np.minimum(a, b)))
+
+
+def same_grid(first: Affine, second: Affine) -> bool:
+    """True where two affines put each voxel at the same place, to 0.001 mm."""
+    return bool(np.allclose(first, second, atol=1e-3))
+
+
+def size_change(mapping: Affine) -> float:
+    """The largest stretch or shrink along any direction of an affine map; 0 for a rigid one."""
+    stretches = np.linalg.svd(mapping[:3, :3], compute_uv=False)
+    return float(np.max(np.abs(stretches - 1.0)))

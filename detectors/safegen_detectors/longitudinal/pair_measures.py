@@ -1,0 +1,213 @@
+"""Measures of two aligned scans: grids, identity, copying."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from pytest_safegen.model import Measure
+from pytest_safegen.prepare import register, resample, spacing_of
+from safegen_detectors.longitudinal import copies, grid
+from safegen_detectors.longitudinal.alignment import align_once, mirrored
+from safegen_detectors.longitudinal.rules import SIMILAR_MATCH
+from safegen_detectors.longitudinal.words import label, place
+
+if TYPE_CHECKING:
+    from pytest_safegen.model import Affine, BoolArray, FloatArray
+    from safegen_detectors.longitudinal.alignment import Alignment
+
+FINEST_NEEDED = 1.0  # mm: coarser pixels hold anatomy where finer ones hold noise
+NOISE_BOX_VOXELS = 96  # a cube around the body's middle holds noise enough
+
+
+def pair_measures(aligned: Alignment) -> list[Measure]:
+    """Everything that two scans of one patient say about each other, lesions aside."""
+    return [*_grid_measures(aligned), *_identity_measures(aligned), *_copy_measures(aligned)]
+
+
+def between(aligned: Alignment) -> str:
+    """The pair as a sentence names it."""
+    return f"from {aligned.earlier.name} to {aligned.later.name}"
+
+
+def _grid_measures(aligned: Alignment) -> list[Measure]:
+    first, second = aligned.earlier.scan.affine, aligned.later.scan.affine
+    spacing = grid.spacing_change(first, second)
+    codes = grid.axis_codes(first), grid.axis_codes(second)
+    coverage = aligned.coverage
+    pair = between(aligned)
+    return [
+        Measure(
+            "spacing_change",
+            spacing,
+            "",
+            f"the voxel size changes by {spacing:.1%} {pair}",
+        ),
+        Measure(
+            "orientation_change",
+            float(codes[0] != codes[1]),
+            "",
+            f"the axes turn from {codes[0]} to {codes[1]} {pair}",
+        ),
+        Measure(
+            "coverage",
+            coverage,
+            "",
+            f"only {coverage:.0%} of the smaller of the two bodies is seen in both scans {pair}",
+        ),
+    ]
+
+
+def _identity_measures(aligned: Alignment) -> list[Measure]:
+    """Likeness; of unlike MR pairs also whether the follow-up is mirrored or scaled."""
+    if aligned.later.intensity == "ct":
+        return [_votes(aligned, "identity_votes_ct"), *_likeness_measures(aligned)]
+    if aligned.likeness.local_match >= SIMILAR_MATCH:
+        return [_votes(aligned, "identity_votes"), *_likeness_measures(aligned)]
+    return [
+        _mirror(aligned),
+        _votes(aligned, "identity_votes"),
+        _size(aligned),
+        *_likeness_measures(aligned),
+    ]
+
+
+def _likeness_measures(aligned: Alignment) -> list[Measure]:
+    likeness, says = aligned.likeness, _less_alike(aligned)
+    return [
+        Measure("local_match", likeness.local_match, "", says),
+        Measure("self_similarity_distance", likeness.self_similarity_distance, "", says),
+        Measure("gradient_match", likeness.gradient_match, "", says),
+    ]
+
+
+def _votes(aligned: Alignment, name: str) -> Measure:
+    return Measure(name, aligned.likeness.votes, "of 3", _another_patient(aligned))
+
+
+def _less_alike(aligned: Alignment) -> str:
+    return (
+        f"the anatomy outside the lesion changes {between(aligned)} (local match "
+        f"{aligned.likeness.local_match:.2f}, least around {place(least_alike(aligned))}; scans of "
+        f"one patient and protocol reach at least {SIMILAR_MATCH:.2f})"
+    )
+
+
+def _another_patient(aligned: Alignment) -> str:
+    return (
+        f"the anatomy outside the lesion at {aligned.later.name} looks like another patient than "
+        f"at {aligned.earlier.name} (local match {aligned.likeness.local_match:.2f}, least around "
+        f"{place(least_alike(aligned))}; scans of one patient reach at least 0.75)"
+    )
+
+
+def least_alike(aligned: Alignment) -> tuple[float, float, float]:
+    """Where in the later scan's world, mm, the smoothed local match is lowest."""
+    worst = np.where(aligned.zone, smooth_match(aligned), np.inf)
+    index = np.unravel_index(int(np.argmin(worst)), worst.shape)
+    x, y, z = (aligned.later.prepared.affine @ [*map(float, index), 1.0])[:3]
+    return float(x), float(y), float(z)
+
+
+def smooth_match(aligned: Alignment) -> FloatArray:
+    """The local match averaged over 6 mm (Gaussian) of the zone; 0 outside the zone."""
+    sigma = 6.0 / float(spacing_of(aligned.later.prepared.affine)[0])
+    zone = aligned.zone.astype(np.float32)
+    weight = ndimage.gaussian_filter(zone, sigma)
+    total = ndimage.gaussian_filter(aligned.match * zone, sigma)
+    return np.asarray(np.where(aligned.zone, total / np.maximum(weight, 1e-6), 0), np.float32)
+
+
+def _mirror(aligned: Alignment) -> Measure:
+    flipped = align_once(mirrored(aligned.earlier), aligned.later)
+    margin = aligned.likeness.local_match - flipped.likeness.local_match
+    says = (
+        f"left and right look exchanged {between(aligned)}: the mirror image fits "
+        f"{'better' if margin < 0 else 'as well'} ({flipped.likeness.local_match:.2f} against "
+        f"{aligned.likeness.local_match:.2f})"
+    )
+    return Measure("mirror_margin", margin, "", says)
+
+
+def _size(aligned: Alignment) -> Measure:
+    mapping = register(aligned.later.prepared, aligned.earlier.prepared, kind="affine")
+    change = grid.size_change(mapping)
+    says = f"the anatomy changes its size by {change:.1%} in one direction {between(aligned)}"
+    return Measure("size_change", change, "", says)
+
+
+def _copy_measures(aligned: Alignment) -> list[Measure]:
+    if label(aligned.later.ref.labels, "background") == "shared":
+        return []
+    zone = _on_scan_grid(aligned)
+    return [*_equal_share(aligned, zone), *_noise_correlation(aligned, zone)]
+
+
+def _on_scan_grid(aligned: Alignment) -> BoolArray:
+    """The unchanged anatomy on the later scan's own grid."""
+    scan, prepared = aligned.later.scan, aligned.later.prepared
+    values = aligned.zone.astype(np.float32)
+    onto = resample(
+        values, prepared.affine, to_affine=scan.affine, to_shape=scan.voxels.shape, order=0
+    )
+    return np.asarray(onto > 0.5, dtype=bool)
+
+
+def _on_one_grid(aligned: Alignment) -> bool:
+    """True where both scans have their voxels at the same places."""
+    first, second = aligned.earlier.scan, aligned.later.scan
+    return first.voxels.shape == second.voxels.shape and grid.same_grid(first.affine, second.affine)
+
+
+def _equal_share(aligned: Alignment, zone: BoolArray) -> list[Measure]:
+    if not _on_one_grid(aligned):
+        return []
+    share = copies.equal_share(aligned.earlier.scan.voxels, aligned.later.scan.voxels, where=zone)
+    says = (
+        f"{share:.0%} of the voxels outside the lesion repeat {between(aligned)}, value for value; "
+        "real rescans share hardly any"
+    )
+    return [Measure("equal_share", share, "", says)]
+
+
+def _noise_correlation(aligned: Alignment, zone: BoolArray) -> list[Measure]:
+    """Noise along the two finest axes; none where the pixels of either scan are too coarse."""
+    earlier, later = aligned.earlier.scan, aligned.later.scan
+    pixel = max(float(np.sort(spacing_of(scan.affine))[1]) for scan in (earlier, later))
+    if pixel > FINEST_NEEDED or not zone.any():
+        return []
+    box, affine = _middle_box(zone, later.affine)
+    moving = resample(
+        earlier.voxels,
+        earlier.affine,
+        to_affine=affine,
+        to_shape=zone[box].shape,
+        mapping=aligned.mapping,
+        order=3,
+    )
+    sigmas = np.ones(3)
+    sigmas[int(np.argmax(spacing_of(later.affine)))] = 0.0
+    noise = copies.noise_correlation(
+        later.voxels[box], moving, where=zone[box], sigmas=sigmas.tolist()
+    )
+    says = (
+        f"the noise repeats {between(aligned)} (correlation {noise or 0.0:.2f}; real rescans reach "
+        "0.06 to 0.75)"
+    )
+    return [] if noise is None else [Measure("noise_correlation", noise, "", says)]
+
+
+def _middle_box(zone: BoolArray, affine: Affine) -> tuple[tuple[slice, ...], Affine]:
+    """A cube in the middle of the zone's bounding box, and the affine of its own indices."""
+    around = ndimage.find_objects(zone.astype(np.uint8))[0]
+    half = NOISE_BOX_VOXELS // 2
+    middles = [(side.start + side.stop) // 2 for side in around]
+    box = tuple(
+        slice(max(side.start, middle - half), min(side.stop, middle + half))
+        for side, middle in zip(around, middles, strict=True)
+    )
+    shifted = affine.copy()
+    shifted[:3, 3] = (affine @ [*(float(side.start) for side in box), 1.0])[:3]
+    return box, shifted

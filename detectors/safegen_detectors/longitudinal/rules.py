@@ -1,0 +1,81 @@
+"""The limits of the longitudinal check, and where each is from."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from pytest_safegen.model import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LOCAL_MATCH_LIMIT = 0.70
+SELF_SIMILARITY_LIMIT = 0.17
+GRADIENT_MATCH_LIMIT = 0.70
+CHANGED_PLACE_LIMIT = 0.70  # local match, smoothed over 6 mm: what the heatmap outlines
+SIMILAR_MATCH = 0.90  # same protocol, same patient: real pairs stay above
+EQUAL_SHARE_LIMIT = 0.5
+DEPTH_OUTSIDE_LIMIT = 7.0  # mm, two diagonals of a 2 mm voxel
+
+_REAL_PAIRS = (
+    "brain MR: 9 real pairs of one patient reach 0.75 or more, 60 pairs of two patients 0.68 or "
+    "less (open MS data, IXI)"
+)
+_LOGIC = "follows from what the words mean"
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "time_disorder": Rule(fail_above=0, source=_LOGIC),
+        "session_disorder": Rule(fail_above=0, source=_LOGIC),
+        "spacing_change": Rule(warn_above=0.01),
+        "orientation_change": Rule(warn_above=0),
+        "coverage": Rule(warn_below=0.90),
+        "local_match": Rule(warn_below=SIMILAR_MATCH, source=_REAL_PAIRS),
+        "self_similarity_distance": Rule(warn_above=SELF_SIMILARITY_LIMIT, source=_REAL_PAIRS),
+        "gradient_match": Rule(warn_below=GRADIENT_MATCH_LIMIT, source=_REAL_PAIRS),
+        "identity_votes": Rule(fail_above=1, source=_REAL_PAIRS),
+        "identity_votes_ct": Rule(
+            warn_above=1, source="limits of brain MR; not measured on real CT pairs, which breathe"
+        ),
+        "mirror_margin": Rule(
+            warn_below=0.05,
+            fail_below=-0.05,
+            source="6 real MR pairs fit 0.16 or more better than their mirror image",
+        ),
+        "size_change": Rule(
+            warn_above=0.02,
+            fail_above=0.03,
+            source="20 real brain MR pairs stretch by 0.0105 or less (open MS data)",
+        ),
+        "equal_share": Rule(
+            warn_above=0.2,
+            fail_above=EQUAL_SHARE_LIMIT,
+            source="real rescans share 0.0001 of their voxels",
+        ),
+        "noise_correlation": Rule(
+            warn_above=0.80,
+            fail_above=0.90,
+            source="real rescans reach 0.06 to 0.75 at pixels of up to 1 mm, copies 0.93 to 1.00",
+        ),
+        "growth_speed": Rule(
+            warn_above=0.5, fail_above=1, source="fastest growth published for the pathology"
+        ),
+        "growth_deviation": Rule(
+            warn_above=2 / 3, fail_above=1, source="10 % and three sd of counting voxels"
+        ),
+        "growth_statement_unread": Rule(warn_above=0, source=_LOGIC),
+        "lesions_vanished": Rule(warn_above=0),
+        "mask_inside": Rule(warn_below=0.98, fail_below=0.90),
+        "mask_depth_outside": Rule(
+            warn_above=4.0, fail_above=DEPTH_OUTSIDE_LIMIT, source="two diagonals of a 2 mm voxel"
+        ),
+    }
+)
+"""Measure name to rule; measures without a rule are told and never judged."""
+
+
+def low_is_bad(name: str) -> bool:
+    """True for a measure whose small values break its rule."""
+    rule = RULES.get(name, Rule())
+    return rule.fail_below is not None or rule.warn_below is not None

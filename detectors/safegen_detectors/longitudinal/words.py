@@ -1,0 +1,29 @@
+"""Phrases that several sentences of this check share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+NOTHING = frozenset({"", "n/a", "na", "nan", "none", "no", "false", "0", "unknown"})
+
+
+def label(labels: Mapping[str, str], key: str) -> str | None:
+    """A label as lower-case text; None where it is missing, "n/a", "no" or the like."""
+    text = labels.get(key, "").strip().lower()
+    return None if text in NOTHING else text
+
+
+def place(coordinates: Sequence[float]) -> str:
+    """A point in mm, RAS+, as a sentence gives it."""
+    x, y, z = (round(float(value)) for value in coordinates)
+    return f"({x}, {y}, {z}) mm"
+
+
+def days(number: float) -> str:
+    """A time span in the unit that people use for one so long."""
+    if number < 10:
+        return f"{number:.1f} days"
+    return f"{number:.0f} days" if number < 730 else f"{number / 365.25:.1f} years"

@@ -1,0 +1,56 @@
+"""The memorization check: does a scan, or a part of it, show one training patient?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pytest_safegen import Fitted, NotJudged, Profile, Rule, ScanTarget, Scope, Score
+
+RULES: Mapping[str, Rule] = {"score": Rule(false_alarm_rate=0.01, source="calibrated")}
+
+
+@dataclass(frozen=True)
+class MemorizationDetector:
+    """Nearest reference patient by aligned local correlation, against the best OTHER patient.
+
+    Every reference patient is in the index, so it is calibrated by leaving one patient out at a
+    time. Mirrored and contrast-inverted copies are searched for too.
+    """
+
+    name = "memorization"
+    version = "1"
+    scope = Scope.SCAN
+    needs_profile = True
+    rules = RULES
+
+    def fit(self, reference: Iterable[ScanTarget], *, seed: int) -> Fitted:
+        """The index of descriptors, and the scales of the score."""
+        from safegen_detectors.memorization import fitting  # torch takes seconds to import
+
+        return fitting.fit(reference, seed=seed)
+
+    def score(
+        self, targets: Sequence[ScanTarget], profile: Profile | None, *, device: str
+    ) -> Sequence[Score]:
+        """One score a scan, with the map of what is copied and the patient it is copied from."""
+        from safegen_detectors.memorization import scoring  # torch takes seconds to import
+
+        if profile is None:
+            raise NotJudged("memorization needs a profile of real scans")
+        return [scoring.score(target, profile, device=device) for target in targets]
+
+    def without(self, profile: Profile, subject: str) -> Profile:
+        """The profile as if that patient, under all names found for the same person, was not in."""
+        person = dict(zip(profile.facts["subjects"], profile.facts["persons"], strict=True))
+        gone = person.get(subject)
+        kept = [n for n, one in enumerate(profile.facts["persons"]) if one != gone]
+        facts = {
+            **profile.facts,
+            "subjects": [profile.facts["subjects"][n] for n in kept],
+            "persons": [profile.facts["persons"][n] for n in kept],
+        }
+        descriptors = np.asarray(profile.arrays["descriptors"])[kept]
+        return replace(profile, arrays={**profile.arrays, "descriptors": descriptors}, facts=facts)

@@ -1,0 +1,87 @@
+"""From scores of real scans to p-values and limits with a stated guarantee."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import floor, log
+
+import numpy as np
+from numpy.typing import NDArray
+
+Scores = NDArray[np.float64]
+
+TAIL_SHARE = 0.25
+FEWEST_IN_TAIL = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit on a score, and in words where it is from."""
+
+    value: float
+    source: str
+
+
+def p_value(score: float, calibration: Scores) -> float:
+    """The conformal p-value (1 + #{calibration >= score}) / (n + 1), Vovk et al. 2005.
+
+    >>> p_value(3.0, np.array([1.0, 2.0, 4.0]))
+    0.5
+    """
+    return float((1 + np.count_nonzero(calibration >= score)) / (calibration.size + 1))
+
+
+def limit_at(calibration: Scores, rate: float) -> Limit:
+    """The limit above which a real scan lies with a chance of at most `rate`.
+
+    Exact (conformal) where n scores allow it, that is where rate * (n + 1) >= 1. Otherwise the
+    upper tail is extrapolated as an exponential in the logarithm of the score (Hill 1975: mean
+    excess of the largest quarter), never below the largest score, and the source says so.
+
+    Raises:
+        ValueError: no calibration scores.
+    """
+    n = calibration.size
+    if n == 0:
+        raise ValueError("there are no calibration scores")
+    largest = np.sort(calibration)[::-1]
+    allowed = floor(rate * (n + 1) + 1e-9)
+    if allowed >= 1:
+        return Limit(float(largest[allowed - 1]), _exact_source(n, allowed, rate))
+    return Limit(_extrapolated(largest, rate), _extrapolated_source(n, rate))
+
+
+def hold_out(subjects: Iterable[str], *, share: float, seed: int) -> frozenset[str]:
+    """A random part of the subjects, at least one, the same for the same seed."""
+    names = sorted(set(subjects))
+    count = max(1, round(share * len(names)))
+    return frozenset(random.Random(seed).sample(names, count))  # noqa: S311  no secret in it
+
+
+def _extrapolated(largest: Scores, rate: float) -> float:
+    n = largest.size
+    tail = min(n - 1, max(FEWEST_IN_TAIL, round(TAIL_SHARE * n)))
+    if tail < 1 or largest[tail] <= 0:
+        return float(largest[0])
+    excess = float(np.mean(np.log(largest[:tail] / largest[tail])))
+    value = float(largest[tail]) * float(np.exp(excess * log(tail / (n * rate))))
+    return max(value, float(largest[0]))
+
+
+def _exact_source(n: int, allowed: int, rate: float) -> str:
+    from scipy.stats import beta  # half a second to import, and only needed here
+
+    bound = float(beta.ppf(0.95, allowed, n + 1 - allowed))
+    return (
+        f"calibrated on {n} real scans for {rate:.1%} false alarms, "
+        f"at most {bound:.1%} with 95 % confidence"
+    )
+
+
+def _extrapolated_source(n: int, rate: float) -> str:
+    return (
+        f"extrapolated from {n} real scans for {rate:.1%} false alarms; "
+        f"that many scans alone can only guarantee {1 / (n + 1):.1%}"
+    )

@@ -1,0 +1,325 @@
+"""The main process of a pytest run: gather findings, conclude, report, set the exit code."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import sys
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from pytest_safegen.errors import SafegenError, UsageProblem
+from pytest_safegen.model import Finding, Run, Scope, Verdict
+from pytest_safegen.nodes import CheckItem, properties
+from pytest_safegen.plugin import GATE
+from pytest_safegen.store import RESULTS, ResultLog, finding_from_json, save_run
+from pytest_safegen.verdict import conclude
+
+OWN_FOLDERS = ("heatmaps", "scans", "series", "images", "assets")
+NARROWING = ("keyword", "markexpr", "lf", "deselect", "stepwise")
+STOPPED = (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
+
+
+class Controller:
+    """Holds what came in so far and, at the end, says what it means for the release."""
+
+    def __init__(self, config: pytest.Config, gate: Any) -> None:
+        self.config = config
+        self.gate = gate
+        self.collected: set[tuple[str, str]] = set()
+        self.findings: list[Finding] = []
+        self.rows: dict[str, Mapping[str, Any]] = {}
+        self.run: Run | None = None
+        self.trouble: list[str] = []
+
+    @cached_property
+    def log(self) -> ResultLog:
+        """results.jsonl, opened when the first finding comes."""
+        return ResultLog(self.gate.settings.report)
+
+    def pytest_report_header(self) -> list[str]:
+        """What was found, and which checks are in force."""
+        known, settings = self.gate.accounting, self.gate.settings
+        roots = ", ".join(str(release.root) for release in self.gate.releases)
+        found = f"{known.scans} scans, {known.series} series with follow-up in {roots}"
+        left = f" ({known.left_out} files left out)" if known.left_out else ""
+        mode = (
+            "" if settings.mode == "enforce" else f", mode {settings.mode}: failures do not count"
+        )
+        return [
+            f"safegen: {found}{left}",
+            f"safegen: checks {', '.join(self.gate.detectors)}{mode}",
+        ]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Make room for the report; with xdist, fit the profile before workers need it."""
+        if self.config.option.collectonly:
+            return
+        try:
+            _clear(self.gate.settings.report)
+            self._check_real_scans()
+        except SafegenError as problem:
+            raise pytest.UsageError(str(problem)) from problem
+        distributed = self.config.pluginmanager.hasplugin("dsession")
+        if distributed and any(d.needs_profile for d in self.gate.detectors.values()):
+            self._prepare_knowledge()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Fit the profile before the first test, where the progress can be seen."""
+        if not self.config.option.collectonly and self.gate.needs_profile(session.items):
+            self._prepare_knowledge()
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Count what pytest kept."""
+        items = [item for item in session.items if isinstance(item, CheckItem)]
+        self.collected |= {(item.check, item.subject.target) for item in items}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Put a finding on disk as soon as it is there."""
+        sent = getattr(report, "safegen", None)
+        if sent is not None:
+            self._add(finding_from_json(sent["finding"]))
+            row = sent["row"]
+            if row is not None:
+                self.rows[row["target"]] = row
+                self.log.add_row(row)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Judge the release as a whole and let terminal, JUnit and exit code agree on it."""
+        if self.config.option.collectonly or exitstatus in STOPPED:
+            return
+        narrowed = self._narrowed()
+        if not narrowed:
+            for check in self.gate.checks(Scope.RELEASE):
+                self._report(session, self.gate.pipeline.release(check, self._table()))
+        problems = self._problems(narrowed=narrowed)
+        if not narrowed or problems:
+            self._report(session, _accounting_finding(self._counts(), problems))
+        self._conclude(problems, partial=PARTIAL if narrowed else "")
+        self._set_exit_code(session)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """The verdict, the accounting line, and where the report is."""
+        if self.run is None:
+            return
+        terminalreporter.section("safegen")
+        good = not self.run.verdict.blocks
+        color = {"green": True} if good else {"red": True}
+        reasons = "; ".join(self.run.reasons)
+        terminalreporter.write_line(
+            f"{self.run.verdict}" + (f": {reasons}" if reasons else ""), bold=True, **color
+        )
+        counts = self.run.counts
+        terminalreporter.write_line(
+            f"{counts['scans']} scans, {counts['series']} series: {counts['discovered']} checks "
+            f"discovered, {counts['collected']} collected, {counts['judged']} judged, "
+            f"{counts['reported']} findings reported"
+        )
+        for sentence in self.trouble:
+            terminalreporter.write_line(sentence, red=True)
+        page = self.gate.settings.report / "index.html"
+        terminalreporter.write_line(
+            f"report: {page}" if page.is_file() else f"results: {page.parent}"
+        )
+
+    def _check_real_scans(self) -> None:
+        """Refuse folders and profiles that are not there, before anything is judged."""
+        from pytest_safegen.knowledge import real_scans
+
+        settings = self.gate.settings
+        if settings.profile is not None:
+            self.gate.pipeline  # noqa: B018  loads the profile, or says why it cannot
+            self._refuse_bad_profile()
+        else:
+            real_scans(settings)
+
+    def _refuse_bad_profile(self) -> None:
+        from pytest_safegen.profiles import load
+
+        load(self.gate.settings.profile, self.gate.detectors)
+
+    def _prepare_knowledge(self) -> None:
+        """Fit, if it must be, and say so; a second run finds the profile in the cache."""
+        from pytest_safegen import knowledge
+
+        def progress(items: Sequence[Any], label: str) -> Iterable[Any]:
+            self._say(f"safegen: {label} ({len(items)})")
+            return items
+
+        if "pipeline" not in self.gate.__dict__:
+            self.gate.pipeline = knowledge.pipeline_for(
+                self.gate.settings, self.gate.detectors, progress=progress
+            )
+
+    def _say(self, text: str) -> None:
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.ensure_newline()
+            reporter.write_line(text)
+
+    def _add(self, finding: Finding) -> None:
+        self.findings.append(finding)
+        self.log.add(finding)
+
+    def _table(self) -> list[Mapping[str, Any]]:
+        """A row a scan; those that no check brought along are read now."""
+        refs = [ref for release in self.gate.releases for ref in release.refs]
+        for ref in refs:
+            if ref.target not in self.rows:
+                self.rows[ref.target] = self.gate.pipeline.facts(ref)
+                self.log.add_row(self.rows[ref.target])
+        return [self.rows[ref.target] for ref in refs]
+
+    def _counts(self) -> dict[str, int]:
+        return dict(self.gate.accounting.counts(self.collected, self.findings))
+
+    def _problems(self, *, narrowed: bool) -> list[str]:
+        found: list[str] = self.gate.accounting.problems(
+            self.collected,
+            self.findings,
+            narrowed=narrowed,
+            min_scans=self.gate.settings.min_scans,
+        )
+        return found
+
+    def _narrowed(self) -> bool:
+        """True if the user asked for a part of the checks only."""
+        asked = any(getattr(self.config.option, name, None) for name in NARROWING)
+        return bool(asked or self.gate.selection.wanted)
+
+    def _report(self, session: pytest.Session, finding: Finding) -> None:
+        """Send a finding on the release as a test report like any other."""
+        self._add(finding)
+        session.testscollected += 1
+        name = f"{GATE}::{finding.check}"
+        failed = finding.verdict.blocks and self.gate.settings.mode == "enforce"
+        phases: tuple[Literal["setup", "call", "teardown"], ...] = ("setup", "call", "teardown")
+        for when in phases:
+            wrong = failed and when == "call"
+            report = pytest.TestReport(
+                nodeid=name,
+                location=(GATE, None, finding.check),
+                keywords={},
+                outcome="failed" if wrong else "passed",
+                longrepr=f"{finding.verdict}: {finding.reason}" if wrong else None,
+                when=when,
+                duration=finding.seconds if when == "call" else 0.0,
+                user_properties=properties(finding),
+            )
+            self.config.hook.pytest_runtest_logreport(report=report)
+
+    def _conclude(self, problems: Sequence[str], *, partial: str) -> None:
+        verdict, reasons = conclude(self.findings, problems, partial=partial)
+        settings = self.gate.settings
+        generator, _, version = (settings.model or "").partition("@")
+        profiles = self.gate.pipeline.profiles if "pipeline" in self.gate.__dict__ else None
+        self.run = Run(
+            id=uuid.uuid4().hex,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            verdict=verdict,
+            reasons=reasons,
+            roots=tuple(str(release.root) for release in self.gate.releases),
+            mode=settings.mode,
+            findings=tuple(self.findings),
+            counts=self._counts(),
+            generator=generator or None,
+            version=version or None,
+            config_digest=_digest_of_settings(settings),
+            profile_digests={"profile": profiles.digest} if profiles else {},
+            calibrations=self.gate.pipeline.limits() if profiles else {},
+            environment=_environment(self.gate.pipeline.device if profiles else ""),
+        )
+        self.log.close()
+        save_run(self.run, settings.report)
+        self._write_reports(self.run)
+
+    def _write_reports(self, run: Run) -> None:
+        try:
+            self.gate.manager.hook.safegen_write_report(
+                run=run, releases=self.gate.releases, folder=self.gate.settings.report
+            )
+        except Exception as problem:  # noqa: BLE001  a report must not hide the verdict
+            self.trouble.append(
+                f"A report could not be written ({type(problem).__name__}: {problem})."
+            )
+
+    def _set_exit_code(self, session: pytest.Session) -> None:
+        assert self.run is not None  # noqa: S101  set one line before
+        blocked = self.run.verdict.blocks and self.run.reasons[:1] != (PARTIAL,)
+        if not (blocked or self.trouble) or self.gate.settings.mode != "enforce":
+            return
+        if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+PARTIAL = "only a part of the checks was asked for, so this run says nothing of the release"
+
+
+class WithXdist:
+    """What the controller learns only through xdist."""
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Count what the workers collected."""
+        wanted = set(ids)
+        gate = self._controller.gate
+        self._controller.collected |= {
+            key for key, nodeid in gate.nodeids().items() if nodeid in wanted
+        }
+
+
+def _accounting_finding(counts: Mapping[str, int], problems: Sequence[str]) -> Finding:
+    if problems:
+        return Finding("accounting", "", Verdict.ERROR, " ".join(problems))
+    reason = (
+        f"{counts['scans']} scans and {counts['series']} series gave {counts['discovered']} "
+        "checks; all were collected, judged and reported."
+    )
+    return Finding("accounting", "", Verdict.PASS, reason)
+
+
+def _clear(folder: Path) -> None:
+    """Empty a report folder of what an earlier run wrote; touch nothing else.
+
+    Raises:
+        UsageProblem: the folder holds something else.
+    """
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not (folder / RESULTS).is_file():
+        raise UsageProblem(
+            f"The report folder {folder} is not empty and holds no report; name another one."
+        )
+    for name in OWN_FOLDERS:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for pattern in ("*.jsonl", "*.json", "*.html"):
+        for file in folder.glob(pattern):
+            file.unlink()
+
+
+def _digest_of_settings(settings: Any) -> str:
+    text = repr((settings.checks, settings.exclude_checks, sorted(settings.thresholds.items())))
+    more = repr((settings.min_scans, settings.seed, sorted(settings.detectors.items())))
+    return hashlib.blake2b((text + more).encode(), digest_size=8).hexdigest()
+
+
+def _environment(device: str) -> dict[str, str]:
+    packages = ("pytest-safegen", "pytest", "numpy", "torch", "SimpleITK", "nibabel")
+    versions = {name: metadata.version(name) for name in packages}
+    machine = {"python": platform.python_version(), "platform": sys.platform}
+    return machine | versions | {"device": device or "cpu", "cores": str(os.cpu_count() or 1)}

@@ -1,0 +1,330 @@
+"""Learn from real scans: reference folder -> prepared cohort -> detectors -> ProfileSet."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pytest_safegen import prepare
+from pytest_safegen.calibration import hold_out
+from pytest_safegen.errors import NotJudged, ProfileError, ReadError
+from pytest_safegen.facts import facts_of
+from pytest_safegen.hookspecs import Detector, LeavesOut
+from pytest_safegen.model import (
+    Fact,
+    Prepared,
+    Profile,
+    Release,
+    ScanRef,
+    ScanTarget,
+    Scope,
+)
+from pytest_safegen.prepare import PrepareOptions, Template
+from pytest_safegen.profiles import ANY_MODALITY, Bundle, ProfileSet, digest_of
+from pytest_safegen.readers import read
+
+FEWEST_SUBJECTS = 10
+SUBJECTS_FOR_TEMPLATE = 16
+HELD_OUT_SHARE = 1 / 3
+MOST_LEFT_OUT_ONE_BY_ONE = 200
+
+Progress = Callable[[Sequence[Any], str], Iterable[Any]]
+
+
+def silent(items: Sequence[Any], label: str) -> Iterable[Any]:  # noqa: ARG001  the quiet Progress
+    """A progress display that shows nothing."""
+    return items
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One real scan of a cohort; `file` holds it prepared."""
+
+    ref: ScanRef
+    facts: Mapping[str, Fact]
+    file: Path
+
+    def target(self, *, template: Template, scan: bool) -> ScanTarget:
+        """The member as a detector gets it, with its native voxels if `scan`."""
+        with np.load(self.file, allow_pickle=False) as stored:
+            prepared = Prepared(
+                stored["voxels"].astype(np.float32),
+                stored["body"],
+                template.affine,
+                stored["to_scan"],
+                float(stored["similarity"]),
+            )
+        return ScanTarget(self.ref, read(self.ref) if scan else None, prepared, self.facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Some real scans, read and prepared anew from disk each time they are iterated."""
+
+    members: tuple[Member, ...]
+    template: Template
+
+    def __iter__(self) -> Iterator[ScanTarget]:
+        return (member.target(template=self.template, scan=False) for member in self.members)
+
+    def subjects(self) -> list[str]:
+        """The patients, sorted."""
+        return sorted({member.ref.subject for member in self.members})
+
+    def only(self, subjects: Iterable[str]) -> Cohort:
+        """The scans of some patients."""
+        wanted = set(subjects)
+        kept = tuple(member for member in self.members if member.ref.subject in wanted)
+        return Cohort(kept, self.template)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitter:
+    """The options of one fit."""
+
+    detectors: Mapping[str, Detector]
+    seed: int = 0
+    device: str = "cpu"
+    progress: Progress = silent
+
+    def fit(self, reference: Sequence[Release], holdout: Sequence[Release]) -> ProfileSet:
+        """Fit and calibrate every detector on real scans, one modality at a time.
+
+        Raises:
+            ProfileError: no scan at all, or a patient in both reference and holdout.
+        """
+        refs, held = _refs(reference), _refs(holdout)
+        _refuse_overlap(refs, held)
+        bundles: dict[str, Bundle] = {}
+        rows: list[ScanTarget] = []
+        left_out: list[str] = []
+        digest = fit_digest(refs, held, self.detectors, seed=self.seed)
+        for modality, group in _by_modality(refs).items():
+            also = _by_modality(held).get(modality, [])
+            with tempfile.TemporaryDirectory(prefix="safegen-") as folder:
+                bundle, targets = self._modality(group, also, Path(folder), left_out, digest)
+            bundles[modality] = bundle
+            rows += targets
+        if not rows:
+            raise ProfileError(f"No real scan could be read. {' '.join(left_out[:3])}".strip())
+        return ProfileSet(digest, bundles, self._release(rows, digest), tuple(left_out))
+
+    def _modality(
+        self,
+        refs: Sequence[ScanRef],
+        held: Sequence[ScanRef],
+        folder: Path,
+        left_out: list[str],
+        digest: str,
+    ) -> tuple[Bundle, list[ScanTarget]]:
+        subjects = len({ref.subject for ref in refs})
+        if subjects < FEWEST_SUBJECTS:
+            rows = [row for ref in refs if (row := _row(ref, left_out)) is not None]
+            return Bundle(None, problem=_too_few(subjects)), rows
+        template = self._template(refs, left_out)
+        reference = self._cohort(refs, template, folder, left_out)
+        if len(reference.subjects()) < FEWEST_SUBJECTS:
+            rows = [ScanTarget(m.ref, None, facts=m.facts) for m in reference.members]
+            return Bundle(None, problem=_too_few(len(reference.subjects()))), rows
+        holdout = self._cohort(held, template, folder, left_out)
+        profiles = {
+            name: self._profile(detector, reference, holdout, digest)
+            for name, detector in self.detectors.items()
+            if detector.scope is Scope.SCAN
+        }
+        rows = [ScanTarget(m.ref, None, facts=m.facts) for m in reference.members]
+        return Bundle(template, profiles), rows
+
+    def _template(self, refs: Sequence[ScanRef], left_out: list[str]) -> Template:
+        first = {ref.subject: ref for ref in reversed(refs)}
+        chosen = [first[subject] for subject in sorted(first)]
+        step = max(1, len(chosen) // SUBJECTS_FOR_TEMPLATE)
+        scans = []
+        for ref in self.progress(chosen[::step][:SUBJECTS_FOR_TEMPLATE], "template"):
+            try:
+                scan = read(ref)
+                scans.append((scan, prepare.guess_options(scan)))
+            except ReadError as problem:
+                left_out.append(str(problem))
+        if not scans:
+            raise ProfileError(f"No real scan could be read. {' '.join(left_out[:3])}".strip())
+        options = prepare.common_options([option for _, option in scans])
+        return prepare.build_template(_canonical([scan for scan, _ in scans], options), options)
+
+    def _cohort(
+        self, refs: Sequence[ScanRef], template: Template, folder: Path, left_out: list[str]
+    ) -> Cohort:
+        def member(ref: ScanRef) -> Member | str:
+            return _member(ref, template, folder)
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            done = pool.map(member, refs)
+            found = [item for _, item in zip(self.progress(refs, "preparing"), done, strict=True)]
+        left_out += [item for item in found if isinstance(item, str) and item not in left_out]
+        return Cohort(tuple(item for item in found if isinstance(item, Member)), template)
+
+    def _profile(
+        self, detector: Detector, reference: Cohort, holdout: Cohort, digest: str
+    ) -> Profile:
+        leaves_out = isinstance(detector, LeavesOut)
+        subjects = reference.subjects()
+        aside: frozenset[str] = frozenset()
+        if not leaves_out and not holdout.members and detector.needs_profile:
+            aside = hold_out(subjects, share=HELD_OUT_SHARE, seed=self.seed)
+        learned = reference.only(set(subjects) - aside)
+        fitted = detector.fit(learned, seed=self.seed)
+        profile = Profile(
+            detector.name,
+            digest,
+            fitted.arrays,
+            {**fitted.facts, "version": detector.version},
+            np.empty(0),
+            "",
+            len(learned.subjects()),
+        )
+        if not detector.needs_profile:
+            return profile
+        if holdout.members:
+            source = "patients of the holdout folder"
+            return self._calibrated(detector, profile, holdout, source)
+        if leaves_out:
+            source = "reference patients, each left out of the profile in turn"
+            return self._calibrated(detector, profile, reference, source, leave_out=True)
+        source = "reference patients held out of the profile"
+        return self._calibrated(detector, profile, reference.only(aside), source)
+
+    def _calibrated(
+        self,
+        detector: Detector,
+        profile: Profile,
+        cohort: Cohort,
+        source: str,
+        *,
+        leave_out: bool = False,
+    ) -> Profile:
+        """The profile with one score a patient, that of the patient's worst scan."""
+        subjects = cohort.subjects()
+        if len(subjects) > MOST_LEFT_OUT_ONE_BY_ONE:
+            share = MOST_LEFT_OUT_ONE_BY_ONE / len(subjects)
+            subjects = sorted(hold_out(subjects, share=share, seed=self.seed))
+        scores = []
+        for subject in self.progress(subjects, f"calibrating {detector.name}"):
+            known = profile
+            if leave_out and isinstance(detector, LeavesOut):
+                known = detector.without(profile, subject)
+            own = self._scores(detector, known, cohort.only([subject]))
+            scores += [max(own)] if own else []
+        return replace(
+            profile, calibration=np.sort(np.array(scores, float)), calibration_source=source
+        )
+
+    def _scores(self, detector: Detector, profile: Profile, cohort: Cohort) -> list[float]:
+        values = []
+        for member in cohort.members:
+            target = member.target(template=cohort.template, scan=True)
+            try:
+                (score,) = detector.score([target], profile, device=self.device)
+            except NotJudged:
+                continue
+            if score.value is not None:
+                values.append(float(score.value))
+        return values
+
+    def _release(self, rows: Sequence[ScanTarget], digest: str) -> dict[str, Profile]:
+        found = {}
+        for name, detector in self.detectors.items():
+            if detector.scope is Scope.RELEASE:
+                fitted = detector.fit(rows, seed=self.seed)
+                facts = {**fitted.facts, "version": detector.version}
+                found[name] = Profile(
+                    name, digest, fitted.arrays, facts, np.empty(0), "", len(rows)
+                )
+        return found
+
+
+def fit_digest(
+    refs: Sequence[ScanRef],
+    held: Sequence[ScanRef],
+    detectors: Mapping[str, Detector],
+    *,
+    seed: int,
+) -> str:
+    """What a fitted profile depends on: contents, options, code and seed."""
+    return digest_of([*refs, *held], detectors, len(held), seed)
+
+
+def _refs(releases: Sequence[Release]) -> list[ScanRef]:
+    return [ref for release in releases for ref in release.refs]
+
+
+def _by_modality(refs: Sequence[ScanRef]) -> dict[str, list[ScanRef]]:
+    def key(ref: ScanRef) -> str:
+        return ref.modality or ANY_MODALITY
+
+    return {name: list(group) for name, group in groupby(sorted(refs, key=key), key)}
+
+
+def _refuse_overlap(refs: Sequence[ScanRef], held: Sequence[ScanRef]) -> None:
+    both = sorted({ref.subject for ref in refs} & {ref.subject for ref in held})
+    if both:
+        raise ProfileError(
+            f"{len(both)} patients are in the reference and in the holdout too "
+            f"({', '.join(both[:3])}): the holdout must be patients the generator never saw."
+        )
+
+
+def _too_few(subjects: int) -> str:
+    return (
+        f"the reference has {subjects} patients that can be read, and at least {FEWEST_SUBJECTS} "
+        "are needed to learn what real scans look like and to calibrate"
+    )
+
+
+def _row(ref: ScanRef, left_out: list[str]) -> ScanTarget | None:
+    try:
+        return ScanTarget(ref, None, facts=facts_of(read(ref)))
+    except ReadError as problem:
+        left_out.append(str(problem))
+        return None
+
+
+def _canonical(scans: Sequence[Any], options: PrepareOptions) -> list[Prepared]:
+    prepared = []
+    for scan in scans:
+        try:
+            prepared.append(prepare.canonical(scan, options))
+        except NotJudged:
+            continue
+    if not prepared:
+        raise ProfileError("None of the real scans can be prepared: all are empty or not finite.")
+    return prepared
+
+
+def _member(ref: ScanRef, template: Template, folder: Path) -> Member | str:
+    """The scan prepared and stored, or a sentence on why it is left out."""
+    try:
+        scan = read(ref)
+        aligned = prepare.align(prepare.canonical(scan, template.options), template)
+    except ReadError as problem:
+        return str(problem)
+    except NotJudged as problem:
+        return f"{ref.target}: {problem}."
+    name = hashlib.blake2b(str(ref.path).encode(), digest_size=16).hexdigest()
+    file = folder / f"{name}.npz"
+    np.savez(
+        file,
+        voxels=aligned.voxels.astype(np.float16),
+        body=aligned.body,
+        to_scan=aligned.to_scan,
+        similarity=aligned.similarity or 0.0,
+    )
+    return Member(ref, facts_of(scan), file)

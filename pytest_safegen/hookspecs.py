@@ -1,0 +1,108 @@
+"""The whole extension surface: what a plug-in can add to the gate.
+
+A plug-in is a module (an entry point of the group `pytest_safegen`, a name under `plugins` in the
+settings, or a conftest.py) with functions marked `@pytest_safegen.hookimpl`. The detectors and
+reports that come with the gate are plug-ins like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import pluggy
+
+if TYPE_CHECKING:
+    from pytest_safegen.config import Settings
+    from pytest_safegen.model import (
+        Fitted,
+        Profile,
+        Release,
+        Rule,
+        Run,
+        ScanTarget,
+        Scope,
+        Score,
+    )
+
+PROJECT = "safegen"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Measures targets. Holds options, never state: what it learns goes through the profile.
+
+    Attributes:
+        name: the check's name, as in `--safegen-checks`, lower-case.
+        version: change it whenever the same scan would get another score; profiles depend on it.
+        scope: what one score speaks of: a scan, a series or the release.
+        needs_profile: True if nothing can be said without real scans.
+        rules: the limits that are in force unless the user gives others; the key "score" is
+            the rule of `Score.value`, any other key is the name of a measure.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102  described above
+    @property
+    def version(self) -> str: ...  # noqa: D102
+    @property
+    def scope(self) -> Scope: ...  # noqa: D102
+    @property
+    def needs_profile(self) -> bool: ...  # noqa: D102
+    @property
+    def rules(self) -> Mapping[str, Rule]: ...  # noqa: D102
+
+    def fit(self, reference: Iterable[ScanTarget], *, seed: int) -> Fitted:
+        """Learn from real scans; `reference` can be iterated more than once.
+
+        The targets carry `prepared` and `facts`; their `scan` is None, to keep memory flat.
+        """
+
+    def score(
+        self, targets: Sequence[Any], profile: Profile | None, *, device: str
+    ) -> Sequence[Score]:
+        """One score a target, in order; raise `NotJudged` if a target cannot be measured.
+
+        `targets` are ScanTarget, SeriesTarget or ReleaseTarget according to `scope`.
+        `device` is a torch device name such as "cpu" or "cuda".
+        """
+
+
+@runtime_checkable
+class LeavesOut(Protocol):
+    """A detector that needs every reference patient in its profile (such as an index of copies).
+
+    It is calibrated by leaving one patient out at a time instead of holding patients out.
+    """
+
+    def without(self, profile: Profile, subject: str) -> Profile:
+        """The profile as if that patient had never been in the reference."""
+
+
+@hookspec
+def safegen_detectors(settings: Settings) -> Iterable[Detector]:
+    """Return the detectors that this plug-in adds.
+
+    Example:
+
+        @pytest_safegen.hookimpl
+        def safegen_detectors(settings):
+            return [MyDetector(**settings.detectors.get("mine", {}))]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def safegen_write_report(run: Run, releases: Sequence[Release], folder: Path) -> None:
+    """Write something from the results into the report folder, once, when all is judged.
+
+    Example:
+
+        @pytest_safegen.hookimpl
+        def safegen_write_report(run, releases, folder):
+            (folder / "verdict.txt").write_text(run.verdict)
+    """
+    raise NotImplementedError

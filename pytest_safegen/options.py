@@ -1,0 +1,78 @@
+"""Every setting once: the command line, the ini names and safegen.toml are made from this table."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Option(NamedTuple):
+    """One setting; `name` is `--safegen-<name>`, the ini `safegen_<name>` and the key in TOML.
+
+    `kind` is paths, path, words, table, text, integer or choice. `cli` is the name on the
+    command line where it differs from `name` with dashes.
+    """
+
+    name: str
+    kind: str
+    metavar: str
+    help: str
+    choices: tuple[str, ...] = ()
+    cli: str = ""
+
+    @property
+    def flag(self) -> str:
+        """The name on the command line."""
+        return "--safegen-" + (self.cli or self.name.replace("_", "-"))
+
+
+OPTIONS = (
+    Option(
+        "data", "paths", "DIR", "folder of synthetic scans to judge; may be given several times"
+    ),
+    Option("reference", "paths", "DIR", "folder of the real scans the generator was trained on"),
+    Option("holdout", "paths", "DIR", "folder of real scans it never saw, used for calibration"),
+    Option("profile", "path", "FILE", "profile fitted before with `safegen fit`"),
+    Option("checks", "words", "NAMES", "only these checks, separated by commas"),
+    Option("exclude_checks", "words", "NAMES", "all checks but these, separated by commas"),
+    Option(
+        "thresholds",
+        "table",
+        "CHECK[.MEASURE]=EXPR",
+        "a limit of your own: '<=0.3', '>=0.8' or 'p<=0.01'; may be given several times",
+        cli="threshold",
+    ),
+    Option(
+        "config",
+        "path",
+        "FILE",
+        "settings file; default: safegen.toml, or [tool.safegen] in pyproject.toml",
+    ),
+    Option(
+        "device",
+        "choice",
+        "DEVICE",
+        "where detectors compute: auto, cpu, cuda or mps",
+        ("auto", "cpu", "cuda", "mps"),
+    ),
+    Option("report", "path", "DIR", "folder for results and the HTML report (safegen-report)"),
+    Option(
+        "heatmaps",
+        "choice",
+        "WHICH",
+        "which heatmaps are kept: failed, all or none",
+        ("failed", "all", "none"),
+    ),
+    Option("model", "text", "NAME@VERSION", "the generator and its version, for the report"),
+    Option("min_scans", "integer", "N", "fewer scans than this fail the gate (1)"),
+    Option(
+        "mode",
+        "choice",
+        "MODE",
+        "enforce: failures turn the run red; warn: they become warnings; record: only recorded",
+        ("enforce", "warn", "record"),
+    ),
+    Option("seed", "integer", "N", "seed of everything random (0)"),
+)
+
+FILE_ONLY = ("plugins", "detectors")
+"""Keys of the settings file that have no option: plug-in modules, and options of detectors."""

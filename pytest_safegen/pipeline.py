@@ -1,0 +1,318 @@
+"""Judge targets one after the other: read ahead -> prepare -> score in batches -> Finding.
+
+Nothing of pytest is in here. Memory is bounded: a handful of scans is held, whatever the size of
+the release.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from pytest_safegen import prepare, verdict
+from pytest_safegen.config import Settings
+from pytest_safegen.errors import NotJudged, ReadError, UsageProblem
+from pytest_safegen.facts import facts_of
+from pytest_safegen.hookspecs import Detector
+from pytest_safegen.model import (
+    Fact,
+    Finding,
+    Profile,
+    ReleaseTarget,
+    ScanRef,
+    ScanTarget,
+    Score,
+    Series,
+    SeriesTarget,
+    Target,
+    Verdict,
+    worst,
+)
+from pytest_safegen.profiles import Bundle, ProfileSet
+from pytest_safegen.readers import read
+from pytest_safegen.store import save_heatmap
+
+SCANS_HELD = 6
+BATCH_ON_ACCELERATOR = 4
+NO_REAL_SCANS = (
+    "this check compares with real scans, and none were given: add --safegen-reference DIR with "
+    "the scans the generator was trained on, or --safegen-profile FILE fitted from them"
+)
+
+
+class Pipeline:
+    """Judges scans, series and the release with some detectors and what they learned.
+
+    `profiles` is None where there are no real scans; `no_profile` is then the reason.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        detectors: Mapping[str, Detector],
+        profiles: ProfileSet | None,
+        *,
+        no_profile: str = NO_REAL_SCANS,
+    ) -> None:
+        self._settings = settings
+        self._detectors = detectors
+        self.profiles = profiles
+        self._no_profile = no_profile
+        self.device = resolve_device(settings.device)
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="safegen-reader")
+        self._held: OrderedDict[str, Future[ScanTarget]] = OrderedDict()
+        self._scores: dict[tuple[str, str], Score | Exception] = {}
+
+    def close(self) -> None:
+        """Stop reading ahead."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def scan(self, check: str, ref: ScanRef, *, upcoming: Sequence[ScanRef] = ()) -> Finding:
+        """The finding of one check on one scan; `upcoming` scans are read meanwhile."""
+        started = time.perf_counter()
+        target = self._load(ref, upcoming)
+        detector = self._detectors[check]
+        bundle = self._bundle(ref)
+        refusal = _refusal(detector, target, bundle, self._no_profile)
+        if refusal is not None:
+            return replace(refusal, seconds=time.perf_counter() - started)
+        profile = bundle.profiles.get(check)
+        score = self._score(detector, target, profile)
+        return self._finding(check, ref.target, score, profile, started)
+
+    def series(self, check: str, series: Series) -> Finding:
+        """The finding of one check on one patient's timepoints."""
+        started = time.perf_counter()
+        detector = self._detectors[check]
+        loaded = [self._read(ref) for ref in series.refs]
+        readable = tuple(target for target in loaded if target.scan is not None)
+        profile = self._bundle(series.refs[0]).profiles.get(check)
+        score = _attempt(detector, SeriesTarget(series, readable), profile, self.device)
+        finding = self._finding(check, series.target, score, profile, started)
+        unread = [target.problem for target in loaded if target.scan is None]
+        return _with_unread(finding, unread)
+
+    def release(self, check: str, rows: Sequence[Mapping[str, Fact]]) -> Finding:
+        """The finding of one check on the table of all scans."""
+        started = time.perf_counter()
+        detector = self._detectors[check]
+        profile = self.profiles.release.get(check) if self.profiles else None
+        if detector.needs_profile and profile is None:
+            return _sentence(check, "", Verdict.ERROR, self._no_profile)
+        score = _attempt(detector, ReleaseTarget(tuple(rows)), profile, self.device)
+        return self._finding(check, "", score, profile, started)
+
+    def limits(self) -> dict[str, dict[str, Any]]:
+        """Per calibrated check: the calibration scores, where they are from, and the limits."""
+        found = {}
+        bundles = self.profiles.bundles if self.profiles else {}
+        for modality, bundle in bundles.items():
+            for name, profile in bundle.profiles.items():
+                if profile.calibration.size and name in self._detectors:
+                    key = name if len(bundles) == 1 else f"{name}:{modality}"
+                    found[key] = self._limit(name, profile)
+        return found
+
+    def _limit(self, check: str, profile: Profile) -> dict[str, Any]:
+        defaults = self._detectors[check].rules
+        rules = verdict.rules_for(check, defaults, self._settings.thresholds)
+        limit = verdict.concrete(rules[verdict.SCORE], profile)
+        return {
+            "scores": profile.calibration.tolist(),
+            "source": f"{limit.source} ({profile.calibration_source})",
+            "limit": _finite(limit.fail_above),
+            "warn_limit": _finite(limit.warn_above),
+        }
+
+    def facts(self, ref: ScanRef) -> Mapping[str, Fact]:
+        """The scan's row in the table of scans; only its target where it cannot be read."""
+        held = self._held.get(ref.target)
+        target = held.result() if held else self._read(ref)
+        return target.facts or {"target": ref.target}
+
+    def _bundle(self, ref: ScanRef) -> Bundle:
+        if self.profiles is None:
+            return Bundle(None, problem=self._no_profile)
+        return self.profiles.bundle(ref.modality)
+
+    def _load(self, ref: ScanRef, upcoming: Sequence[ScanRef]) -> ScanTarget:
+        for wanted in (ref, *upcoming[: SCANS_HELD - 1]):
+            if wanted.target not in self._held:
+                self._held[wanted.target] = self._pool.submit(self._prepare, wanted)
+        self._held.move_to_end(ref.target)
+        while len(self._held) > SCANS_HELD:
+            gone, _ = self._held.popitem(last=False)
+            self._scores = {key: value for key, value in self._scores.items() if key[1] != gone}
+        return self._held[ref.target].result()
+
+    def _prepare(self, ref: ScanRef) -> ScanTarget:
+        target = self._read(ref)
+        template = self._bundle(ref).template
+        if target.scan is None or template is None:
+            return target
+        try:
+            own = prepare.canonical(target.scan, template.options)
+            return replace(target, prepared=prepare.align(own, template))
+        except NotJudged as problem:
+            return replace(target, unprepared=str(problem))
+        except Exception as problem:  # noqa: BLE001  one scan must not stop the others
+            return replace(target, unprepared=f"preparing the scan crashed ({_short(problem)})")
+
+    def _read(self, ref: ScanRef) -> ScanTarget:
+        try:
+            scan = read(ref)
+            return ScanTarget(ref, scan, facts=facts_of(scan))
+        except ReadError as problem:
+            return ScanTarget(ref, None, problem=str(problem))
+        except Exception as problem:  # noqa: BLE001  one scan must not stop the others
+            text = f"{ref.target} cannot be read: the reader crashed ({_short(problem)})."
+            return ScanTarget(ref, None, problem=text)
+
+    def _score(
+        self, detector: Detector, target: ScanTarget, profile: Profile | None
+    ) -> Score | Exception:
+        """The score, together with those of scans that are ready too if there is an accelerator."""
+        key = (detector.name, target.ref.target)
+        if key not in self._scores and self.device != "cpu":
+            self._score_batch(detector, target, profile)
+        if key not in self._scores:
+            self._scores[key] = _attempt(detector, target, profile, self.device)
+        return self._scores.pop(key)
+
+    def _score_batch(self, detector: Detector, target: ScanTarget, profile: Profile | None) -> None:
+        ready = [future.result() for future in self._held.values() if future.done()]
+        batch = [target] + [
+            other
+            for other in ready
+            if other.ref.target != target.ref.target
+            and other.prepared is not None
+            and (detector.name, other.ref.target) not in self._scores
+            and self._bundle(other.ref).profiles.get(detector.name) is profile
+        ]
+        batch = batch[:BATCH_ON_ACCELERATOR]
+        try:
+            scores = detector.score(batch, profile, device=self.device)
+        except Exception:  # noqa: BLE001  then each is scored alone and tells for itself
+            return
+        for item, score in zip(batch, scores, strict=True):
+            self._scores[detector.name, item.ref.target] = score
+
+    def _finding(
+        self,
+        check: str,
+        target: str,
+        score: Score | Exception,
+        profile: Profile | None,
+        started: float,
+    ) -> Finding:
+        seconds = time.perf_counter() - started
+        if isinstance(score, NotJudged):
+            return _sentence(check, target, Verdict.INCONCLUSIVE, str(score), seconds)
+        if isinstance(score, Exception):
+            text = f"the check crashed ({_short(score)}); this is a defect of the check"
+            return _sentence(check, target, Verdict.ERROR, text, seconds)
+        finding = self._judged(check, target, score, profile, seconds)
+        wanted = self._settings.heatmaps == "all" or (
+            self._settings.heatmaps == "failed" and finding.verdict is not Verdict.PASS
+        )
+        if score.heatmap is None or not wanted:
+            return finding
+        return save_heatmap(score.heatmap, self._settings.report, finding)
+
+    def _judged(
+        self, check: str, target: str, score: Score, profile: Profile | None, seconds: float
+    ) -> Finding:
+        thresholds = self._settings.thresholds
+        rules = verdict.rules_for(check, self._detectors[check].rules, thresholds)
+        required = [key.partition(".")[2] for key in thresholds if key.startswith(f"{check}.")]
+        try:
+            return verdict.judge(
+                check,
+                target,
+                score,
+                rules=rules,
+                profile=profile,
+                required=required,
+                seconds=seconds,
+            )
+        except ValueError as problem:
+            return _sentence(check, target, Verdict.ERROR, str(problem), seconds)
+
+
+def resolve_device(asked: str) -> str:
+    """The torch device to use: for "auto" the best there is.
+
+    Raises:
+        UsageProblem: a device was asked for that this machine does not have.
+    """
+    if asked == "cpu":
+        return "cpu"
+    import torch
+
+    found: dict[str, Callable[[], bool]] = {
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+    }
+    if asked == "auto":
+        return next((name for name, there in found.items() if there()), "cpu")
+    if not found[asked]():
+        raise UsageProblem(
+            f"--safegen-device={asked} is not there: torch sees no such device on this machine. "
+            "Use auto or cpu."
+        )
+    return asked
+
+
+def _refusal(
+    detector: Detector, target: ScanTarget, bundle: Bundle, no_profile: str
+) -> Finding | None:
+    """Why a scan cannot be scored at all, as a finding; None if it can."""
+    name, ref = detector.name, target.ref.target
+    if target.scan is None and not getattr(detector, "judges_unreadable", False):
+        return _sentence(name, ref, Verdict.ERROR, target.problem)
+    if not detector.needs_profile:
+        return None
+    if bundle.profiles.get(name) is None:
+        unknown = bundle.problem or f"the profile knows nothing of the check {name}: fit it again"
+        verdict_ = Verdict.ERROR if unknown == no_profile else Verdict.INCONCLUSIVE
+        return _sentence(name, ref, verdict_, unknown)
+    if target.prepared is None:
+        return _sentence(name, ref, Verdict.INCONCLUSIVE, target.unprepared)
+    return None
+
+
+def _attempt(
+    detector: Detector, target: Target, profile: Profile | None, device: str
+) -> Score | Exception:
+    try:
+        (score,) = detector.score([target], profile, device=device)
+    except Exception as problem:  # noqa: BLE001  one scan must not stop the others
+        return problem
+    return score
+
+
+def _with_unread(finding: Finding, unread: Sequence[str]) -> Finding:
+    """A series with a timepoint that cannot be read is never better than INCONCLUSIVE."""
+    if not unread:
+        return finding
+    reason = f"{finding.reason} Not judged: {' '.join(unread)}"
+    return replace(finding, verdict=worst(finding.verdict, Verdict.INCONCLUSIVE), reason=reason)
+
+
+def _sentence(
+    check: str, target: str, verdict_: Verdict, text: str, seconds: float = 0.0
+) -> Finding:
+    full = text[:1].upper() + text[1:].rstrip(".") + "."
+    return verdict.unjudged(check, target, verdict_, full, seconds=seconds)
+
+
+def _short(problem: Exception) -> str:
+    return f"{type(problem).__name__}: {str(problem).splitlines()[0] if str(problem) else ''}"
+
+
+def _finite(value: float) -> float | None:
+    return value if abs(value) < float("inf") else None

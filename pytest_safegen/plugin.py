@@ -1,0 +1,104 @@
+"""The pytest side at start-up: options, markers, fixtures; light, for every pytest run loads it.
+
+Everything else is in `session`, imported only where there are synthetic scans to judge.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_safegen.options import OPTIONS, Option
+
+if TYPE_CHECKING:
+    from pytest_safegen.model import Release, Scan, Series
+    from pytest_safegen.session import Gate
+
+GATE = "safegen-gate"
+FIXTURES = ("safegen_scan", "safegen_series", "safegen_release")
+LISTS = ("paths", "words", "table")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Every option as `--safegen-name` and as ini `safegen_name`."""
+    group = parser.getgroup("safegen", "safegen: gate for synthetic medical images")
+    for option in OPTIONS:
+        group.addoption(option.flag, dest=f"safegen_{option.name}", **_argument(option))
+        kind: Any = "linelist" if option.kind in LISTS else "string"
+        parser.addini(f"safegen_{option.name}", option.help, type=kind, default=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register markers, and the gate itself if there is data to judge."""
+    config.addinivalue_line("markers", "safegen: a check of the gate on a synthetic scan or series")
+    config.addinivalue_line("markers", "safegen_check(name): the check that the item stands for")
+    if _may_have_data(config):
+        from pytest_safegen.session import configure
+
+        configure(config)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that uses a safegen fixture once for each scan, series or data folder."""
+    for fixture in FIXTURES:
+        if fixture in metafunc.fixturenames:
+            gate = gate_of(metafunc.config)
+            values = gate.parameters(fixture) if gate else {}
+            metafunc.parametrize(fixture, list(values.values()), ids=list(values), indirect=True)
+
+
+@pytest.fixture
+def safegen_scan(request: pytest.FixtureRequest) -> Scan:
+    """One synthetic scan, read: `.voxels` (i, j, k), `.affine`, `.mask`, `.ref`."""
+    from pytest_safegen.errors import ReadError
+    from pytest_safegen.readers import read
+
+    try:
+        return read(request.param)
+    except ReadError as problem:
+        pytest.fail(str(problem), pytrace=False)
+
+
+@pytest.fixture
+def safegen_series(request: pytest.FixtureRequest) -> Series:
+    """All scans of one synthetic patient, in time order: `.subject`, `.refs`."""
+    series: Series = request.param
+    return series
+
+
+@pytest.fixture
+def safegen_release(request: pytest.FixtureRequest) -> Release:
+    """Everything found in one data folder: `.root`, `.series`, `.refs`, `.left_out`."""
+    release: Release = request.param
+    return release
+
+
+def gate_of(config: pytest.Config) -> Gate | None:
+    """The gate of this pytest run; None where there is no data."""
+    gate: Gate | None = config.pluginmanager.get_plugin(GATE)
+    return gate
+
+
+def _argument(option: Option) -> dict[str, Any]:
+    argument: dict[str, Any] = {"help": option.help, "metavar": option.metavar, "default": None}
+    if option.kind in LISTS:
+        argument["action"] = "append"
+    if option.choices:
+        argument["choices"] = option.choices
+    if option.kind == "integer":
+        argument["type"] = int
+    return argument
+
+
+def _may_have_data(config: pytest.Config) -> bool:
+    """True where data is named somewhere; costs no more than a look at two small files."""
+    if config.getoption("safegen_data") or config.getoption("safegen_config"):
+        return True
+    if config.getini("safegen_data") or config.getini("safegen_config"):
+        return True
+    if (config.rootpath / "safegen.toml").is_file():
+        return True
+    project = config.rootpath / "pyproject.toml"
+    return project.is_file() and b"[tool.safegen" in Path(project).read_bytes()

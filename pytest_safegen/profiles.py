@@ -1,0 +1,234 @@
+"""What the detectors learned from real scans: fit, save, load, and keep between runs.
+
+A profile set holds one `Bundle` per modality: the template of that modality and one `Profile` per
+detector. On disk it is one safetensors file whose header carries the rest as JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pytest_safegen.errors import ProfileError
+from pytest_safegen.hookspecs import Detector
+from pytest_safegen.model import Profile, ScanRef
+from pytest_safegen.prepare import PrepareOptions, Template
+
+FORMAT = 1
+ANY_MODALITY = ""
+HEADER = "safegen"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """All that is known of the real scans of one modality; `problem` says why it is nothing."""
+
+    template: Template | None
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileSet:
+    """The bundles by modality, and the profiles of detectors that judge the release as a whole."""
+
+    digest: str
+    bundles: Mapping[str, Bundle]
+    release: Mapping[str, Profile]
+    left_out: tuple[str, ...] = ()
+
+    def bundle(self, modality: str | None) -> Bundle:
+        """The bundle for a scan of that modality; the only one there is fits any scan."""
+        if modality in self.bundles:
+            return self.bundles[modality or ANY_MODALITY]
+        if len(self.bundles) == 1:
+            return next(iter(self.bundles.values()))
+        known = ", ".join(sorted(filter(None, self.bundles)))
+        return Bundle(
+            None,
+            problem=f"the real scans are {known}, and the modality of this scan is "
+            f"{modality or 'unknown'}: name it in the file name or in safegen.tsv",
+        )
+
+
+def digest_of(refs: Iterable[ScanRef], detectors: Mapping[str, Detector], *extra: Any) -> str:
+    """One digest of the contents of scans, the detectors' options and the code that runs."""
+    total = hashlib.blake2b(digest_size=16)
+    for ref in refs:
+        total.update(repr((ref.target, ref.subject, ref.session, ref.modality)).encode())
+        for path in _files(ref.path):
+            with path.open("rb") as stream:
+                total.update(hashlib.file_digest(stream, "blake2b").digest())
+    for name, detector in sorted(detectors.items()):
+        total.update(repr((name, detector.version, detector)).encode())
+        total.update(_code(detector))
+    total.update(repr(extra).encode())
+    for module in ("prepare", "readers", "fitting", "profiles"):
+        total.update(Path(__file__).with_name(f"{module}.py").read_bytes())
+    return total.hexdigest()
+
+
+def save(profiles: ProfileSet, path: Path) -> None:
+    """Write a profile set; the file is complete or not there at all."""
+    from safetensors.numpy import save_file
+
+    tensors: dict[str, Any] = {}
+    header: dict[str, Any] = {
+        "format": FORMAT,
+        "digest": profiles.digest,
+        "left_out": list(profiles.left_out),
+        "bundles": {
+            name: _bundle_header(f"{name}/", bundle, tensors)
+            for name, bundle in profiles.bundles.items()
+        },
+        "release": {
+            name: _profile_header(f"/{name}/", profile, tensors)
+            for name, profile in profiles.release.items()
+        },
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name("partial-" + path.name)
+    save_file(tensors, partial, metadata={HEADER: json.dumps(header)})
+    partial.replace(path)
+
+
+def load(path: Path, detectors: Mapping[str, Detector]) -> ProfileSet:
+    """Read a profile set; arrays are read-only.
+
+    Raises:
+        ProfileError: not a profile, a damaged one, or one of other versions of the detectors.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as stream:
+            header = json.loads((stream.metadata() or {})[HEADER])
+            tensors = {key: _read_only(stream.get_tensor(key)) for key in stream.keys()}  # noqa: SIM118  not a dict
+        if header["format"] != FORMAT:
+            raise ProfileError(
+                f"The profile {path.name} has format {header['format']}, this version reads "
+                f"{FORMAT}: fit it again with `safegen fit`."
+            )
+        profiles = _from_header(header, tensors)
+    except OSError as problem:
+        raise ProfileError(f"The profile {path} cannot be read: {problem}.") from problem
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise ProfileError(
+            f"{path.name} is not a profile made by `safegen fit`, or it is damaged ({problem})."
+        ) from problem
+    _refuse_other_versions(path, header, detectors)
+    return profiles
+
+
+def _files(path: Path) -> Sequence[Path]:
+    if path.is_dir():
+        return sorted(item for item in path.iterdir() if item.is_file())
+    return [path] if path.is_file() else []
+
+
+def _code(detector: Detector) -> bytes:
+    """The source of everything in the folder of a detector's module."""
+    file = inspect.getsourcefile(type(detector))
+    if file is None:
+        return b""
+    return b"".join(path.read_bytes() for path in sorted(Path(file).parent.glob("*.py")))
+
+
+def _bundle_header(prefix: str, bundle: Bundle, tensors: dict[str, Any]) -> dict[str, Any]:
+    template = bundle.template
+    if template is not None:
+        tensors[f"{prefix}template/voxels"] = template.voxels.astype(np.float16)
+        tensors[f"{prefix}template/body"] = template.body.astype(np.float16)
+    return {
+        "problem": bundle.problem,
+        "template": None
+        if template is None
+        else {"affine": template.affine.tolist(), "options": asdict(template.options)},
+        "profiles": {
+            name: _profile_header(f"{prefix}{name}/", profile, tensors)
+            for name, profile in bundle.profiles.items()
+        },
+    }
+
+
+def _profile_header(prefix: str, profile: Profile, tensors: dict[str, Any]) -> dict[str, Any]:
+    for name, array in profile.arrays.items():
+        tensors[prefix + name] = np.ascontiguousarray(array)
+    plain = {key: getattr(profile, key) for key in ("digest", "facts", "calibration_source")}
+    return plain | {
+        "prefix": prefix,
+        "arrays": sorted(profile.arrays),
+        "calibration": profile.calibration.tolist(),
+        "reference_count": profile.reference_count,
+        "version": profile.facts.get("version", ""),
+    }
+
+
+def _from_header(header: Mapping[str, Any], tensors: Mapping[str, Any]) -> ProfileSet:
+    bundles = {
+        name: Bundle(
+            _template(f"{name}/", plain["template"], tensors),
+            {key: _profile(key, value, tensors) for key, value in plain["profiles"].items()},
+            plain["problem"],
+        )
+        for name, plain in header["bundles"].items()
+    }
+    release = {key: _profile(key, value, tensors) for key, value in header["release"].items()}
+    return ProfileSet(header["digest"], bundles, release, tuple(header["left_out"]))
+
+
+def _template(
+    prefix: str, plain: Mapping[str, Any] | None, tensors: Mapping[str, Any]
+) -> Template | None:
+    if plain is None:
+        return None
+    affine = np.array(plain["affine"], dtype=np.float64)
+    if affine.shape != (4, 4) or not np.isfinite(affine).all():
+        raise ValueError("the template's affine is not a finite 4x4 matrix")
+    return Template(
+        tensors[f"{prefix}template/voxels"].astype(np.float32),
+        tensors[f"{prefix}template/body"].astype(np.float32),
+        affine,
+        PrepareOptions(**plain["options"]),
+    )
+
+
+def _profile(name: str, plain: Mapping[str, Any], tensors: Mapping[str, Any]) -> Profile:
+    calibration = np.sort(np.array(plain["calibration"], dtype=np.float64))
+    if not np.isfinite(calibration).all():
+        raise ValueError("a calibration score is not finite")
+    return Profile(
+        name,
+        plain["digest"],
+        {key: tensors[plain["prefix"] + key] for key in plain["arrays"]},
+        plain["facts"],
+        calibration,
+        plain["calibration_source"],
+        int(plain["reference_count"]),
+    )
+
+
+def _refuse_other_versions(
+    path: Path, header: Mapping[str, Any], detectors: Mapping[str, Detector]
+) -> None:
+    groups = [plain["profiles"] for plain in header["bundles"].values()] + [header["release"]]
+    for group in groups:
+        for name, plain in group.items():
+            if name in detectors and plain["version"] != detectors[name].version:
+                raise ProfileError(
+                    f"The profile {path.name} was fitted with version {plain['version']} of the "
+                    f"check {name}, here is version {detectors[name].version}: "
+                    "fit it again with `safegen fit`."
+                )
+
+
+def _read_only(array: Any) -> Any:
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,262 @@
+"""The gate within one pytest run: what is asked, what is found, judged and reported."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_safegen import plugins
+from pytest_safegen.accounting import Accounting
+from pytest_safegen.config import Settings, resolve
+from pytest_safegen.discover import discover
+from pytest_safegen.errors import SafegenError
+from pytest_safegen.hookspecs import Detector
+from pytest_safegen.model import Finding, Release, ScanRef, Scope, Series, Verdict
+from pytest_safegen.nodes import FINDING, CheckItem, DataRoot, nodeid_of, places_of
+from pytest_safegen.options import OPTIONS
+from pytest_safegen.plugin import FIXTURES, GATE
+from pytest_safegen.selection import Selection
+
+SCANS_AHEAD = 2
+
+
+def configure(config: pytest.Config) -> None:
+    """Register the gate if the settings name data.
+
+    Raises:
+        pytest.UsageError: settings that cannot be, or data folders that are not there.
+    """
+    try:
+        settings = _settings(config)
+        if not settings.data:
+            return
+        gate = Gate(config, settings)
+    except SafegenError as problem:
+        raise pytest.UsageError(str(problem)) from problem
+    config.pluginmanager.register(gate, GATE)
+    if not hasattr(config, "workerinput"):
+        from pytest_safegen.controller import Controller, WithXdist
+
+        controller = Controller(config, gate)
+        config.pluginmanager.register(controller, f"{GATE}-controller")
+        if config.pluginmanager.hasplugin("xdist"):
+            config.pluginmanager.register(WithXdist(controller), f"{GATE}-xdist")
+
+
+class Gate:
+    """Discovers, collects and judges, in the main process and in every xdist worker."""
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self.config = config
+        self.settings = settings
+        self.manager = plugins.build_manager(settings, extra=config.pluginmanager.get_plugins())
+        self.detectors: dict[str, Detector] = plugins.detectors(self.manager, settings)
+        self.releases = _discover(settings)
+        self.selection = Selection.of(config, settings.data)
+        self.accounting = Accounting.of(self.releases, self.detectors)
+        self._order: list[ScanRef] = []
+        self._next: pytest.Item | None = None
+        if hasattr(config, "workerinput"):
+            _share_cores()
+
+    def checks(self, scope: Scope) -> list[str]:
+        """The names of the checks in force that speak of scans, series or the release."""
+        return [name for name, detector in self.detectors.items() if detector.scope is scope]
+
+    def nodeids(self) -> dict[tuple[str, str], str]:
+        """The node id of every (check, target) that discovery expects."""
+        places = {
+            subject.target: nodeid_of(place, self.config)
+            for release in self.releases
+            for subject, place in places_of(release, several=len(self.releases) > 1)
+        }
+        return {
+            (check, target): f"{places[target]}::{check}"
+            for check, target in self.accounting.expected
+        }
+
+    def parameters(self, fixture: str) -> Mapping[str, ScanRef | Series | Release]:
+        """What a fixture of the user's own tests runs over, by test id."""
+        if fixture == FIXTURES[0]:
+            return {ref.target: ref for release in self.releases for ref in release.refs}
+        if fixture == FIXTURES[1]:
+            return {series.target: series for release in self.releases for series in release.series}
+        return {nodeid_of(release.root, self.config): release for release in self.releases}
+
+    @cached_property
+    def pipeline(self) -> Any:
+        """The pipeline with its profiles, made at the first scan that is judged."""
+        from pytest_safegen.knowledge import pipeline_for
+
+        return pipeline_for(self.settings, self.detectors)
+
+    def judge(self, item: CheckItem) -> Finding:
+        """The finding of one item."""
+        if isinstance(item.subject, Series):
+            return self.pipeline.series(item.check, item.subject)  # type: ignore[no-any-return]
+        upcoming = self._upcoming(item.subject)
+        return self.pipeline.scan(item.check, item.subject, upcoming=upcoming)  # type: ignore[no-any-return]
+
+    def needs_profile(self, items: Iterable[pytest.Item]) -> bool:
+        """True if some item compares with real scans."""
+        return any(
+            self.detectors[item.check].needs_profile
+            for item in items
+            if isinstance(item, CheckItem)
+        )
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collect_directory(
+        self, path: Path, parent: pytest.Collector
+    ) -> pytest.Collector | None:
+        """Collect a data folder as data."""
+        for release in self.releases:
+            if path == release.root:
+                nodeid = nodeid_of(path, self.config)
+                root: pytest.Collector = DataRoot.from_parent(
+                    parent, name=path.name, nodeid=nodeid, path=path, gate=self, release=release
+                )
+                return root
+        return None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Never ignore the way to a data folder, whatever norecursedirs says."""
+        roots = [release.root for release in self.releases]
+        return False if any(root.is_relative_to(collection_path) for root in roots) else None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Keep the scans that were asked for by path or node id."""
+        dropped = [item for item in items if isinstance(item, CheckItem)]
+        dropped = [item for item in dropped if not self.selection.wants(item.nodeid)]
+        if dropped:
+            items[:] = [item for item in items if item not in set(dropped)]
+            self.config.hook.pytest_deselected(items=dropped)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Learn in which order the scans will be asked for."""
+        refs = [item.subject for item in session.items if isinstance(item, CheckItem)]
+        self._order = list({r.target: r for r in refs if isinstance(r, ScanRef)}.values())
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(
+        self, nextitem: pytest.Item | None
+    ) -> Generator[None, object, object]:
+        """Remember what comes next."""
+        self._next = nextitem
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Send the finding along with the report, as plain JSON, through xdist too."""
+        from pytest_safegen.store import finding_to_json
+
+        report = yield
+        finding = item.stash.get(FINDING, None) if report.when == "call" else None
+        finding = finding or _own_finding(item, report)
+        if finding is not None:
+            row = self._row(item, finding)
+            report.safegen = {"finding": finding_to_json(finding), "row": row}  # type: ignore[attr-defined]
+        return report
+
+    def pytest_unconfigure(self) -> None:
+        """Stop the reader thread, if it was ever started."""
+        if "pipeline" in self.__dict__:
+            self.pipeline.close()
+
+    def _row(self, item: pytest.Item, finding: Finding) -> dict[str, Any] | None:
+        """The scan's row in the table of scans, sent once, with its first check."""
+        first = (self.checks(Scope.SCAN) or [""])[0]
+        if not (isinstance(item, CheckItem) and isinstance(item.subject, ScanRef)):
+            return None
+        return dict(self.pipeline.facts(item.subject)) if finding.check == first else None
+
+    def _upcoming(self, ref: ScanRef) -> Sequence[ScanRef]:
+        if hasattr(self.config, "workerinput"):
+            following = getattr(self._next, "subject", None)
+            return [following] if isinstance(following, ScanRef) else []
+        targets = [known.target for known in self._order]
+        place = targets.index(ref.target) + 1 if ref.target in targets else len(targets)
+        return self._order[place : place + SCANS_AHEAD]
+
+
+def _settings(config: pytest.Config) -> Settings:
+    names = [option.name for option in OPTIONS]
+    return resolve(
+        root=config.rootpath,
+        command_line={name: config.getoption(f"safegen_{name}") for name in names},
+        ini={name: config.getini(f"safegen_{name}") for name in names},
+        here=config.invocation_params.dir,
+    )
+
+
+def _discover(settings: Settings) -> tuple[Release, ...]:
+    roots = list(_distinct(settings.data))
+    releases = tuple(discover(root, skip=[settings.report]) for root in roots)
+    for release in releases:
+        if not release.refs:
+            seen = len(release.left_out)
+            raise SafegenError(
+                f"There is no scan in {release.root} ({seen} files were seen and left out; "
+                f"`safegen list {release.root}` says why)."
+            )
+    return releases if len(releases) == 1 else tuple(map(_named_by_root, releases))
+
+
+def _named_by_root(release: Release) -> Release:
+    """Put the folder's name before every target, so that several folders do not mix."""
+    prefix = f"{release.root.name}/"
+    series = tuple(
+        replace(
+            one,
+            target=prefix + one.target,
+            refs=tuple(replace(ref, target=prefix + ref.target) for ref in one.refs),
+        )
+        for one in release.series
+    )
+    return replace(release, series=series)
+
+
+def _distinct(roots: Sequence[Path]) -> Iterator[Path]:
+    for place, root in enumerate(roots):
+        others = [other for n, other in enumerate(roots) if n != place]
+        if any(root.is_relative_to(other) and root != other for other in others):
+            raise SafegenError(f"The data folder {root} lies inside another one; name only one.")
+        if any(root.name == other.name and root != other for other in roots):
+            raise SafegenError(f"Two data folders are called {root.name}; rename one of them.")
+        if root not in roots[:place]:
+            yield root
+
+
+def _share_cores() -> None:
+    """Let the workers of one machine share its cores instead of fighting for them."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def _own_finding(item: pytest.Item, report: pytest.TestReport) -> Finding | None:
+    """The outcome of a user's own test over safegen data, as a finding."""
+    given = getattr(getattr(item, "callspec", None), "params", {})
+    values = [given[fixture] for fixture in FIXTURES if fixture in given]
+    decisive = report.when == "call" or (report.when == "setup" and report.failed)
+    if not values or not decisive or report.skipped:
+        return None
+    target = getattr(values[0], "target", "")
+    name = getattr(item, "originalname", item.name)
+    if report.passed:
+        return Finding(name, target, Verdict.PASS, "The project's own test passed.")
+    crash = getattr(report.longrepr, "reprcrash", None)
+    reason = getattr(crash, "message", None) or str(report.longrepr)
+    lines = reason.strip().splitlines() or ["The project's own test failed."]
+    return Finding(name, target, Verdict.FAIL, lines[0], seconds=report.duration)

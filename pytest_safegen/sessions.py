@@ -1,0 +1,83 @@
+"""When the sessions of a subject were, from the `sessions.tsv` files of BIDS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from pytest_safegen.errors import UsageProblem
+from pytest_safegen.layouts import entities
+from pytest_safegen.manifest import known, number_in, read_table
+from pytest_safegen.tree import Item
+
+DAYS_A_MONTH = 30.4375
+
+
+class Sessions:
+    """The times of sessions below a data root; each file is read once, when it is asked for.
+
+    Files are `sub-X/sub-X_sessions.tsv`, `sub-X/sessions.tsv`, or `sessions.tsv` in the root with a
+    column `participant_id`. Of the columns `months`, `days` and `acq_time` (then the first session
+    is month 0) the first that is there counts. Raises UsageProblem for what is no number or date.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._read: dict[tuple[Path, str], Mapping[str, float]] = {}
+
+    def months_of(self, item: Item, session: str | None) -> float | None:
+        """When this scan was made, in months; None where it is not known."""
+        label = entities(item.parts).get("sub")
+        if label is None or session is None:
+            return None
+        depth = next((n for n, part in enumerate(item.folder, 1) if "sub" in entities([part])), 0)
+        folders = dict.fromkeys((self._root.joinpath(*item.folder[:depth]), self._root))
+        times = [self._times(folder, f"sub-{label}").get(session) for folder in folders]
+        return next((time for time in times if time is not None), None)
+
+    def _times(self, folder: Path, subject: str) -> Mapping[str, float]:
+        if (folder, subject) not in self._read:
+            names = (f"{subject}_sessions.tsv", "sessions.tsv")
+            path = next((folder / name for name in names if (folder / name).is_file()), None)
+            self._read[folder, subject] = _months(path, subject) if path else {}
+        return self._read[folder, subject]
+
+
+def _months(path: Path, subject: str) -> Mapping[str, float]:
+    (_, columns), *lines = read_table(path) or [(1, [])]
+    rows = [(f"{path}, line {line}", known(columns, cells)) for line, cells in lines]
+    rows = [(where, row) for where, row in rows if row.get("participant_id", subject) == subject]
+    column = next((name for name in ("months", "days", "acq_time") if name in columns), None)
+    if column is None:
+        return {}
+    values = [(_session(where, row), where, row[column]) for where, row in rows if column in row]
+    if column == "acq_time":
+        return _since_first([(session, _time(cell, where)) for session, where, cell in values])
+    divisor = DAYS_A_MONTH if column == "days" else 1.0
+    return {session: number_in(cell, where) / divisor for session, where, cell in values}
+
+
+def _session(where: str, row: Mapping[str, str]) -> str:
+    name = row.get("session_id") or row.get("session")
+    if name is None:
+        raise UsageProblem(f"{where}: there is no session_id. Name the session, such as ses-01.")
+    return name if name.startswith("ses-") else f"ses-{name}"
+
+
+def _time(cell: str, where: str) -> datetime:
+    try:
+        return datetime.fromisoformat(cell).replace(tzinfo=None)
+    except ValueError as problem:
+        raise UsageProblem(
+            f"{where}: {cell!r} is not a date such as 2024-01-31T12:00:00. Write n/a if unknown."
+        ) from problem
+
+
+def _since_first(times: Sequence[tuple[str, datetime]]) -> dict[str, float]:
+    first = min((time for _, time in times), default=None)
+    if first is None:
+        return {}
+    return {
+        session: (time - first).total_seconds() / 86_400 / DAYS_A_MONTH for session, time in times
+    }

@@ -1,0 +1,188 @@
+"""Results on disk: results.jsonl as they come, heatmaps, results.json and gate.json at the end."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from pytest_safegen.errors import SafegenError
+from pytest_safegen.model import Finding, Heatmap, Measure, Run, Verdict
+
+SCHEMA = 1
+RESULTS, ROWS, RUN, GATE = "results.jsonl", "scans.jsonl", "results.json", "gate.json"
+SCHEMA_FILE = Path(__file__).with_name("results.schema.json")
+COMMENT_EXTENSION = 6
+
+
+def finding_to_json(finding: Finding) -> dict[str, Any]:
+    """A finding as the object that stands on one line of results.jsonl."""
+    plain = dataclasses.asdict(finding)
+    plain["measures"] = {m.name: {"value": m.value, "unit": m.unit} for m in finding.measures}
+    return {"schema": SCHEMA, **plain, "verdict": str(finding.verdict)}
+
+
+def finding_from_json(plain: Mapping[str, Any]) -> Finding:
+    """The finding of one line of results.jsonl.
+
+    Raises:
+        SafegenError: a line of another schema, or not a finding at all.
+    """
+    try:
+        if plain["schema"] != SCHEMA:
+            raise SafegenError(f"Results of schema {plain['schema']!r} cannot be read by this one.")
+        names = [field.name for field in dataclasses.fields(Finding)]
+        values = {name: plain[name] for name in names}
+        measures = values["measures"].items()
+        values["measures"] = tuple(Measure(n, m["value"], m["unit"]) for n, m in measures)
+        values["verdict"] = Verdict(plain["verdict"])
+        return Finding(**values)
+    except (KeyError, TypeError, AttributeError, ValueError) as problem:
+        raise SafegenError(f"A line of the results is not a finding: {problem!r}.") from problem
+
+
+class ResultLog:
+    """Appends findings and rows of the table of scans, each on disk as soon as it is known."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._findings: IO[str] = (folder / RESULTS).open("w", encoding="utf-8")
+        self._rows: IO[str] = (folder / ROWS).open("w", encoding="utf-8")
+
+    def add(self, finding: Finding) -> None:
+        """Write one finding and flush it."""
+        _append(self._findings, finding_to_json(finding))
+
+    def add_row(self, row: Mapping[str, Any]) -> None:
+        """Write one row of the table of scans and flush it."""
+        _append(self._rows, row)
+
+    def close(self) -> None:
+        """Close both files."""
+        self._findings.close()
+        self._rows.close()
+
+
+def read_findings(folder: Path) -> Iterator[Finding]:
+    """The findings of a report folder, in the order in which they came."""
+    for plain in _lines(folder / RESULTS):
+        yield finding_from_json(plain)
+
+
+def save_heatmap(heatmap: Heatmap, folder: Path, finding: Finding) -> Finding:
+    """Write a heatmap under `folder/heatmaps` as NIfTI; the finding with its relative path."""
+    import nibabel as nib
+    import numpy as np
+
+    digest = hashlib.blake2b(finding.target.encode(), digest_size=4).hexdigest()
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", finding.target)[-80:].strip("-")
+    name = f"heatmaps/{slug}-{digest}-{re.sub(r'[^A-Za-z0-9_]+', '-', finding.check)}.nii.gz"
+    facts = {"meaning": heatmap.meaning, "ceiling": heatmap.ceiling, "of": heatmap.of}
+    image = nib.Nifti1Image(np.asarray(heatmap.values, dtype=np.float32), heatmap.affine)
+    image.header["cal_min"], image.header["cal_max"] = 0.0, heatmap.ceiling
+    image.header.set_xyzt_units("mm")
+    comment = json.dumps(facts).encode()
+    image.header.extensions.append(nib.nifti1.Nifti1Extension(COMMENT_EXTENSION, comment))
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name("partial-" + path.name)
+    nib.save(image, partial)
+    partial.replace(path)
+    return dataclasses.replace(finding, heatmap=name)
+
+
+def load_heatmap(path: Path) -> Heatmap:
+    """The heatmap that `save_heatmap` wrote."""
+    import nibabel as nib
+    import numpy as np
+
+    image = nib.load(path)
+    comments = [e for e in image.header.extensions if e.get_code() == COMMENT_EXTENSION]
+    facts = json.loads(_content(comments[0])) if comments else {}
+    return Heatmap(
+        np.asarray(image.dataobj, dtype=np.float32),
+        image.affine,
+        str(facts.get("meaning", "")),
+        float(facts.get("ceiling", 3.0)),
+        str(facts.get("of", "")),
+    )
+
+
+def save_run(run: Run, folder: Path) -> None:
+    """Write results.json, everything of the run, and gate.json, what a release job needs."""
+    plain = dataclasses.asdict(run)
+    plain["findings"] = [finding_to_json(finding) for finding in run.findings]
+    write_json(folder / RUN, plain)
+    write_json(folder / GATE, _gate(run))
+
+
+def load_run(folder: Path) -> Run:
+    """The run that results.json holds, with the findings of results.jsonl.
+
+    Raises:
+        SafegenError: the folder holds no finished run.
+    """
+    try:
+        plain = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        plain["findings"] = tuple(read_findings(folder))
+        plain["verdict"] = Verdict(plain["verdict"])
+        plain["reasons"], plain["roots"] = tuple(plain["reasons"]), tuple(plain["roots"])
+        return Run(**plain)
+    except OSError as problem:
+        raise SafegenError(
+            f"{folder} holds no finished run ({problem.filename} cannot be read)."
+        ) from problem
+    except (ValueError, KeyError, TypeError) as problem:
+        raise SafegenError(
+            f"{folder / RUN} is not a run of this version: {problem!r}."
+        ) from problem
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON under a temporary name and rename it, so that nobody reads half a file."""
+    partial = path.with_name("partial-" + path.name)
+    text = json.dumps(value, indent=2, allow_nan=False, default=str)
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def _gate(run: Run) -> dict[str, Any]:
+    verdicts = [finding.verdict for finding in run.findings]
+    return {
+        "schema": SCHEMA,
+        "verdict": str(run.verdict),
+        "reasons": list(run.reasons),
+        "mode": run.mode,
+        "counts": dict(run.counts),
+        "verdicts": {str(verdict): verdicts.count(verdict) for verdict in Verdict},
+        "generator": run.generator,
+        "version": run.version,
+        "created": run.created,
+        "config_digest": run.config_digest,
+        "profile_digests": dict(run.profile_digests),
+        "run": run.id,
+    }
+
+
+def _append(stream: IO[str], value: Mapping[str, Any]) -> None:
+    stream.write(json.dumps(value, allow_nan=False) + "\n")
+    stream.flush()
+
+
+def _lines(path: Path) -> Iterator[Any]:
+    with path.open(encoding="utf-8") as stream:
+        for number, line in enumerate(stream, 1):
+            try:
+                yield json.loads(line)
+            except ValueError as problem:
+                raise SafegenError(f"Line {number} of {path} is not JSON.") from problem
+
+
+def _content(extension: Any) -> str:
+    raw = extension.get_content()
+    text = raw.decode() if isinstance(raw, bytes) else str(raw)
+    return text.rstrip("\0")

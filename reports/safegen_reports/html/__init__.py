@@ -1,0 +1,1 @@
+"""The offline HTML report: an index, a page a scan, pictures beside them, no network."""

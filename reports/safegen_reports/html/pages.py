@@ -1,0 +1,106 @@
+"""One page for one target: its findings, each with pictures where there is something to see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_safegen import Finding, Heatmap, SafegenError, Scan, ScanRef
+from safegen_reports.html.distribution import Chart, chart
+from safegen_reports.html.pictures import Figure, draw
+from safegen_reports.html.targets import Target
+
+Read = Callable[[ScanRef], Scan]
+LoadHeatmap = Callable[[Path], Heatmap]
+
+
+class LastRead:
+    """Reads scans and keeps only the last one: findings of one target mostly want the same."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+        self._last: tuple[ScanRef, Scan] | None = None
+
+    def __call__(self, ref: ScanRef) -> Scan:
+        """The scan of the reference; raises ReadError."""
+        if self._last is None or self._last[0] is not ref:
+            self._last = None
+            self._last = (ref, self._read(ref))
+        return self._last[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A finding as its page shows it; `problem` says why there is no picture of its heatmap."""
+
+    finding: Finding
+    figure: Figure | None
+    problem: str
+    chart: Chart | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """All that the template of one target needs; `figure` is the scan where no finding has one."""
+
+    target: Target
+    shown: tuple[Shown, ...]
+    figure: Figure | None
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Studio:
+    """Draws the pictures of one report: where to, and how scans and heatmaps are read."""
+
+    folder: Path
+    read: Read
+    load_heatmap: LoadHeatmap
+    calibrations: Mapping[str, Mapping[str, Any]]
+
+    def page(self, target: Target) -> Page:
+        """Draw all pictures of a target; one that cannot be drawn becomes a sentence."""
+        shown = tuple(
+            self._shown(target, finding, number)
+            for number, finding in enumerate(target.findings, start=1)
+        )
+        if any(each.figure for each in shown) or not target.refs:
+            return Page(target, shown, None, "")
+        figure, problem = _attempt(lambda: self._overview(target), "The scan")
+        return Page(target, shown, figure, problem)
+
+    def _shown(self, target: Target, finding: Finding, number: int) -> Shown:
+        chart_ = chart(finding, self.calibrations.get(finding.check))
+        if finding.heatmap is None or not target.refs:
+            return Shown(finding, None, "", chart_)
+        name, stem = finding.heatmap, f"{target.stem}-{number}"
+        figure, problem = _attempt(lambda: self._figure(target, name, stem), name)
+        return Shown(finding, figure, problem, chart_)
+
+    def _figure(self, target: Target, name: str, stem: str) -> Figure:
+        heatmap = self.load_heatmap(_inside(self.folder, name))
+        named = (ref for ref in target.refs if ref.target == heatmap.of)
+        scan = self.read(next(named, target.refs[-1]))
+        return draw(scan, heatmap, folder=self.folder, stem=stem)
+
+    def _overview(self, target: Target) -> Figure:
+        scan = self.read(target.refs[-1])
+        return draw(scan, None, folder=self.folder, stem=f"{target.stem}-0")
+
+
+def _attempt(make: Callable[[], Figure], what: str) -> tuple[Figure | None, str]:
+    try:
+        return make(), ""
+    except SafegenError as problem:
+        return None, str(problem)
+    except Exception as problem:  # noqa: BLE001 - one broken file must not cost the whole report
+        return None, f"{what} cannot be drawn ({type(problem).__name__}: {problem})."
+
+
+def _inside(folder: Path, name: str) -> Path:
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise SafegenError(f"The heatmap {name} lies outside the report folder; it is not read.")
+    return path

@@ -1,0 +1,166 @@
+"""Draws a scan and a heatmap as PNG slices, and tells the page what it needs to show them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pytest_safegen import Heatmap, SafegenError, Scan
+from safegen_reports.html.colours import CLEAR_BELOW, overlay, scale
+from safegen_reports.html.files import write_bytes
+from safegen_reports.html.planes import (
+    PLANES,
+    Plane,
+    Point,
+    Volume,
+    Voxel,
+    centre_of_mass,
+    cut,
+    position,
+    to_ras,
+    window,
+    world,
+    worst_voxel,
+)
+
+SIDE = 360
+"""Pixels of a picture's side; the volume's longest axis fills it, so all three share one scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One slice: its pictures, relative to the report folder, and the mark's place in pixels."""
+
+    plane: Plane
+    base: str
+    overlay: str | None
+    mark_x: float
+    mark_y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Three slices through one place (mm, RAS+); `peak` and what follows only with a heatmap."""
+
+    target: str
+    panels: tuple[Panel, ...]
+    place: Point
+    peak: float | None = None
+    meaning: str = ""
+    ceiling: float = 0.0
+
+    @property
+    def limit_at(self) -> float:
+        """Where 1.0 lies on the colour bar, 0 to 1."""
+        return min(1.0, (1.0 - CLEAR_BELOW) / max(self.ceiling - CLEAR_BELOW, 1e-6))
+
+
+@dataclass(frozen=True, slots=True)
+class Brush:
+    """Where and how one figure is drawn: names, pixels a mm, grey window."""
+
+    folder: Path
+    stem: str
+    pixels_per_mm: float
+    window: tuple[float, float]
+
+
+def draw(scan: Scan, heatmap: Heatmap | None, *, folder: Path, stem: str) -> Figure:
+    """Write the slices to `images/` and describe them: through the heatmap's worst voxel, or
+    through the scan's centre of mass.
+
+    Raises SafegenError where the scan's geometry or the heatmap's grid does not allow it.
+    """
+    volume = to_ras(scan.voxels, scan.affine)
+    heat = to_ras(_on_grid(heatmap, scan), scan.affine) if heatmap else None
+    voxel = _place(volume, heat)
+    brush = Brush(folder, stem, SIDE / float(volume.extent.max()), window(volume.values))
+    ceiling = heatmap.ceiling if heatmap else 0.0
+    panels = tuple(_panel(brush, plane, voxel, volume, heat, ceiling) for plane in PLANES)
+    return Figure(
+        target=scan.ref.target,
+        panels=panels,
+        place=world(volume, voxel),
+        peak=float(heat.values[voxel]) if heat else None,
+        meaning=heatmap.meaning if heatmap else "",
+        ceiling=ceiling,
+    )
+
+
+def write_scale(folder: Path) -> None:
+    """Write the colour bar that all pages share."""
+    _save(folder / "assets" / "scale.png", Image.fromarray(scale()))
+
+
+def _on_grid(heatmap: Heatmap, scan: Scan) -> NDArray[np.float32]:
+    same = heatmap.values.shape == scan.voxels.shape
+    if not same or not np.allclose(heatmap.affine, scan.affine, atol=1e-2):
+        raise SafegenError(f"The heatmap is not on the grid of {scan.ref.target}; it is not drawn.")
+    return heatmap.values
+
+
+def _place(volume: Volume, heat: Volume | None) -> Voxel:
+    worst = worst_voxel(heat.values) if heat else None
+    if heat and worst is None:
+        raise SafegenError("The heatmap holds no finite value; it is not drawn.")
+    return worst or centre_of_mass(volume.values)
+
+
+def _panel(
+    brush: Brush,
+    plane: Plane,
+    voxel: Voxel,
+    volume: Volume,
+    heat: Volume | None,
+    ceiling: float,
+) -> Panel:
+    width, height = _size(brush, plane, volume)
+    left, top = (SIDE - width) // 2, (SIDE - height) // 2
+    grey = _grey(cut(volume, plane, voxel), brush.window)
+    base = _write(brush, f"{plane.name}.png", _framed(grey.resize((width, height)), (left, top)))
+    over = None
+    if heat:
+        warm = Image.fromarray(np.ascontiguousarray(cut(heat, plane, voxel), dtype=np.float32))
+        fine = warm.resize((width, height), Image.Resampling.BILINEAR)
+        coloured = Image.fromarray(overlay(np.asarray(fine), ceiling=ceiling))
+        over = _write(brush, f"{plane.name}-heat.png", _framed(coloured, (left, top)))
+    x, y = (mm * brush.pixels_per_mm for mm in position(volume, plane, voxel))
+    return Panel(plane, base, over, round(left + x, 1), round(top + y, 1))
+
+
+def _size(brush: Brush, plane: Plane, volume: Volume) -> tuple[int, int]:
+    width, height = (
+        min(SIDE, max(1, round(float(volume.extent[axis]) * brush.pixels_per_mm)))
+        for axis in plane.axes
+    )
+    return width, height
+
+
+def _grey(values: NDArray[Any], limits: tuple[float, float]) -> Image.Image:
+    low, high = limits
+    clean = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
+    return Image.fromarray((np.clip((clean - low) / (high - low), 0, 1) * 255).astype(np.uint8))
+
+
+def _framed(picture: Image.Image, corner: tuple[int, int]) -> Image.Image:
+    frame = Image.new(picture.mode, (SIDE, SIDE))
+    frame.paste(picture, corner)
+    return frame
+
+
+def _write(brush: Brush, ending: str, picture: Image.Image) -> str:
+    name = f"images/{brush.stem}-{ending}"
+    _save(brush.folder / name, picture)
+    return name
+
+
+def _save(path: Path, picture: Image.Image) -> None:
+    content = BytesIO()
+    picture.save(content, "PNG")
+    write_bytes(path, content.getvalue())

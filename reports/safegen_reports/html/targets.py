@@ -1,0 +1,84 @@
+"""What gets a page: every scan that was found, every series and every other name with a finding."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_safegen import Finding, Release, Run, ScanRef, Series, Verdict
+from pytest_safegen.model import worst
+from safegen_reports.html.files import page_stem
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One row of the table and one page; `page` is relative to the report folder.
+
+    `kind` is "scan", "series" or "unknown", which is a target that discovery did not find.
+    `refs` are the scan itself or the timepoints; `findings` come worst first.
+    """
+
+    name: str
+    kind: str
+    subject: str
+    refs: tuple[ScanRef, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def stem(self) -> str:
+        """The name of the page and the beginning of its pictures' names."""
+        return (
+            f"{self.kind}-{page_stem(self.name)}" if self.kind != "scan" else page_stem(self.name)
+        )
+
+    @property
+    def page(self) -> str:
+        """The page's path in the report folder."""
+        return f"{'series' if self.kind == 'series' else 'scans'}/{self.stem}.html"
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The worst verdict of all findings; None where nothing was judged."""
+        return worst(*(finding.verdict for finding in self.findings)) if self.findings else None
+
+
+def targets(run: Run, releases: Sequence[Release]) -> list[Target]:
+    """All targets, in the order of discovery; no finding of the run is lost."""
+    found = _by_target(run.findings)
+    series = [series for release in releases for series in release.series]
+    known = [target for each in series for target in _of_series(each, found)]
+    names = {"", *(target.name for target in known)}
+    others = [
+        Target(name, "unknown", "", (), findings)
+        for name, findings in found.items()
+        if name not in names
+    ]
+    return known + others
+
+
+def worst_first(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings by verdict, then by how many times the score is the limit."""
+    return sorted(findings, key=lambda finding: (-finding.verdict.rank, -_excess(finding)))
+
+
+def _by_target(findings: Sequence[Finding]) -> dict[str, tuple[Finding, ...]]:
+    groups = defaultdict(list)
+    for finding in findings:
+        groups[finding.target].append(finding)
+    return {name: tuple(worst_first(group)) for name, group in groups.items()}
+
+
+def _of_series(series: Series, found: Mapping[str, tuple[Finding, ...]]) -> Iterator[Target]:
+    scans = {ref.target for ref in series.refs}
+    if series.target in found and series.target not in scans:
+        findings = found[series.target]
+        yield Target(series.target, "series", series.subject, series.refs, findings)
+    for ref in series.refs:
+        yield Target(ref.target, "scan", ref.subject, (ref,), found.get(ref.target, ()))
+
+
+def _excess(finding: Finding) -> float:
+    if finding.score is None or not finding.threshold or finding.threshold < 0:
+        return 0.0
+    return finding.score / finding.threshold

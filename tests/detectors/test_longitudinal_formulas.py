@@ -1,0 +1,259 @@
+"""The mathematics of the longitudinal check against plain references and closed forms."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+from scipy import ndimage
+
+from safegen_detectors.longitudinal import copies, grid, growth, identity, masks, timeline
+
+positive = st.floats(0.01, 1000.0)
+
+
+def noise(seed: int, shape=(14, 15, 16)) -> np.ndarray:
+    field = ndimage.gaussian_filter(np.random.default_rng(seed).standard_normal(shape), 1.0)
+    return (field / field.std()).astype(np.float32)
+
+
+def test_local_correlation_is_pearsons_of_each_window():
+    a, b = noise(0), noise(1) + noise(0)
+    found = identity.local_correlation(a, b)
+    for i, j, k in [(5, 5, 5), (7, 9, 3), (10, 4, 12)]:
+        window = np.s_[i - 3 : i + 4, j - 3 : j + 4, k - 3 : k + 4]
+        expected = np.corrcoef(a[window].ravel(), b[window].ravel())[0, 1]
+
+        assert found[i, j, k] == pytest.approx(expected, abs=1e-5)
+
+
+def test_local_correlation_of_flat_windows_is_zero():
+    assert identity.local_correlation(noise(0), np.ones((14, 15, 16), np.float32)).max() == 0
+
+
+@settings(max_examples=20, deadline=None)
+@given(gain=st.floats(0.2, 5.0), offset=st.floats(-5.0, 5.0))
+def test_local_correlation_does_not_see_gain_or_offset(gain, offset):
+    a, b = noise(0), noise(1) + noise(0)
+    changed = (gain * b + offset).astype(np.float32)
+
+    np.testing.assert_allclose(
+        identity.local_correlation(a, changed), identity.local_correlation(a, b), atol=2e-3
+    )
+
+
+def test_self_similarity_follows_its_definition_at_one_voxel():
+    image, at = noise(3), np.array([7, 7, 8])
+    steps = [sign * 2 * np.eye(3, dtype=int)[axis] for axis in range(3) for sign in (-1, 1)]
+
+    def patch(centre):
+        return image[tuple(slice(c - 2, c + 3) for c in centre)]
+
+    distances = [
+        float(np.mean((patch(at - steps[m]) - patch(at - steps[n])) ** 2))
+        for m in range(6)
+        for n in range(m + 1, 6)
+        if m // 2 != n // 2
+    ]
+    above = np.array(distances) - min(distances)
+    expected = np.exp(-above / above.mean())
+
+    np.testing.assert_allclose(identity.self_similarity(image)[:, *at], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("measure", ["local", "self_similarity", "gradient"])
+def test_likeness_falls_as_noise_rises(measure):
+    image, where = noise(0), np.ones((14, 15, 16), bool)
+
+    def unlikeness(strength):
+        other = image + strength * noise(9)
+        if measure == "local":
+            return -float(identity.match_map(image, other).mean())
+        if measure == "self_similarity":
+            return identity.self_similarity_distance(image, other, where=where)
+        return -identity.gradient_correlation(image, other, where=where, sigma_voxels=1.0)
+
+    steps = [unlikeness(strength) for strength in (0.0, 0.3, 0.8, 2.0)]
+
+    assert steps == sorted(steps)
+    assert steps[0] < steps[-1]
+
+
+def test_equal_share_counts_repeated_voxels_below_the_top():
+    first = np.arange(8.0, dtype=np.float32).reshape(2, 2, 2)
+    second = first.copy()
+    second[0, 0, 0] = 5.5
+
+    share = copies.equal_share(first, second, where=np.ones((2, 2, 2), bool))
+
+    assert share == pytest.approx(6 / 7)
+
+
+def test_noise_correlation_tells_a_copy_from_a_rescan():
+    smooth = ndimage.gaussian_filter(np.random.default_rng(0).standard_normal((40, 40, 20)), 6)
+    rng = np.random.default_rng(1)
+    first, second = (
+        (300 * smooth + rng.standard_normal(smooth.shape)).astype(np.float32) for _ in range(2)
+    )
+    options = {"where": np.ones(smooth.shape, bool), "sigmas": (1, 1, 0)}
+
+    assert copies.noise_correlation(first, first, **options) == pytest.approx(1.0)
+    assert abs(copies.noise_correlation(first, second, **options)) < 0.1
+
+
+def test_noise_correlation_of_few_voxels_is_unknown():
+    image = noise(0)
+
+    assert (
+        copies.noise_correlation(image, image, where=image > image.max() - 0.1, sigmas=(1, 1, 0))
+        is None
+    )
+
+
+def test_volume_and_diameter_of_a_ball_agree():
+    distance = np.linalg.norm(np.indices((41, 41, 41)) - 20.0, axis=0) * 0.5
+    affine = np.diag([0.5, 0.5, 0.5, 1.0])
+
+    assert growth.diameter(masks.volume(distance <= 8.0, affine)) == pytest.approx(16.0, rel=0.01)
+
+
+@given(days=positive, doublings=st.floats(0.01, 10.0))
+def test_doubling_time_is_the_time_of_one_doubling(days, doublings):
+    found = growth.doubling_days(math.log(2) * doublings, days=days)
+
+    assert found == pytest.approx(days / doublings)
+
+
+def test_without_growth_the_doubling_time_is_infinite():
+    assert growth.doubling_days(0.0, days=10) == math.inf
+
+
+@given(days=positive, before=positive, doubling=st.floats(1.0, 500.0))
+def test_linear_growth_follows_the_radius(days, before, doubling):
+    radius = [1 + (2 ** (1 / 3) - 1) * t / doubling for t in (before, before + days)]
+
+    found = growth.model_log_ratio("linear", days_before=before, days=days, doubling=doubling)
+
+    assert found == pytest.approx(math.log((radius[1] / radius[0]) ** 3))
+
+
+@pytest.mark.parametrize("model", ["exponential", "linear"])
+def test_stated_growth_doubles_after_its_first_doubling_time(model):
+    found = growth.model_log_ratio(model, days_before=0, days=90, doubling=90)
+
+    assert found == pytest.approx(math.log(2))
+
+
+@given(first=positive, factor=st.floats(1.0, 20.0), more=st.floats(1.01, 5.0))
+def test_faster_growth_never_scores_lower(first, factor, more):
+    options = {"days": 30.0, "noise": 0.05, "band": growth.ANY_LESION}
+
+    slow = growth.growth_speed(first, first * factor, **options)
+
+    assert growth.growth_speed(first, first * factor * more, **options) >= slow
+
+
+def test_growth_speed_is_one_at_the_limit_of_its_band():
+    band = growth.band_for("glioblastoma")
+
+    found = growth.growth_speed(1.0, 2.0, days=band.limit, noise=0.0, band=band)
+
+    assert found == pytest.approx(1.0)
+
+
+def test_diameter_speed_is_in_millimetres_a_year():
+    band = growth.band_for("low-grade glioma")
+    volumes = [math.pi / 6 * d**3 / 1000 for d in (20.0, 56.0)]
+
+    found = growth.growth_speed(*volumes, days=growth.DAYS_A_YEAR, noise=0.0, band=band)
+
+    assert found == pytest.approx(1.0)
+
+
+def test_growth_within_the_noise_has_no_speed():
+    assert growth.growth_speed(1.0, 1.1, days=1, noise=0.1, band=growth.ANY_LESION) == 0.0
+
+
+def test_a_lesion_below_two_voxels_across_cannot_be_measured():
+    assert growth.volume_noise(0.004, spacing=(1.0, 1.0, 1.0)) is None
+    assert growth.volume_noise(0.005, spacing=(1.0, 1.0, 1.0)) == pytest.approx(0.222, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Glioblastoma", "a high-grade glioma"),
+        ("lung_nodule", "a lung nodule"),
+        ("low grade glioma", "a low-grade glioma"),
+        ("MS", "a multiple sclerosis lesion"),
+        ("brain metastasis of lung cancer", "a brain metastasis"),
+        ("ground-glass nodule", "a ground-glass lung nodule"),
+        ("something new", "any lesion"),
+        (None, "any lesion"),
+    ],
+)
+def test_a_pathology_is_known_as_people_write_it(text, name):
+    assert growth.band_for(text).name == name
+
+
+def test_depth_outside_is_the_distance_to_the_body():
+    body = np.zeros((20, 20, 20), bool)
+    body[:10] = True
+    places = np.array([[4.0, 10, 10], [24.0, 10, 10], [44.0, 10, 10]])
+
+    depths = masks.depths_outside(
+        places, body=body, affine=np.diag([2.0, 2.0, 2.0, 1.0]), spacing=2.0
+    )
+
+    np.testing.assert_allclose(depths, [0.0, 6.0, 26.0])
+
+
+def test_marked_points_come_back_where_they_were():
+    mask = noise(2) > 1.0
+    affine = np.array([[0, -2.0, 0, 5], [1.5, 0, 0, -3], [0, 0, 3.0, 1], [0, 0, 0, 1]])
+
+    found = masks.marked(masks.points(mask, affine), affine=affine, shape=mask.shape)
+
+    np.testing.assert_array_equal(found, mask)
+
+
+def test_a_lesion_that_moved_away_is_lost_and_one_that_grew_is_not():
+    earlier = np.zeros((30, 30, 30), bool)
+    earlier[3:5, 3:5, 3:5] = earlier[20:22, 20:22, 20:22] = True
+    later = np.zeros_like(earlier)
+    later[18:25, 18:25, 18:25] = True
+
+    assert masks.lost_parts(earlier, later, reach=10.0, spacing=2.0) == 1
+
+
+def test_spacing_change_does_not_see_the_order_of_the_axes():
+    first = np.diag([1.0, 2.0, 3.0, 1.0])
+
+    assert grid.spacing_change(first, first[:, [1, 0, 2, 3]]) == 0.0
+    assert grid.spacing_change(first, np.diag([1.0, 2.0, 3.3, 1.0])) == pytest.approx(0.1)
+
+
+def test_size_change_is_the_largest_stretch_and_blind_to_turns():
+    turn = np.array([[0, -1.0, 0, 9], [1, 0, 0, 3], [0, 0, 1, 2], [0, 0, 0, 1]])
+
+    assert grid.size_change(turn) == pytest.approx(0.0)
+    assert grid.size_change(turn @ np.diag([1.0, 0.96, 1.01, 1.0])) == pytest.approx(0.04)
+
+
+def test_equal_times_are_a_step_back_and_unknown_ones_are_not():
+    assert timeline.steps_back([0.0, None, 3.0, 3.0, 2.0]) == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("sessions", "numbers"),
+    [
+        (["01", "02"], [1, 2]),
+        (["m12", "m06"], [12, 6]),
+        (["20240101", "20230101"], None),
+        (["pre", "post"], None),
+        (["01", None], None),
+        (["a1", "b2"], None),
+    ],
+)
+def test_only_small_numbers_count_as_visit_numbers(sessions, numbers):
+    assert timeline.visit_numbers(sessions) == numbers
