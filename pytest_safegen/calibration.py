@@ -37,8 +37,9 @@ def limit_at(calibration: Scores, rate: float) -> Limit:
     """The limit above which a real scan lies with a chance of at most `rate`.
 
     Exact (conformal) where n scores allow it, that is where rate * (n + 1) >= 1. Otherwise the
-    upper tail is extrapolated as an exponential in the logarithm of the score (Hill 1975: mean
-    excess of the largest quarter), never below the largest score, and the source says so.
+    upper tail is extrapolated as an exponential (peaks over threshold, Pickands 1975, with the
+    shape held at 0: mean excess of the largest quarter), and the source says so. That limit can
+    lie below the largest score: one odd real scan must not decide what passes.
 
     Raises:
         ValueError: no calibration scores.
@@ -60,14 +61,20 @@ def hold_out(subjects: Iterable[str], *, share: float, seed: int) -> frozenset[s
     return frozenset(random.Random(seed).sample(names, count))  # noqa: S311  no secret in it
 
 
+def folds(subjects: Iterable[str], *, count: int, seed: int) -> list[frozenset[str]]:
+    """The subjects in `count` random parts of nearly equal size, the same for the same seed."""
+    names = sorted(set(subjects))
+    random.Random(seed).shuffle(names)  # noqa: S311  no secret in it
+    return [frozenset(names[start::count]) for start in range(count)]
+
+
 def _extrapolated(largest: Scores, rate: float) -> float:
     n = largest.size
     tail = min(n - 1, max(FEWEST_IN_TAIL, round(TAIL_SHARE * n)))
-    if tail < 1 or largest[tail] <= 0:
+    if tail < 1:
         return float(largest[0])
-    excess = float(np.mean(np.log(largest[:tail] / largest[tail])))
-    value = float(largest[tail]) * float(np.exp(excess * log(tail / (n * rate))))
-    return max(value, float(largest[0]))
+    excess = float(np.mean(largest[:tail] - largest[tail]))
+    return float(largest[tail]) + excess * log(tail / (n * rate))
 
 
 def _exact_source(n: int, allowed: int, rate: float) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pytest_safegen.errors import UsageProblem
 from pytest_safegen.options import FILE_ONLY, OPTIONS, Option
+
+PROJECT = "pyproject.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,13 @@ def resolve(
     """
     asked = {key: value for key, value in command_line.items() if value not in (None, [], "")}
     from_ini = {key: value for key, value in ini.items() if value not in (None, [], "")}
-    file = asked.get("config") or from_ini.get("config")
-    from_file, folder = read_settings_file(root, (here or root) / file if file else None)
+    sources = ((from_ini, root), (asked, here or root))
+    files = [
+        _value("config", source["config"], base) for source, base in sources if "config" in source
+    ]
+    from_file, folder = read_settings_file(root, files[-1] if files else None)
     values: dict[str, Any] = {}
-    for source, base in ((from_file, folder), (from_ini, root), (asked, here or root)):
+    for source, base in ((from_file, folder), *sources):
         values |= {key: _value(key, value, base) for key, value in source.items()}
     values.setdefault("report", root / "safegen-report")
     return Settings(root=root, **values)
@@ -75,13 +81,23 @@ def resolve(
 def read_settings_file(root: Path, file: Path | None) -> tuple[dict[str, Any], Path]:
     """The raw table of the settings file, and the folder its paths are relative to."""
     if file is not None:
-        table = _parse(file)
-        return table.get("tool", {}).get("safegen", table), file.parent
-    if (root / "safegen.toml").is_file():
-        return _parse(root / "safegen.toml"), root
-    if (root / "pyproject.toml").is_file():
-        return _parse(root / "pyproject.toml").get("tool", {}).get("safegen", {}), root
+        return _table_of(file), file.parent
+    for name in ("safegen.toml", PROJECT):
+        if (root / name).is_file():
+            return _table_of(root / name), root
     return {}, root
+
+
+def _table_of(file: Path) -> dict[str, Any]:
+    """The settings of a file: [tool.safegen], or the whole of a file that is no project's."""
+    table = _parse(file)
+    tool = table.get("tool", {})
+    own = tool.get("safegen", {}) if isinstance(tool, dict) else {}
+    if "tool" not in table and file.name != PROJECT:
+        own = table
+    if not isinstance(own, dict):
+        raise UsageProblem(f"In {file}, tool.safegen is not a table: begin it with [tool.safegen].")
+    return own
 
 
 def _parse(file: Path) -> dict[str, Any]:
@@ -101,21 +117,28 @@ def _value(key: str, raw: Any, base: Path) -> Any:
         return _file_only(key, raw)
     try:
         return _convert(option, raw, base)
-    except (TypeError, ValueError) as problem:
+    except (TypeError, ValueError, RuntimeError) as problem:
         raise UsageProblem(
             f"The setting {key} ({option.flag}) cannot be {raw!r}: {problem}."
         ) from problem
 
 
 def _file_only(key: str, raw: Any) -> Any:
-    if key == "plugins" and isinstance(raw, list):
-        return tuple(map(str, raw))
-    if key == "detectors" and isinstance(raw, dict):
+    if key == "plugins" and isinstance(raw, list) and all(isinstance(n, str) for n in raw):
+        return tuple(raw)
+    if key == "detectors" and isinstance(raw, dict) and all(map(_is_table, raw.values())):
         return raw
+    if key in FILE_ONLY:
+        what = "a list of module names" if key == "plugins" else "a table of options a detector"
+        raise UsageProblem(f"The setting {key} cannot be {raw!r}: it is {what}.")
     known = [*FILE_ONLY, *(option.name for option in OPTIONS)]
     near = difflib.get_close_matches(key, known, n=1)
     hint = f" Did you mean {near[0]}?" if near else f" Known are: {', '.join(sorted(known))}."
-    raise UsageProblem(f"The settings have no key {key!r}, or not with such a value.{hint}")
+    raise UsageProblem(f"The settings have no key {key!r}.{hint}")
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict)
 
 
 def _convert(option: Option, raw: Any, base: Path) -> Any:
@@ -134,32 +157,48 @@ def _convert(option: Option, raw: Any, base: Path) -> Any:
             return _count(raw)
         case "choice" if raw not in option.choices:
             raise ValueError(f"it is one of {', '.join(option.choices)}")
-    return str(raw)
+    if not isinstance(raw, str):
+        raise TypeError("it is text")
+    return raw
 
 
 def _items(raw: Any) -> Sequence[str]:
-    items = [raw] if isinstance(raw, str) else raw
-    if not all(isinstance(item, str) for item in items):
-        raise ValueError("it is text or a list of texts")
-    return items
+    items = [raw] if isinstance(raw, str | Path) else raw
+    if not isinstance(items, list | tuple) or not all(isinstance(i, str | Path) for i in items):
+        raise TypeError("it is text or a list of texts")
+    return [str(item) for item in items]
 
 
 def _path(raw: Any, base: Path) -> Path:
     if not isinstance(raw, str | Path):
         raise TypeError("it is a path")
-    return Path(base / Path(raw).expanduser()).absolute()
+    if not str(raw):
+        raise ValueError("it is a path")
+    return Path(os.path.normpath((base / Path(raw).expanduser()).absolute()))
 
 
 def _table(raw: Any) -> dict[str, str]:
     if isinstance(raw, Mapping):
-        return {str(key): str(value) for key, value in raw.items()}
+        return dict(_flat(raw))
     pairs = [item.partition("=") for item in _items(raw)]
     if not all(key.strip() and sign and value.strip() for key, sign, value in pairs):
         raise ValueError("it is CHECK=EXPR or CHECK.MEASURE=EXPR, such as anomaly=p<=0.01")
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
+def _flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    """The limits of a table; `anomaly.peak = 3` in TOML is a table in a table."""
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{key}.")
+        elif isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise TypeError(f"the limit of {before}{key} is text or a number")
+        else:
+            yield before + key, str(value)
+
+
 def _count(raw: Any) -> int:
-    if isinstance(raw, bool) or int(raw) < 0:
+    text = str(raw).strip()
+    if isinstance(raw, bool) or not (text.isascii() and text.isdigit()):
         raise ValueError("it is a whole number, 0 or more")
-    return int(raw)
+    return int(text)

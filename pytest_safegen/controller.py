@@ -5,26 +5,24 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import shutil
 import sys
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
 from importlib import metadata
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
-from pytest_safegen.errors import SafegenError, UsageProblem
+from pytest_safegen.errors import SafegenError
 from pytest_safegen.model import Finding, Run, Scope, Verdict
 from pytest_safegen.nodes import CheckItem, properties
 from pytest_safegen.plugin import GATE
-from pytest_safegen.store import RESULTS, ResultLog, finding_from_json, save_run
-from pytest_safegen.verdict import conclude
+from pytest_safegen.report_folder import make_room
+from pytest_safegen.selection import release_checks
+from pytest_safegen.store import ResultLog, finding_from_json, save_run
+from pytest_safegen.verdict import conclude, parse_rule
 
-OWN_FOLDERS = ("heatmaps", "scans", "series", "images", "assets")
 NARROWING = ("keyword", "markexpr", "lf", "deselect", "stepwise")
 STOPPED = (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
 
@@ -40,11 +38,13 @@ class Controller:
         self.rows: dict[str, Mapping[str, Any]] = {}
         self.run: Run | None = None
         self.trouble: list[str] = []
+        self._log: ResultLog | None = None
 
-    @cached_property
     def log(self) -> ResultLog:
         """results.jsonl, opened when the first finding comes."""
-        return ResultLog(self.gate.settings.report)
+        if self._log is None:
+            self._log = ResultLog(self.gate.settings.report)
+        return self._log
 
     def pytest_report_header(self) -> list[str]:
         """What was found, and which checks are in force."""
@@ -65,9 +65,12 @@ class Controller:
         """Make room for the report; with xdist, fit the profile before workers need it."""
         if self.config.option.collectonly:
             return
+        settings = self.gate.settings
         try:
-            _clear(self.gate.settings.report)
-            self._check_real_scans()
+            self._check_settings()
+            make_room(
+                settings.report, scans=(*settings.data, *settings.reference, *settings.holdout)
+            )
         except SafegenError as problem:
             raise pytest.UsageError(str(problem)) from problem
         distributed = self.config.pluginmanager.hasplugin("dsession")
@@ -93,17 +96,20 @@ class Controller:
             row = sent["row"]
             if row is not None:
                 self.rows[row["target"]] = row
-                self.log.add_row(row)
+                self.log().add_row(row)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Judge the release as a whole and let terminal, JUnit and exit code agree on it."""
         if self.config.option.collectonly or exitstatus in STOPPED:
             return
-        narrowed = self._narrowed()
-        if not narrowed:
-            for check in self.gate.checks(Scope.RELEASE):
-                self._report(session, self.gate.pipeline.release(check, self._table()))
+        checks = release_checks(session, self.gate, complete=self._complete())
+        narrowed = self._narrowed() and not (
+            self._complete() and len(checks) == len(self.gate.checks(Scope.RELEASE))
+        )
+        if exitstatus != pytest.ExitCode.INTERRUPTED and not session.shouldfail:
+            for check in checks:
+                self._report(session, self.gate.pipeline().release(check, self._table()))
         problems = self._problems(narrowed=narrowed)
         if not narrowed or problems:
             self._report(session, _accounting_finding(self._counts(), problems))
@@ -134,34 +140,30 @@ class Controller:
             f"report: {page}" if page.is_file() else f"results: {page.parent}"
         )
 
-    def _check_real_scans(self) -> None:
-        """Refuse folders and profiles that are not there, before anything is judged."""
+    def _check_settings(self) -> None:
+        """Refuse limits, devices, folders and profiles that cannot be, before judging."""
         from pytest_safegen.knowledge import real_scans
+        from pytest_safegen.pipeline import resolve_device
 
         settings = self.gate.settings
+        for expression in settings.thresholds.values():
+            parse_rule(expression)
+        if settings.device != "auto":
+            resolve_device(settings.device)
         if settings.profile is not None:
-            self.gate.pipeline  # noqa: B018  loads the profile, or says why it cannot
-            self._refuse_bad_profile()
+            self.gate.pipeline()  # loads the profile, or says why it cannot
         else:
             real_scans(settings)
 
-    def _refuse_bad_profile(self) -> None:
-        from pytest_safegen.profiles import load
-
-        load(self.gate.settings.profile, self.gate.detectors)
-
     def _prepare_knowledge(self) -> None:
         """Fit, if it must be, and say so; a second run finds the profile in the cache."""
-        from pytest_safegen import knowledge
 
         def progress(items: Sequence[Any], label: str) -> Iterable[Any]:
-            self._say(f"safegen: {label} ({len(items)})")
+            if items:
+                self._say(f"safegen: {label} ({len(items)})")
             return items
 
-        if "pipeline" not in self.gate.__dict__:
-            self.gate.pipeline = knowledge.pipeline_for(
-                self.gate.settings, self.gate.detectors, progress=progress
-            )
+        self.gate.pipeline(progress)
 
     def _say(self, text: str) -> None:
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
@@ -171,15 +173,15 @@ class Controller:
 
     def _add(self, finding: Finding) -> None:
         self.findings.append(finding)
-        self.log.add(finding)
+        self.log().add(finding)
 
     def _table(self) -> list[Mapping[str, Any]]:
         """A row a scan; those that no check brought along are read now."""
         refs = [ref for release in self.gate.releases for ref in release.refs]
         for ref in refs:
             if ref.target not in self.rows:
-                self.rows[ref.target] = self.gate.pipeline.facts(ref)
-                self.log.add_row(self.rows[ref.target])
+                self.rows[ref.target] = self.gate.pipeline().facts(ref)
+                self.log().add_row(self.rows[ref.target])
         return [self.rows[ref.target] for ref in refs]
 
     def _counts(self) -> dict[str, int]:
@@ -195,9 +197,13 @@ class Controller:
         return found
 
     def _narrowed(self) -> bool:
-        """True if the user asked for a part of the checks only."""
+        """True if the user asked for something that may leave checks out."""
         asked = any(getattr(self.config.option, name, None) for name in NARROWING)
-        return bool(asked or self.gate.selection.wanted)
+        return bool(asked or self.gate.selection.scans or self.gate.selection.release)
+
+    def _complete(self) -> bool:
+        """True if every check of a scan or series was collected."""
+        return bool(self.gate.accounting.expected <= self.collected)
 
     def _report(self, session: pytest.Session, finding: Finding) -> None:
         """Send a finding on the release as a test report like any other."""
@@ -224,7 +230,7 @@ class Controller:
         verdict, reasons = conclude(self.findings, problems, partial=partial)
         settings = self.gate.settings
         generator, _, version = (settings.model or "").partition("@")
-        profiles = self.gate.pipeline.profiles if "pipeline" in self.gate.__dict__ else None
+        profiles = self.gate.opened.profiles if self.gate.opened else None
         self.run = Run(
             id=uuid.uuid4().hex,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -238,10 +244,10 @@ class Controller:
             version=version or None,
             config_digest=_digest_of_settings(settings),
             profile_digests={"profile": profiles.digest} if profiles else {},
-            calibrations=self.gate.pipeline.limits() if profiles else {},
-            environment=_environment(self.gate.pipeline.device if profiles else ""),
+            calibrations=self.gate.pipeline().limits() if profiles else {},
+            environment=_environment(self.gate.pipeline().device if profiles else ""),
         )
-        self.log.close()
+        self.log().close()
         save_run(self.run, settings.report)
         self._write_reports(self.run)
 
@@ -257,11 +263,18 @@ class Controller:
 
     def _set_exit_code(self, session: pytest.Session) -> None:
         assert self.run is not None  # noqa: S101  set one line before
+        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self.findings:
+            session.exitstatus = pytest.ExitCode.OK
         blocked = self.run.verdict.blocks and self.run.reasons[:1] != (PARTIAL,)
         if not (blocked or self.trouble) or self.gate.settings.mode != "enforce":
             return
-        if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        if session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_unconfigure(self) -> None:
+        """Close the results of a run that ended before its time."""
+        if self._log is not None:
+            self._log.close()
 
 
 PARTIAL = "only a part of the checks was asked for, so this run says nothing of the release"
@@ -291,25 +304,6 @@ def _accounting_finding(counts: Mapping[str, int], problems: Sequence[str]) -> F
         "checks; all were collected, judged and reported."
     )
     return Finding("accounting", "", Verdict.PASS, reason)
-
-
-def _clear(folder: Path) -> None:
-    """Empty a report folder of what an earlier run wrote; touch nothing else.
-
-    Raises:
-        UsageProblem: the folder holds something else.
-    """
-    if not folder.exists() or not any(folder.iterdir()):
-        return
-    if not (folder / RESULTS).is_file():
-        raise UsageProblem(
-            f"The report folder {folder} is not empty and holds no report; name another one."
-        )
-    for name in OWN_FOLDERS:
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for pattern in ("*.jsonl", "*.json", "*.html"):
-        for file in folder.glob(pattern):
-            file.unlink()
 
 
 def _digest_of_settings(settings: Any) -> str:

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from pytest_safegen import prepare
-from pytest_safegen.calibration import hold_out
+from pytest_safegen.calibration import folds, hold_out
 from pytest_safegen.errors import NotJudged, ProfileError, ReadError
 from pytest_safegen.facts import facts_of
 from pytest_safegen.hookspecs import Detector, LeavesOut
@@ -34,7 +34,8 @@ from pytest_safegen.readers import read
 
 FEWEST_SUBJECTS = 10
 SUBJECTS_FOR_TEMPLATE = 16
-HELD_OUT_SHARE = 1 / 3
+FOLDS = 3
+PART = "third"
 MOST_LEFT_OUT_ONE_BY_ONE = 200
 
 Progress = Callable[[Sequence[Any], str], Iterable[Any]]
@@ -175,57 +176,56 @@ class Fitter:
     def _profile(
         self, detector: Detector, reference: Cohort, holdout: Cohort, digest: str
     ) -> Profile:
-        leaves_out = isinstance(detector, LeavesOut)
-        subjects = reference.subjects()
-        aside: frozenset[str] = frozenset()
-        if not leaves_out and not holdout.members and detector.needs_profile:
-            aside = hold_out(subjects, share=HELD_OUT_SHARE, seed=self.seed)
-        learned = reference.only(set(subjects) - aside)
-        fitted = detector.fit(learned, seed=self.seed)
-        profile = Profile(
-            detector.name,
-            digest,
-            fitted.arrays,
-            {**fitted.facts, "version": detector.version},
-            np.empty(0),
-            "",
-            len(learned.subjects()),
-        )
+        """What a detector learned from the whole reference, calibrated on patients it never saw."""
+        profile = self._learned(detector, reference, digest)
         if not detector.needs_profile:
             return profile
         if holdout.members:
+            scores = self._patients(detector, holdout, _always(profile))
             source = "patients of the holdout folder"
-            return self._calibrated(detector, profile, holdout, source)
-        if leaves_out:
+        elif isinstance(detector, LeavesOut):
+            scores = self._one_by_one(detector, profile, reference)
             source = "reference patients, each left out of the profile in turn"
-            return self._calibrated(detector, profile, reference, source, leave_out=True)
-        source = "reference patients held out of the profile"
-        return self._calibrated(detector, profile, reference.only(aside), source)
+        else:
+            scores = self._in_folds(detector, reference, digest)
+            source = f"reference patients, a {PART} held out of the profile in turn"
+        calibration = np.sort(np.array(scores, dtype=np.float64))
+        return replace(profile, calibration=calibration, calibration_source=source)
 
-    def _calibrated(
-        self,
-        detector: Detector,
-        profile: Profile,
-        cohort: Cohort,
-        source: str,
-        *,
-        leave_out: bool = False,
-    ) -> Profile:
-        """The profile with one score a patient, that of the patient's worst scan."""
+    def _learned(self, detector: Detector, cohort: Cohort, digest: str) -> Profile:
+        try:
+            fitted = detector.fit(cohort, seed=self.seed)
+        except NotJudged as problem:
+            raise ProfileError(f"The check {detector.name} learns nothing: {problem}.") from problem
+        facts = {**fitted.facts, "version": detector.version}
+        count = len(cohort.subjects())
+        return Profile(detector.name, digest, fitted.arrays, facts, np.empty(0), "", count)
+
+    def _one_by_one(self, detector: LeavesOut, profile: Profile, cohort: Cohort) -> list[float]:
         subjects = cohort.subjects()
         if len(subjects) > MOST_LEFT_OUT_ONE_BY_ONE:
             share = MOST_LEFT_OUT_ONE_BY_ONE / len(subjects)
-            subjects = sorted(hold_out(subjects, share=share, seed=self.seed))
+            cohort = cohort.only(hold_out(subjects, share=share, seed=self.seed))
+        judge = cast("Detector", detector)
+        return self._patients(judge, cohort, lambda who: detector.without(profile, who))
+
+    def _in_folds(self, detector: Detector, cohort: Cohort, digest: str) -> list[float]:
         scores = []
-        for subject in self.progress(subjects, f"calibrating {detector.name}"):
-            known = profile
-            if leave_out and isinstance(detector, LeavesOut):
-                known = detector.without(profile, subject)
-            own = self._scores(detector, known, cohort.only([subject]))
+        for part in folds(cohort.subjects(), count=FOLDS, seed=self.seed):
+            others = cohort.only(set(cohort.subjects()) - part)
+            profile = self._learned(detector, others, digest)
+            scores += self._patients(detector, cohort.only(part), _always(profile))
+        return scores
+
+    def _patients(
+        self, detector: Detector, cohort: Cohort, profile_for: Callable[[str], Profile]
+    ) -> list[float]:
+        """One score a patient, that of the patient's worst scan."""
+        scores = []
+        for subject in self.progress(cohort.subjects(), f"calibrating {detector.name}"):
+            own = self._scores(detector, profile_for(subject), cohort.only([subject]))
             scores += [max(own)] if own else []
-        return replace(
-            profile, calibration=np.sort(np.array(scores, float)), calibration_source=source
-        )
+        return scores
 
     def _scores(self, detector: Detector, profile: Profile, cohort: Cohort) -> list[float]:
         values = []
@@ -235,8 +235,13 @@ class Fitter:
                 (score,) = detector.score([target], profile, device=self.device)
             except NotJudged:
                 continue
+            except Exception as problem:
+                raise ProfileError(
+                    f"The check {detector.name} cannot be calibrated: it crashed on the real scan "
+                    f"{member.ref.target} ({type(problem).__name__}: {problem})."
+                ) from problem
             if score.value is not None:
-                values.append(float(score.value))
+                values.append(_finite(score.value, detector.name, member.ref.target))
         return values
 
     def _release(self, rows: Sequence[ScanTarget], digest: str) -> dict[str, Profile]:
@@ -249,6 +254,19 @@ class Fitter:
                     name, digest, fitted.arrays, facts, np.empty(0), "", len(rows)
                 )
         return found
+
+
+def _finite(value: float, check: str, target: str) -> float:
+    if not np.isfinite(value):
+        raise ProfileError(
+            f"The check {check} cannot be calibrated: its score of the real scan {target} "
+            f"is {value}."
+        )
+    return float(value)
+
+
+def _always(profile: Profile) -> Callable[[str], Profile]:
+    return lambda _: profile
 
 
 def fit_digest(
@@ -318,7 +336,7 @@ def _member(ref: ScanRef, template: Template, folder: Path) -> Member | str:
         return str(problem)
     except NotJudged as problem:
         return f"{ref.target}: {problem}."
-    name = hashlib.blake2b(str(ref.path).encode(), digest_size=16).hexdigest()
+    name = hashlib.blake2b(os.fsencode(ref.path), digest_size=16).hexdigest()
     file = folder / f"{name}.npz"
     np.savez(
         file,

@@ -18,10 +18,18 @@ from pytest_safegen.profiles import ProfileSet, load, save
 def pipeline_for(
     settings: Settings, detectors: Mapping[str, Detector], *, progress: Progress = silent
 ) -> Pipeline:
-    """A pipeline with all that is known of real scans; fits a profile if there is none yet."""
+    """A pipeline with all that is known of real scans; fits a profile if there is none yet.
+
+    Where nothing can be learned from the real scans, the checks that need it say why.
+
+    Raises:
+        ProfileError: a profile file that cannot be read.
+    """
     try:
         profiles = profiles_for(settings, detectors, progress=progress)
     except ProfileError as problem:
+        if settings.profile is not None:
+            raise
         return Pipeline(settings, detectors, None, no_profile=str(problem))
     return Pipeline(settings, detectors, profiles, no_profile=NO_REAL_SCANS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,18 @@ def places_of(release: Release, *, several: bool) -> Iterator[tuple[ScanRef | Se
             yield series, release.root / series.target.removeprefix(prefix)
 
 
-class DataRoot(pytest.Collector):
+class AmongData:
+    """A node whose hooks are those of the folder above the data, for the data brings none."""
+
+    parent: Any
+
+    @property
+    def ihook(self) -> Any:
+        """The hooks of the nearest conftest.py outside the data folder, and those above it."""
+        return self.parent.ihook
+
+
+class DataRoot(AmongData, pytest.Collector):
     """Collects every scan and series of one data folder, and nothing else that lies there.
 
     Files of the folder are data, not tests: no conftest.py, test module or doctest in it is run.
@@ -73,7 +85,7 @@ class DataRoot(pytest.Collector):
         return node
 
 
-class Subject(pytest.Collector):
+class Subject(AmongData, pytest.Collector):
     """One scan or one series; an item a check."""
 
     def __init__(
@@ -93,7 +105,7 @@ class Subject(pytest.Collector):
             yield item
 
 
-class CheckItem(pytest.Item):
+class CheckItem(AmongData, pytest.Item):
     """One check of one scan or series; it waits for its finding and fails if that blocks."""
 
     def __init__(self, *, check: str, gate: Gate, subject: ScanRef | Series, **kwargs: Any) -> None:
@@ -114,7 +126,8 @@ class CheckItem(pytest.Item):
         if self.gate.settings.mode == "enforce":
             raise GateFailure(finding.reason)
         if self.gate.settings.mode == "warn":
-            self.warn(pytest.PytestWarning(f"{self.nodeid}: {finding.verdict}: {finding.reason}"))
+            text = f"{self.nodeid}: {finding.verdict}: {finding.reason}"
+            warnings.warn(pytest.PytestWarning(text), stacklevel=1)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The reason alone where the gate failed the item, no traceback."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from pytest_safegen import prepare, verdict
 from pytest_safegen.config import Settings
-from pytest_safegen.errors import NotJudged, ReadError, UsageProblem
+from pytest_safegen.errors import NotJudged, ReadError, SafegenError, UsageProblem
 from pytest_safegen.facts import facts_of
 from pytest_safegen.hookspecs import Detector
 from pytest_safegen.model import (
@@ -23,6 +23,7 @@ from pytest_safegen.model import (
     Finding,
     Profile,
     ReleaseTarget,
+    Rule,
     ScanRef,
     ScanTarget,
     Score,
@@ -37,6 +38,7 @@ from pytest_safegen.readers import read
 from pytest_safegen.store import save_heatmap
 
 SCANS_HELD = 6
+UNREAD_ROW = ("target",)
 BATCH_ON_ACCELERATOR = 4
 NO_REAL_SCANS = (
     "this check compares with real scans, and none were given: add --safegen-reference DIR with "
@@ -65,6 +67,7 @@ class Pipeline:
         self.device = resolve_device(settings.device)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="safegen-reader")
         self._held: OrderedDict[str, Future[ScanTarget]] = OrderedDict()
+        self._ahead: frozenset[str] = frozenset()
         self._scores: dict[tuple[str, str], Score | Exception] = {}
 
     def close(self) -> None:
@@ -88,23 +91,36 @@ class Pipeline:
         """The finding of one check on one patient's timepoints."""
         started = time.perf_counter()
         detector = self._detectors[check]
+        bundle = self._bundle(series.refs[0])
+        profile = bundle.profiles.get(check)
+        if detector.needs_profile and profile is None:
+            return _without_profile(check, series.target, bundle.problem, self._no_profile)
         loaded = [self._read(ref) for ref in series.refs]
         readable = tuple(target for target in loaded if target.scan is not None)
-        profile = self._bundle(series.refs[0]).profiles.get(check)
+        if not readable:
+            text = " ".join(target.problem for target in loaded)
+            return _sentence(check, series.target, Verdict.ERROR, text)
         score = _attempt(detector, SeriesTarget(series, readable), profile, self.device)
         finding = self._finding(check, series.target, score, profile, started)
         unread = [target.problem for target in loaded if target.scan is None]
         return _with_unread(finding, unread)
 
     def release(self, check: str, rows: Sequence[Mapping[str, Fact]]) -> Finding:
-        """The finding of one check on the table of all scans."""
+        """The finding of one check on the table of all scans.
+
+        Scans that cannot be read have no row; with one of them the finding is never a PASS.
+        """
         started = time.perf_counter()
         detector = self._detectors[check]
         profile = self.profiles.release.get(check) if self.profiles else None
         if detector.needs_profile and profile is None:
-            return _sentence(check, "", Verdict.ERROR, self._no_profile)
-        score = _attempt(detector, ReleaseTarget(tuple(rows)), profile, self.device)
-        return self._finding(check, "", score, profile, started)
+            unknown = "" if self.profiles else self._no_profile
+            return _without_profile(check, "", unknown, self._no_profile)
+        known = tuple(row for row in rows if len(row) > len(UNREAD_ROW))
+        score = _attempt(detector, ReleaseTarget(known), profile, self.device)
+        finding = self._finding(check, "", score, profile, started)
+        missing = len(rows) - len(known)
+        return _with_unread(finding, [f"{missing} scans cannot be read."] if missing else [])
 
     def limits(self) -> dict[str, dict[str, Any]]:
         """Per calibrated check: the calibration scores, where they are from, and the limits."""
@@ -112,15 +128,14 @@ class Pipeline:
         bundles = self.profiles.bundles if self.profiles else {}
         for modality, bundle in bundles.items():
             for name, profile in bundle.profiles.items():
-                if profile.calibration.size and name in self._detectors:
+                rules = self._rules(name) if name in self._detectors else {}
+                if profile.calibration.size and verdict.SCORE in rules:
                     key = name if len(bundles) == 1 else f"{name}:{modality}"
-                    found[key] = self._limit(name, profile)
+                    found[key] = self._limit(rules[verdict.SCORE], profile)
         return found
 
-    def _limit(self, check: str, profile: Profile) -> dict[str, Any]:
-        defaults = self._detectors[check].rules
-        rules = verdict.rules_for(check, defaults, self._settings.thresholds)
-        limit = verdict.concrete(rules[verdict.SCORE], profile)
+    def _limit(self, rule: Rule, profile: Profile) -> dict[str, Any]:
+        limit = verdict.concrete(rule, profile)
         return {
             "scores": profile.calibration.tolist(),
             "source": f"{limit.source} ({profile.calibration_source})",
@@ -140,12 +155,17 @@ class Pipeline:
         return self.profiles.bundle(ref.modality)
 
     def _load(self, ref: ScanRef, upcoming: Sequence[ScanRef]) -> ScanTarget:
-        for wanted in (ref, *upcoming[: SCANS_HELD - 1]):
+        ahead = upcoming[: SCANS_HELD - 1]
+        self._ahead = frozenset(other.target for other in ahead)
+        for wanted in (*ahead, ref):
+            if wanted.target in self._held:
+                self._held.move_to_end(wanted.target)
+        for wanted in (ref, *ahead):
             if wanted.target not in self._held:
                 self._held[wanted.target] = self._pool.submit(self._prepare, wanted)
-        self._held.move_to_end(ref.target)
         while len(self._held) > SCANS_HELD:
-            gone, _ = self._held.popitem(last=False)
+            gone, future = self._held.popitem(last=False)
+            future.cancel()
             self._scores = {key: value for key, value in self._scores.items() if key[1] != gone}
         return self._held[ref.target].result()
 
@@ -188,18 +208,18 @@ class Pipeline:
         batch = [target] + [
             other
             for other in ready
-            if other.ref.target != target.ref.target
+            if other.ref.target in self._ahead
             and other.prepared is not None
             and (detector.name, other.ref.target) not in self._scores
             and self._bundle(other.ref).profiles.get(detector.name) is profile
         ]
         batch = batch[:BATCH_ON_ACCELERATOR]
         try:
-            scores = detector.score(batch, profile, device=self.device)
+            scores = list(detector.score(batch, profile, device=self.device))
+            scored = dict(zip((item.ref.target for item in batch), scores, strict=True))
         except Exception:  # noqa: BLE001  then each is scored alone and tells for itself
             return
-        for item, score in zip(batch, scores, strict=True):
-            self._scores[detector.name, item.ref.target] = score
+        self._scores |= {(detector.name, name): score for name, score in scored.items()}
 
     def _finding(
         self,
@@ -213,9 +233,17 @@ class Pipeline:
         if isinstance(score, NotJudged):
             return _sentence(check, target, Verdict.INCONCLUSIVE, str(score), seconds)
         if isinstance(score, Exception):
-            text = f"the check crashed ({_short(score)}); this is a defect of the check"
-            return _sentence(check, target, Verdict.ERROR, text, seconds)
-        finding = self._judged(check, target, score, profile, seconds)
+            return _crashed(check, target, score, seconds)
+        try:
+            finding = self._judged(check, target, score, profile, seconds)
+            return self._with_heatmap(finding, score)
+        except SafegenError:
+            raise
+        except Exception as problem:  # noqa: BLE001  what a check returns may be anything
+            return _crashed(check, target, problem, seconds)
+
+    def _with_heatmap(self, finding: Finding, score: Score) -> Finding:
+        """The finding, with its heatmap on disk if the settings want it kept."""
         wanted = self._settings.heatmaps == "all" or (
             self._settings.heatmaps == "failed" and finding.verdict is not Verdict.PASS
         )
@@ -226,21 +254,22 @@ class Pipeline:
     def _judged(
         self, check: str, target: str, score: Score, profile: Profile | None, seconds: float
     ) -> Finding:
-        thresholds = self._settings.thresholds
-        rules = verdict.rules_for(check, self._detectors[check].rules, thresholds)
-        required = [key.partition(".")[2] for key in thresholds if key.startswith(f"{check}.")]
         try:
             return verdict.judge(
                 check,
                 target,
                 score,
-                rules=rules,
+                rules=self._rules(check),
                 profile=profile,
-                required=required,
+                required=verdict.limited(check, self._settings.thresholds),
                 seconds=seconds,
             )
         except ValueError as problem:
             return _sentence(check, target, Verdict.ERROR, str(problem), seconds)
+
+    def _rules(self, check: str) -> Mapping[str, Rule]:
+        defaults = self._detectors[check].rules
+        return verdict.rules_for(check, defaults, self._settings.thresholds)
 
 
 def resolve_device(asked: str) -> str:
@@ -277,12 +306,21 @@ def _refusal(
     if not detector.needs_profile:
         return None
     if bundle.profiles.get(name) is None:
-        unknown = bundle.problem or f"the profile knows nothing of the check {name}: fit it again"
-        verdict_ = Verdict.ERROR if unknown == no_profile else Verdict.INCONCLUSIVE
-        return _sentence(name, ref, verdict_, unknown)
+        return _without_profile(name, ref, bundle.problem, no_profile)
     if target.prepared is None:
         return _sentence(name, ref, Verdict.INCONCLUSIVE, target.unprepared)
     return None
+
+
+def _without_profile(check: str, target: str, problem: str, no_profile: str) -> Finding:
+    text = problem or f"the profile knows nothing of the check {check}: fit it again"
+    verdict_ = Verdict.ERROR if text == no_profile else Verdict.INCONCLUSIVE
+    return _sentence(check, target, verdict_, text)
+
+
+def _crashed(check: str, target: str, problem: Exception, seconds: float) -> Finding:
+    text = f"the check crashed ({_short(problem)}); this is a defect of the check"
+    return _sentence(check, target, Verdict.ERROR, text, seconds)
 
 
 def _attempt(
@@ -296,7 +334,7 @@ def _attempt(
 
 
 def _with_unread(finding: Finding, unread: Sequence[str]) -> Finding:
-    """A series with a timepoint that cannot be read is never better than INCONCLUSIVE."""
+    """What was judged without scans that cannot be read is never better than INCONCLUSIVE."""
     if not unread:
         return finding
     reason = f"{finding.reason} Not judged: {' '.join(unread)}"
@@ -306,8 +344,8 @@ def _with_unread(finding: Finding, unread: Sequence[str]) -> Finding:
 def _sentence(
     check: str, target: str, verdict_: Verdict, text: str, seconds: float = 0.0
 ) -> Finding:
-    full = text[:1].upper() + text[1:].rstrip(".") + "."
-    return verdict.unjudged(check, target, verdict_, full, seconds=seconds)
+    full = text if target and text.startswith(target) else verdict.capitalized(text)
+    return verdict.unjudged(check, target, verdict_, full.rstrip(".") + ".", seconds=seconds)
 
 
 def _short(problem: Exception) -> str:

@@ -5,6 +5,7 @@ Everything else is in `session`, imported only where there are synthetic scans t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,11 +31,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         parser.addini(f"safegen_{option.name}", option.help, type=kind, default=None)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Keep pytest from running a conftest.py that lies among the scans."""
+    given = vars(early_config.known_args_namespace)
+    if _may_have_data(early_config, given):
+        from pytest_safegen.untrusted import shut_out_conftests
+
+        shut_out_conftests(early_config, given)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Register markers, and the gate itself if there is data to judge."""
     config.addinivalue_line("markers", "safegen: a check of the gate on a synthetic scan or series")
     config.addinivalue_line("markers", "safegen_check(name): the check that the item stands for")
-    if _may_have_data(config):
+    if _may_have_data(config, vars(config.option)):
         from pytest_safegen.session import configure
 
         configure(config)
@@ -92,9 +103,12 @@ def _argument(option: Option) -> dict[str, Any]:
     return argument
 
 
-def _may_have_data(config: pytest.Config) -> bool:
-    """True where data is named somewhere; costs no more than a look at two small files."""
-    if config.getoption("safegen_data") or config.getoption("safegen_config"):
+def _may_have_data(config: pytest.Config, given: Mapping[str, Any]) -> bool:
+    """True where data is named somewhere; costs no more than a look at two small files.
+
+    `given` are the options of the command line.
+    """
+    if given.get("safegen_data") or given.get("safegen_config"):
         return True
     if config.getini("safegen_data") or config.getini("safegen_config"):
         return True

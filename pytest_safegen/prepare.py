@@ -22,14 +22,19 @@ from pytest_safegen.model import Prepared, Scan
 if TYPE_CHECKING:
     from pytest_safegen.model import Affine, BoolArray, FloatArray
 
+# Threads add floating-point numbers in changing order, and the same scan must get the same score.
+# Scans are worked on side by side instead.
+sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+
 Intensity = Literal["mr", "ct"]
 Alignment = Literal["affine", "centre"]
 
-VOXELS_ALONG_LONGEST_SIDE = 112
+VOXELS_ALONG_LONGEST_SIDE = 128
 FINEST_SPACING = 0.5
 HOUNSFIELD_FLOOR, HOUNSFIELD_CEILING = -1000.0, 1000.0
 FIGURE_BELOW_AIR = -200.0  # no MR scanner stores values this negative; every CT with air does
 FEWEST_BODY_VOXELS = 200
+VOXELS_TO_REGISTER = 250_000
 VOXELS_FOR_A_LOOK = 500_000  # enough to see whether tissue reaches the border
 
 
@@ -195,14 +200,24 @@ def register(
 ) -> Affine:
     """The 4x4 map from mm in the fixed world to mm in the moving world, by mutual information.
 
-    Mattes et al. 2003 (32 bins, every third voxel, three resolutions), from aligned centres of
-    mass. With `starts` > 1, turns about the three axes are tried too and the best end is kept.
-    Deterministic: regular sampling, one thread.
+    Mattes et al. 2003 (32 bins, two resolutions), from aligned centres of mass, on grids halved
+    until they are small: at 4 mm the end is as good as at 2 mm and five times quicker. With
+    `starts` > 1, turns about two axes are tried too and the best end is kept. Deterministic:
+    regular sampling, one thread.
     """
+    while fixed.voxels.size > VOXELS_TO_REGISTER:
+        fixed, moving = _coarser(fixed), _coarser(moving)
     images = _itk(fixed), _itk(moving)
     turns = [(0.0, 0.0, 0.0), (0.35, 0, 0), (-0.35, 0, 0), (0, 0, 0.35), (0, 0, -0.35)]
     ends = [_register_once(*images, fixed, moving, kind=kind, turn=t) for t in turns[:starts]]
     return min(ends, key=lambda end: end[0])[1]
+
+
+def halved(volume: FloatArray) -> FloatArray:
+    """Means over cubes of 2 x 2 x 2 voxels of (i, j, k); an odd last slice is dropped."""
+    i, j, k = (n // 2 for n in volume.shape)
+    cubes = volume[: 2 * i, : 2 * j, : 2 * k].reshape(i, 2, j, 2, k, 2)
+    return np.asarray(cubes.mean((1, 3, 5)), dtype=np.float32)
 
 
 def correlation(a: FloatArray, b: FloatArray, *, where: BoolArray) -> float:
@@ -358,6 +373,14 @@ def _mean_of(aligned: Iterable[Prepared], template: Template) -> Template:
     return Template(voxels, body, template.affine, template.options)
 
 
+def _coarser(prepared: Prepared) -> Prepared:
+    """The same scan on a grid of twice the spacing."""
+    affine = prepared.affine @ np.diag([2.0, 2.0, 2.0, 1.0])
+    affine[:3, 3] = (prepared.affine @ [0.5, 0.5, 0.5, 1.0])[:3]
+    body = halved(prepared.body.astype(np.float32)) > 0.5
+    return Prepared(halved(prepared.voxels), body, affine, prepared.to_scan)
+
+
 def _itk(prepared: Prepared) -> sitk.Image:
     """The prepared scan as an ITK image; its world is kept as it is, RAS numbers and all."""
     spacing = spacing_of(prepared.affine)
@@ -405,18 +428,17 @@ def _start(
 
 def _registration_method(start: Any) -> sitk.ImageRegistrationMethod:
     method = sitk.ImageRegistrationMethod()
-    method.SetNumberOfThreads(1)
     method.SetMetricAsMattesMutualInformation(32)
     method.SetMetricSamplingStrategy(method.REGULAR)
-    method.SetMetricSamplingPercentagePerLevel([1.0, 0.5, 0.2], 1)
-    method.SetShrinkFactorsPerLevel([4, 3, 2])
-    method.SetSmoothingSigmasPerLevel([3.0, 2.0, 1.0])
+    method.SetMetricSamplingPercentagePerLevel([1.0, 0.15], 1)
+    method.SetShrinkFactorsPerLevel([2, 1])
+    method.SetSmoothingSigmasPerLevel([1.5, 0.5])
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOff()
     method.SetInterpolator(sitk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(
         learningRate=2.0,
         minStep=0.005,
-        numberOfIterations=60,
+        numberOfIterations=50,
         relaxationFactor=0.5,
         gradientMagnitudeTolerance=1e-6,
     )

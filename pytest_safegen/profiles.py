@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from pytest_safegen.prepare import PrepareOptions, Template
 FORMAT = 1
 ANY_MODALITY = ""
 HEADER = "safegen"
+NOT_IN_DIGEST = ("accounting", "cli", "controller", "nodes", "plugin", "selection", "session")
+"""Modules of the gate that run pytest and touch no voxel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class ProfileSet:
 
     def bundle(self, modality: str | None) -> Bundle:
         """The bundle for a scan of that modality; the only one there is fits any scan."""
-        if modality in self.bundles:
+        if (modality or ANY_MODALITY) in self.bundles:
             return self.bundles[modality or ANY_MODALITY]
         if len(self.bundles) == 1:
             return next(iter(self.bundles.values()))
@@ -62,16 +64,17 @@ def digest_of(refs: Iterable[ScanRef], detectors: Mapping[str, Detector], *extra
     """One digest of the contents of scans, the detectors' options and the code that runs."""
     total = hashlib.blake2b(digest_size=16)
     for ref in refs:
-        total.update(repr((ref.target, ref.subject, ref.session, ref.modality)).encode())
-        for path in _files(ref.path):
-            with path.open("rb") as stream:
-                total.update(hashlib.file_digest(stream, "blake2b").digest())
+        known = (ref.target, ref.subject, ref.session, ref.modality, ref.months)
+        total.update(repr((known, sorted(ref.labels.items()))).encode())
+        for path in _files(ref.path) + (_files(ref.mask) if ref.mask else []):
+            total.update(_content(path))
     for name, detector in sorted(detectors.items()):
-        total.update(repr((name, detector.version, detector)).encode())
+        total.update(repr((name, detector.version, _options(detector))).encode())
         total.update(_code(detector))
     total.update(repr(extra).encode())
-    for module in ("prepare", "readers", "fitting", "profiles"):
-        total.update(Path(__file__).with_name(f"{module}.py").read_bytes())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        if path.stem not in NOT_IN_DIGEST:
+            total.update(path.read_bytes())
     return total.hexdigest()
 
 
@@ -117,17 +120,32 @@ def load(path: Path, detectors: Mapping[str, Detector]) -> ProfileSet:
                 f"{FORMAT}: fit it again with `safegen fit`."
             )
         profiles = _from_header(header, tensors)
+        _refuse_other_versions(path, header, detectors)
     except OSError as problem:
         raise ProfileError(f"The profile {path} cannot be read: {problem}.") from problem
     except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as problem:
         raise ProfileError(
             f"{path.name} is not a profile made by `safegen fit`, or it is damaged ({problem})."
         ) from problem
-    _refuse_other_versions(path, header, detectors)
     return profiles
 
 
-def _files(path: Path) -> Sequence[Path]:
+def _options(detector: Detector) -> str:
+    """The detector's options as text, without the address that a plain object's repr holds."""
+    if type(detector).__repr__ is object.__repr__:
+        return repr(sorted(getattr(detector, "__dict__", {}).items()))
+    return repr(detector)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "blake2b").digest()
+    except OSError as problem:  # whoever reads the scan says so
+        return repr(problem.errno).encode()
+
+
+def _files(path: Path) -> list[Path]:
     if path.is_dir():
         return sorted(item for item in path.iterdir() if item.is_file())
     return [path] if path.is_file() else []
@@ -135,7 +153,10 @@ def _files(path: Path) -> Sequence[Path]:
 
 def _code(detector: Detector) -> bytes:
     """The source of everything in the folder of a detector's module."""
-    file = inspect.getsourcefile(type(detector))
+    try:
+        file = inspect.getsourcefile(type(detector))
+    except (TypeError, OSError):  # a class that was typed in, not written in a file
+        file = None
     if file is None:
         return b""
     return b"".join(path.read_bytes() for path in sorted(Path(file).parent.glob("*.py")))
@@ -192,12 +213,16 @@ def _template(
     affine = np.array(plain["affine"], dtype=np.float64)
     if affine.shape != (4, 4) or not np.isfinite(affine).all():
         raise ValueError("the template's affine is not a finite 4x4 matrix")
-    return Template(
-        tensors[f"{prefix}template/voxels"].astype(np.float32),
-        tensors[f"{prefix}template/body"].astype(np.float32),
-        affine,
-        PrepareOptions(**plain["options"]),
+    voxels, body = (
+        _read_only(tensors[f"{prefix}template/{part}"].astype(np.float32))
+        for part in ("voxels", "body")
     )
+    if voxels.ndim != 3 or voxels.shape != body.shape or not np.isfinite(voxels).all():
+        raise ValueError("the template is not a finite volume")
+    options = PrepareOptions(**plain["options"])
+    if not 0 < options.spacing < float("inf"):
+        raise ValueError(f"a spacing of {options.spacing} mm is none")
+    return Template(voxels, body, affine, options)
 
 
 def _profile(name: str, plain: Mapping[str, Any], tensors: Mapping[str, Any]) -> Profile:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ def configure(config: pytest.Config) -> None:
         pytest.UsageError: settings that cannot be, or data folders that are not there.
     """
     try:
-        settings = _settings(config)
+        settings = settings_of(config, vars(config.option))
         if not settings.data:
             return
         gate = Gate(config, settings)
@@ -58,9 +57,16 @@ class Gate:
         self.manager = plugins.build_manager(settings, extra=config.pluginmanager.get_plugins())
         self.detectors: dict[str, Detector] = plugins.detectors(self.manager, settings)
         self.releases = _discover(settings)
-        self.selection = Selection.of(config, settings.data)
         self.accounting = Accounting.of(self.releases, self.detectors)
+        self.selection = Selection.of(
+            config,
+            [release.root for release in self.releases],
+            known=list(self.nodeids().values()),
+            verdicts=[f"{GATE}::{name}" for name in (*self.checks(Scope.RELEASE), "accounting")],
+        )
+        self.opened: Any = None
         self._order: list[ScanRef] = []
+        self._places: dict[str, int] = {}
         self._next: pytest.Item | None = None
         if hasattr(config, "workerinput"):
             _share_cores()
@@ -89,19 +95,26 @@ class Gate:
             return {series.target: series for release in self.releases for series in release.series}
         return {nodeid_of(release.root, self.config): release for release in self.releases}
 
-    @cached_property
-    def pipeline(self) -> Any:
-        """The pipeline with its profiles, made at the first scan that is judged."""
+    def pipeline(
+        self, progress: Callable[[Sequence[Any], str], Iterable[Any]] | None = None
+    ) -> Any:
+        """The pipeline with its profiles, made when it is first asked for.
+
+        No property: pytest before 8.4 evaluates all properties of a plug-in at its registration.
+        """
         from pytest_safegen.knowledge import pipeline_for
 
-        return pipeline_for(self.settings, self.detectors)
+        if self.opened is None:
+            shown = {"progress": progress} if progress else {}
+            self.opened = pipeline_for(self.settings, self.detectors, **shown)
+        return self.opened
 
     def judge(self, item: CheckItem) -> Finding:
         """The finding of one item."""
         if isinstance(item.subject, Series):
-            return self.pipeline.series(item.check, item.subject)  # type: ignore[no-any-return]
+            return self.pipeline().series(item.check, item.subject)  # type: ignore[no-any-return]
         upcoming = self._upcoming(item.subject)
-        return self.pipeline.scan(item.check, item.subject, upcoming=upcoming)  # type: ignore[no-any-return]
+        return self.pipeline().scan(item.check, item.subject, upcoming=upcoming)  # type: ignore[no-any-return]
 
     def needs_profile(self, items: Iterable[pytest.Item]) -> bool:
         """True if some item compares with real scans."""
@@ -133,17 +146,17 @@ class Gate:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Keep the scans that were asked for by path or node id."""
-        dropped = [item for item in items if isinstance(item, CheckItem)]
-        dropped = [item for item in dropped if not self.selection.wants(item.nodeid)]
+        """Keep what was asked for by path or node id."""
+        dropped = [item for item in items if not self.selection.wants(item)]
         if dropped:
-            items[:] = [item for item in items if item not in set(dropped)]
+            items[:] = [item for item in items if self.selection.wants(item)]
             self.config.hook.pytest_deselected(items=dropped)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Learn in which order the scans will be asked for."""
         refs = [item.subject for item in session.items if isinstance(item, CheckItem)]
         self._order = list({r.target: r for r in refs if isinstance(r, ScanRef)}.values())
+        self._places = {ref.target: place for place, ref in enumerate(self._order)}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(
@@ -170,30 +183,30 @@ class Gate:
 
     def pytest_unconfigure(self) -> None:
         """Stop the reader thread, if it was ever started."""
-        if "pipeline" in self.__dict__:
-            self.pipeline.close()
+        if self.opened is not None:
+            self.opened.close()
 
     def _row(self, item: pytest.Item, finding: Finding) -> dict[str, Any] | None:
         """The scan's row in the table of scans, sent once, with its first check."""
         first = (self.checks(Scope.SCAN) or [""])[0]
         if not (isinstance(item, CheckItem) and isinstance(item.subject, ScanRef)):
             return None
-        return dict(self.pipeline.facts(item.subject)) if finding.check == first else None
+        return dict(self.pipeline().facts(item.subject)) if finding.check == first else None
 
     def _upcoming(self, ref: ScanRef) -> Sequence[ScanRef]:
         if hasattr(self.config, "workerinput"):
             following = getattr(self._next, "subject", None)
             return [following] if isinstance(following, ScanRef) else []
-        targets = [known.target for known in self._order]
-        place = targets.index(ref.target) + 1 if ref.target in targets else len(targets)
+        place = self._places.get(ref.target, len(self._order)) + 1
         return self._order[place : place + SCANS_AHEAD]
 
 
-def _settings(config: pytest.Config) -> Settings:
+def settings_of(config: pytest.Config, given: Mapping[str, Any]) -> Settings:
+    """The settings of a pytest run; `given` are the options of its command line."""
     names = [option.name for option in OPTIONS]
     return resolve(
         root=config.rootpath,
-        command_line={name: config.getoption(f"safegen_{name}") for name in names},
+        command_line={name: given.get(f"safegen_{name}") for name in names},
         ini={name: config.getini(f"safegen_{name}") for name in names},
         here=config.invocation_params.dir,
     )
@@ -209,10 +222,10 @@ def _discover(settings: Settings) -> tuple[Release, ...]:
                 f"There is no scan in {release.root} ({seen} files were seen and left out; "
                 f"`safegen list {release.root}` says why)."
             )
-    return releases if len(releases) == 1 else tuple(map(_named_by_root, releases))
+    return releases if len(releases) == 1 else tuple(map(named_by_root, releases))
 
 
-def _named_by_root(release: Release) -> Release:
+def named_by_root(release: Release) -> Release:
     """Put the folder's name before every target, so that several folders do not mix."""
     prefix = f"{release.root.name}/"
     series = tuple(
@@ -249,7 +262,7 @@ def _own_finding(item: pytest.Item, report: pytest.TestReport) -> Finding | None
     """The outcome of a user's own test over safegen data, as a finding."""
     given = getattr(getattr(item, "callspec", None), "params", {})
     values = [given[fixture] for fixture in FIXTURES if fixture in given]
-    decisive = report.when == "call" or (report.when == "setup" and report.failed)
+    decisive = report.when == "call" or report.failed
     if not values or not decisive or report.skipped:
         return None
     target = getattr(values[0], "target", "")

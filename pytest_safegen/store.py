@@ -17,12 +17,15 @@ SCHEMA = 1
 RESULTS, ROWS, RUN, GATE = "results.jsonl", "scans.jsonl", "results.json", "gate.json"
 SCHEMA_FILE = Path(__file__).with_name("results.schema.json")
 COMMENT_EXTENSION = 6
+NUMBERS = ("score", "threshold", "p_value", "seconds")
 
 
 def finding_to_json(finding: Finding) -> dict[str, Any]:
     """A finding as the object that stands on one line of results.jsonl."""
     plain = dataclasses.asdict(finding)
-    plain["measures"] = {m.name: {"value": m.value, "unit": m.unit} for m in finding.measures}
+    plain["measures"] = {
+        m.name: {"value": float(m.value), "unit": m.unit} for m in finding.measures
+    }
     return {"schema": SCHEMA, **plain, "verdict": str(finding.verdict)}
 
 
@@ -38,8 +41,9 @@ def finding_from_json(plain: Mapping[str, Any]) -> Finding:
         names = [field.name for field in dataclasses.fields(Finding)]
         values = {name: plain[name] for name in names}
         measures = values["measures"].items()
-        values["measures"] = tuple(Measure(n, m["value"], m["unit"]) for n, m in measures)
+        values["measures"] = tuple(Measure(n, _number(m["value"]), m["unit"]) for n, m in measures)
         values["verdict"] = Verdict(plain["verdict"])
+        values |= {name: _number(values[name]) for name in NUMBERS if values[name] is not None}
         return Finding(**values)
     except (KeyError, TypeError, AttributeError, ValueError) as problem:
         raise SafegenError(f"A line of the results is not a finding: {problem!r}.") from problem
@@ -78,7 +82,8 @@ def save_heatmap(heatmap: Heatmap, folder: Path, finding: Finding) -> Finding:
     import nibabel as nib
     import numpy as np
 
-    digest = hashlib.blake2b(finding.target.encode(), digest_size=4).hexdigest()
+    target = finding.target.encode(errors="surrogatepass")  # file names can be any bytes
+    digest = hashlib.blake2b(target, digest_size=4).hexdigest()
     slug = re.sub(r"[^A-Za-z0-9]+", "-", finding.target)[-80:].strip("-")
     name = f"heatmaps/{slug}-{digest}-{re.sub(r'[^A-Za-z0-9_]+', '-', finding.check)}.nii.gz"
     facts = {"meaning": heatmap.meaning, "ceiling": heatmap.ceiling, "of": heatmap.of}
@@ -127,7 +132,9 @@ def load_run(folder: Path) -> Run:
         SafegenError: the folder holds no finished run.
     """
     try:
-        plain = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        plain = json.loads((folder / RUN).read_bytes())
+        if plain["schema"] != SCHEMA:
+            raise SafegenError(f"A run of schema {plain['schema']!r} cannot be read by this one.")
         plain["findings"] = tuple(read_findings(folder))
         plain["verdict"] = Verdict(plain["verdict"])
         plain["reasons"], plain["roots"] = tuple(plain["reasons"]), tuple(plain["roots"])
@@ -174,12 +181,22 @@ def _append(stream: IO[str], value: Mapping[str, Any]) -> None:
 
 
 def _lines(path: Path) -> Iterator[Any]:
-    with path.open(encoding="utf-8") as stream:
+    with path.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             try:
-                yield json.loads(line)
+                yield json.loads(line, parse_constant=_refuse_constant)
             except ValueError as problem:
                 raise SafegenError(f"Line {number} of {path} is not JSON.") from problem
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is not a number")
+    return float(value)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _content(extension: Any) -> str:

@@ -16,6 +16,7 @@ SCORE = "score"
 CALIBRATED = Rule(false_alarm_rate=0.01, source="calibrated")
 WARN_RATE = 0.05
 HIGHEST_STRAIN = 100.0
+MOST_SENTENCES = 12  # the rest of what a check finds wrong is only named
 
 _EXPRESSION = re.compile(r"(p\s*<=|<=|>=)?\s*([-+]?\d*\.?\d+(?:[eE][-+]?\d+)?)\s*(%?)")
 
@@ -55,6 +56,8 @@ def parse_rule(expression: str) -> Rule:
         )
     sign, digits, percent = match.groups()
     number = float(digits) / (100 if percent else 1)
+    if not math.isfinite(number):
+        raise UsageProblem(f"The number in {expression!r} is too large to be a limit.")
     if (sign or "").startswith("p"):
         if not 0 < number < 1:
             raise UsageProblem(f"The rate in {expression!r} is a share between 0 and 1.")
@@ -67,13 +70,25 @@ def parse_rule(expression: str) -> Rule:
 def rules_for(
     check: str, defaults: Mapping[str, Rule], thresholds: Mapping[str, str]
 ) -> dict[str, Rule]:
-    """A detector's own rules, with the user's thresholds for that check in their place."""
-    rules = dict(defaults)
-    for key, expression in thresholds.items():
-        name, _, measure = key.partition(".")
-        if name == check:
-            rules[measure or SCORE] = parse_rule(expression)
-    return rules
+    """A detector's own rules, with the user's thresholds for that check in their place.
+
+    Raises:
+        UsageProblem: a threshold that cannot be read, or a rate for what is not calibrated.
+    """
+    asked = {name: parse_rule(thresholds[key]) for key, name in _limited(check, thresholds)}
+    rated = [name for name, rule in asked.items() if rule.false_alarm_rate and name != SCORE]
+    if rated:
+        raise UsageProblem(
+            f"The threshold {check}.{rated[0]} asks for a rate, and only the score of a check is "
+            f"calibrated: write a number such as '<=0.3', or set the rate for {check}."
+        )
+    kept = {name: rule for name, rule in defaults.items() if not _covers(asked, name)}
+    return asked | kept
+
+
+def limited(check: str, thresholds: Mapping[str, str]) -> list[str]:
+    """What the user set limits for in one check: names or patterns of measures, or the score."""
+    return [name for _, name in _limited(check, thresholds)]
 
 
 def concrete(rule: Rule, profile: Profile | None) -> Limits:
@@ -92,6 +107,8 @@ def concrete(rule: Rule, profile: Profile | None) -> Limits:
         )
     if profile is None or profile.calibration.size == 0:
         raise ValueError("no real scans to calibrate the limit with")
+    if not all(map(math.isfinite, profile.calibration)):
+        raise ValueError("the calibration holds scores that are not finite, so it gives no limit")
     fail = limit_at(profile.calibration, rule.false_alarm_rate)
     warn = limit_at(profile.calibration, max(WARN_RATE, rule.false_alarm_rate))
     return Limits(fail.value, min(warn.value, fail.value), source=fail.source)
@@ -109,7 +126,8 @@ def judge(
 ) -> Finding:
     """The finding on one score. `required` names measures that a user set limits for."""
     numbers = _numbers(score)
-    missing = sorted(set(required) - {SCORE} - {number.name for number in numbers})
+    names = [number.name for number in numbers]
+    missing = sorted({wanted for wanted in required if not any(_is(n, wanted) for n in names)})
     bad = [number.name for number in numbers if not math.isfinite(number.value)]
     if bad or missing or not numbers:
         return unjudged(
@@ -124,7 +142,20 @@ def judge(
         for number in numbers
         if (rule := _rule_of(number.name, rules)) is not None
     }
+    if not limits:
+        return unjudged(check, target, Verdict.INCONCLUSIVE, _no_limit(names), seconds=seconds)
     return _finding(check, target, score, numbers, limits, profile, seconds)
+
+
+def capitalized(text: str) -> str:
+    """The text with a capital first letter, unless it begins with a file name.
+
+    >>> capitalized("the scan is empty"), capitalized("sub-01/a.nii.gz is cut off")
+    ('The scan is empty', 'sub-01/a.nii.gz is cut off')
+    """
+    first = text.partition(" ")[0]
+    named = any(sign in first for sign in "/._")
+    return text if named else text[:1].upper() + text[1:]
 
 
 def unjudged(
@@ -174,6 +205,20 @@ def _rule_of(name: str, rules: Mapping[str, Rule]) -> Rule | None:
     return next((rule for key, rule in rules.items() if fnmatchcase(name, key)), None)
 
 
+def _limited(check: str, thresholds: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The thresholds of one check, each as its key and what it limits."""
+    parts = [(key, *key.partition(".")) for key in thresholds]
+    return [(key, measure or SCORE) for key, name, _, measure in parts if name == check]
+
+
+def _covers(asked: Mapping[str, Rule], name: str) -> bool:
+    return any(_is(name, key) for key in asked)
+
+
+def _is(name: str, wanted: str) -> bool:
+    return name == wanted or fnmatchcase(name, wanted)
+
+
 def _why_unjudged(bad: Sequence[str], missing: Sequence[str]) -> str:
     if bad:
         return f"The check gave no number for {', '.join(bad)}, so nothing can be said."
@@ -183,6 +228,13 @@ def _why_unjudged(bad: Sequence[str], missing: Sequence[str]) -> str:
             "remove the limit or give the check what it needs."
         )
     return "The check measured nothing."
+
+
+def _no_limit(names: Sequence[str]) -> str:
+    return (
+        f"There is no limit for anything that the check measured ({', '.join(names[:5])}): give "
+        "the detector a rule, or set one with --safegen-threshold."
+    )
 
 
 def _finding(
@@ -247,7 +299,7 @@ def strain(value: float, limits: Limits) -> float:
     used = 0.0
     if math.isfinite(limits.fail_above):
         top = limits.fail_above
-        used = value / top if top > 0 else (1.0 + value if value > top else 0.0)
+        used = value / top if top > 0 else (1.0 + value - top if value > top else 0.0)
     if math.isfinite(limits.fail_below):
         low = limits.fail_below
         used = max(used, low / value if value > 0 < low else 1.0 + low - value)
@@ -261,7 +313,9 @@ def _reason(
     limits: Mapping[str, Limits],
 ) -> str:
     if breaches:
-        return " ".join(_sentence(breach) for breach in breaches[:3]) + _more(breaches[3:])
+        return " ".join(_sentence(breach) for breach in breaches[:MOST_SENTENCES]) + _more(
+            breaches[MOST_SENTENCES:]
+        )
     if SCORE in limits and value is not None and threshold is not None:
         return f"Score {value:.3g} is within the limit {threshold:.3g} ({limits[SCORE].source})."
     return f"All {len(limits)} measures with a limit are within it."
@@ -273,7 +327,7 @@ def _sentence(breach: Breach) -> str:
     unit = f" {number.unit}" if number.unit else ""
     what = number.says or f"{number.name} is out of range"
     return (
-        f"{what[:1].upper()}{what[1:]}: {number.name} {number.value:.3g}{unit} is {side} "
+        f"{capitalized(what)}: {number.name} {number.value:.3g}{unit} is {side} "
         f"the {'limit' if breach.verdict is Verdict.FAIL else 'warning level'} "
         f"{breach.limit:.3g}{unit} ({breach.source})."
     )

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from safegen_detectors.anomaly.features import box_mean
+
+Box = tuple[slice, slice, slice]
 
 LOCAL_SHARE = 0.8
 CORRELATION_SHRINKAGE = 0.1
@@ -54,9 +58,15 @@ class Atlas:
         return box_mean(distance, PEAK_WIDTH) * self.region
 
 
+def box_around(region: NDArray[np.bool_]) -> Box:
+    """The smallest box of voxels that holds a region (i, j, k)."""
+    i, j, k = (slice(int(n.min()), int(n.max()) + 1) for n in np.nonzero(region))
+    return i, j, k
+
+
 def empty_sums(like: torch.Tensor) -> Sums:
     """The sums of no scan."""
-    zero = torch.zeros_like(like, dtype=torch.float64)
+    zero = torch.zeros_like(like)
     return Sums(0, zero, zero)
 
 
@@ -64,11 +74,11 @@ def atlas_of(sums: Sums, region: torch.Tensor) -> Atlas:
     """The atlas of some sums, with uncorrelated features; region is bool (i, j, k)."""
     mean = sums.first / sums.count
     variance = (sums.second / sums.count - mean * mean).clamp_min(0) * sums.count / (sums.count - 1)
-    local = box_mean(variance.float(), 5)
+    local = box_mean(variance, 5)
     overall = local[:, region].mean(1)[:, None, None, None]
     deviation = torch.sqrt(LOCAL_SHARE * local + (1 - LOCAL_SHARE) * overall + 1e-8)
     identity = torch.eye(len(mean), device=mean.device)
-    return Atlas(box_mean(mean.float(), 3), deviation, identity, region)
+    return Atlas(box_mean(mean, 3), deviation, identity, region)
 
 
 def whitened(atlas: Atlas, correlation: torch.Tensor) -> Atlas:

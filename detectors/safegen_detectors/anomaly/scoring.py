@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pytest_safegen import Heatmap, Measure, NotJudged, Prepared, Profile, ScanTarget, Score
+from pytest_safegen import Heatmap, Measure, NotJudged, Profile, ScanTarget, Score
 from pytest_safegen.prepare import onto_prepared_grid, to_scan_grid, world
 from safegen_detectors.anomaly import words
-from safegen_detectors.anomaly.atlas import Atlas
+from safegen_detectors.anomaly.atlas import Atlas, Box
 from safegen_detectors.anomaly.features import feature_maps
 from safegen_detectors.anomaly.statistics import (
     BRANCHES,
@@ -36,10 +36,12 @@ def score(target: ScanTarget, profile: Profile, *, device: str) -> Score:
     if target.prepared is None or target.scan is None:
         raise NotJudged(target.unprepared or "the scan is not prepared")
     atlas = _atlas(profile, device)
-    judged, excluded = _judged_region(target, atlas.region)
+    box = _box(profile)
+    judged, excluded = _judged_region(target, atlas.region, box)
     if not bool(judged.any()):
         raise NotJudged("the stated pathology covers all that could be judged")
-    standardized = atlas.standardized(feature_maps(target.prepared.voxels, device=device))
+    voxels = target.prepared.voxels[box]
+    standardized = atlas.standardized(feature_maps(voxels, device=device))
     distance = atlas.distance(standardized) * judged
     quality = quality_distance(
         quality_vector(standardized, judged),
@@ -50,11 +52,12 @@ def score(target: ScanTarget, profile: Profile, *, device: str) -> Score:
     away = departures(raw, profile.facts)
     branch = BRANCHES[int(away.argmax())]
     place = _place_of_worst(distance)
-    at = world(target.prepared, place)
+    corner = [part.start for part in box]
+    at = world(target.prepared, [n + start for n, start in zip(place, corner, strict=True)])
     return Score(
         value=float(away.max()),
         measures=_measures(away, excluded, at),
-        heatmap=_heatmap(distance, profile, target, target.prepared),
+        heatmap=_heatmap(distance, profile, target, box),
         says=words.clause(branch, standardized, place, at, judged),
     )
 
@@ -69,14 +72,21 @@ def _atlas(profile: Profile, device: str) -> Atlas:
     )
 
 
-def _judged_region(target: ScanTarget, region: torch.Tensor) -> tuple[torch.Tensor, float]:
+def _box(profile: Profile) -> Box:
+    i, j, k = (slice(int(low), int(high)) for low, high in profile.arrays["box"])
+    return i, j, k
+
+
+def _judged_region(
+    target: ScanTarget, region: torch.Tensor, box: Box
+) -> tuple[torch.Tensor, float]:
     """Where to judge: the atlas region without stated pathology; and the share left out."""
     scan, prepared = target.scan, target.prepared
     if scan is None or prepared is None or scan.mask is None or not scan.mask.any():
         return region, 0.0
     mask = onto_prepared_grid(scan.mask.astype(np.float32), prepared, scan) > 0.2
     grown = ndimage.binary_dilation(mask, iterations=PATHOLOGY_MARGIN) if mask.any() else mask
-    judged = region & ~torch.from_numpy(np.asarray(grown)).to(region.device)
+    judged = region & ~torch.from_numpy(np.asarray(grown)[box]).to(region.device)
     return judged, 1.0 - float(judged.sum()) / float(region.sum())
 
 
@@ -99,9 +109,11 @@ def _measures(
 
 
 def _heatmap(
-    distance: torch.Tensor, profile: Profile, target: ScanTarget, prepared: Prepared
+    distance: torch.Tensor, profile: Profile, target: ScanTarget, box: Box
 ) -> Heatmap | None:
-    if target.scan is None:
+    if target.scan is None or target.prepared is None:
         return None
-    values = (distance / float(profile.facts["voxel_limit"])).float().cpu().numpy()
-    return Heatmap(to_scan_grid(values, prepared, target.scan), target.scan.affine, MEANING)
+    values = np.zeros(target.prepared.voxels.shape, dtype=np.float32)
+    values[box] = (distance / float(profile.facts["voxel_limit"])).float().cpu().numpy()
+    native = to_scan_grid(values, target.prepared, target.scan)
+    return Heatmap(native, target.scan.affine, MEANING)

@@ -25,6 +25,7 @@ from safegen_detectors.cohort.words import failure, measure_names
 RULES: Mapping[str, Rule] = {
     "critical.*": Rule(fail_above=0.0, source="expectation of severity critical"),
     "warning.*": Rule(warn_above=0.0, source="expectation of severity warning"),
+    "info.*": Rule(source="expectation of severity info: shown, never judged"),
 }
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pytest_safegen import Prepared
+from pytest_safegen.prepare import halved
 
 Volume = NDArray[np.float32]
 
@@ -83,13 +84,6 @@ def described(cut: Volume, axes: Volume) -> torch.Tensor:
     """Unit descriptors (n, c) of blocks (n, 729)."""
     projected = torch.from_numpy(np.ascontiguousarray(cut)) @ torch.from_numpy(np.array(axes))
     return torch.nn.functional.normalize(projected, dim=1)
-
-
-def halved(volume: Volume) -> Volume:
-    """Means over cubes of 2 x 2 x 2 voxels; an odd last slice is dropped."""
-    i, j, k = (n // 2 for n in volume.shape)
-    cubes = volume[: 2 * i, : 2 * j, : 2 * k].reshape(i, 2, j, 2, k, 2)
-    return np.asarray(cubes.mean((1, 3, 5)), dtype=np.float32)
 
 
 def _blur(values: Volume, inside: NDArray[np.bool_], sigma: float) -> Volume:

@@ -1,0 +1,120 @@
+"""The `safegen` command: fit a profile, list a folder, rebuild a report, print the schema."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_safegen.config import Settings, resolve
+from pytest_safegen.errors import SafegenError, UsageProblem
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; 0 if all went well, 4 if it was used wrongly or its input cannot be used."""
+    asked = _parser().parse_args(arguments)
+    try:
+        asked.run(asked)
+    except SafegenError as problem:
+        print(f"safegen: {problem}", file=sys.stderr)
+        return 4
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="safegen", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    fit = commands.add_parser("fit", help="learn from real scans and write a profile")
+    fit.add_argument("reference", type=Path, nargs="+", help="folder of real scans")
+    fit.add_argument("-o", "--output", type=Path, required=True, help="profile to write")
+    fit.add_argument("--holdout", action="append", default=[], help="real scans for calibration")
+    fit.add_argument("--checks", action="append", default=[], help="only these checks")
+    fit.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    fit.add_argument("--seed", type=int, default=0)
+    fit.set_defaults(run=_fit)
+    listing = commands.add_parser("list", help="say what is found in a folder, and what is not")
+    listing.add_argument("data", type=Path, help="folder of scans")
+    listing.set_defaults(run=_list)
+    report = commands.add_parser("report", help="write the HTML report again from its results")
+    report.add_argument("folder", type=Path, help="report folder that holds results.jsonl")
+    report.add_argument("--data", action="append", default=[], help="data folder, if it has moved")
+    report.set_defaults(run=_report)
+    schema = commands.add_parser("schema", help="print the JSON Schema of results.jsonl")
+    schema.set_defaults(run=_schema)
+    return parser
+
+
+def _fit(asked: argparse.Namespace) -> None:
+    from pytest_safegen import plugins
+    from pytest_safegen.fitting import Fitter
+    from pytest_safegen.knowledge import real_scans
+    from pytest_safegen.pipeline import resolve_device
+    from pytest_safegen.profiles import save
+
+    settings = _settings(
+        reference=[str(path) for path in asked.reference],
+        holdout=asked.holdout,
+        checks=asked.checks,
+        device=asked.device,
+        seed=asked.seed,
+    )
+    detectors = plugins.detectors(plugins.build_manager(settings), settings)
+    reference, holdout = real_scans(settings)
+    fitter = Fitter(detectors, settings.seed, resolve_device(settings.device), _progress)
+    profiles = fitter.fit(reference, holdout)
+    for sentence in profiles.left_out:
+        print(f"left out: {sentence}", file=sys.stderr)
+    unknown = [bundle.problem for bundle in profiles.bundles.values() if bundle.problem]
+    if unknown:
+        raise UsageProblem(f"No profile was written: {'; '.join(unknown)}.")
+    save(profiles, asked.output)
+    print(f"{asked.output}: {', '.join(sorted(detectors))}")
+    print("It is derived from real patients: treat it as confidential.")
+
+
+def _list(asked: argparse.Namespace) -> None:
+    from pytest_safegen.discover import discover
+
+    release = discover(asked.data.absolute())
+    for series in release.series:
+        for ref in series.refs:
+            months = "" if ref.months is None else f"{ref.months:g} months"
+            mask = f"mask {ref.mask.name}" if ref.mask else ""
+            facts = (ref.target, ref.subject, ref.session, ref.modality, months, mask)
+            print("\t".join(fact or "-" for fact in facts))
+    for left in release.left_out:
+        print(f"left out: {left.path.relative_to(release.root)}: {left.reason}")
+    print(f"{len(release.refs)} scans of {len(release.series)} subjects")
+
+
+def _report(asked: argparse.Namespace) -> None:
+    from pytest_safegen import plugins
+    from pytest_safegen.discover import discover
+    from pytest_safegen.session import named_by_root
+    from pytest_safegen.store import load_run
+
+    run = load_run(asked.folder)
+    roots = [Path(root).absolute() for root in (asked.data or run.roots)]
+    found = [discover(root, skip=[asked.folder.absolute()]) for root in roots]
+    releases = found if len(found) == 1 else [named_by_root(release) for release in found]
+    manager = plugins.build_manager(_settings())
+    manager.hook.safegen_write_report(run=run, releases=releases, folder=asked.folder.absolute())
+    print(asked.folder / "index.html")
+
+
+def _schema(asked: argparse.Namespace) -> None:  # noqa: ARG001  the same form as the others
+    from pytest_safegen.store import SCHEMA_FILE
+
+    print(SCHEMA_FILE.read_text(encoding="utf-8"), end="")
+
+
+def _settings(**asked: Any) -> Settings:
+    return resolve(root=Path.cwd(), command_line=asked, ini={})
+
+
+def _progress(items: Sequence[Any], label: str) -> Iterable[Any]:
+    from tqdm import tqdm
+
+    return tqdm(items, desc=label, unit="", disable=not items)  # type: ignore[no-any-return]

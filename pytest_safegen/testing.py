@@ -1,0 +1,163 @@
+"""For people who write detectors: phantoms, planted faults, and a check of the contract.
+
+Phantoms are small made-up heads, quick enough for unit tests. They say nothing of how well a
+detector works on real scans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pytest_safegen import prepare
+from pytest_safegen.facts import facts_of
+from pytest_safegen.hookspecs import Detector
+from pytest_safegen.model import Heatmap, Profile, Scan, ScanRef, ScanTarget, Scope
+from pytest_safegen.prepare import Template
+
+Volume = NDArray[np.float32]
+
+SHAPE = (40, 48, 40)
+SPACING = 4.0
+TEMPLATE_SEED = 10_000
+
+
+def phantom(subject: int, *, session: int = 0) -> Scan:
+    """A made-up head: float32 (40, 48, 40) at 4 mm, background 0, tissue about 100.
+
+    The same subject has the same anatomy in every session, with new noise.
+    """
+    shared, own = (np.random.default_rng(seed) for seed in (TEMPLATE_SEED, subject))
+    noise = np.random.default_rng([subject, session])
+    head = _ellipsoid(own)
+    anatomy = 8 * _field(shared, 4.0) + 5 * _field(own, 2.0) + 4 * _field(own, 1.2)
+    values = np.where(head, 100 + anatomy + 1.5 * noise.normal(size=SHAPE), 0.0)
+    affine = np.diag([SPACING, SPACING, SPACING, 1.0])
+    affine[:3, 3] = [-SPACING * (n - 1) / 2 for n in SHAPE]
+    name = f"sub-{subject:02d}"
+    visit = f"ses-{session:02d}" if session else None
+    folder = Path(name, *([visit] if visit else []), "anat")
+    path = folder / f"{'_'.join(filter(None, (name, visit)))}_T1w.nii.gz"
+    ref = ScanRef(path.as_posix(), name, visit, "T1w", path)
+    return Scan(ref, values.astype(np.float32), affine, stored_type="float32")
+
+
+def write_scan(scan: Scan, root: Path) -> Path:
+    """Write a scan below a data root, where its target says; the path of the file."""
+    path = root / scan.ref.target
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(np.asarray(scan.voxels), scan.affine), path)
+    return path
+
+
+def write_cohort(root: Path, subjects: Iterable[int]) -> Path:
+    """A folder of phantoms in BIDS layout; the folder."""
+    for subject in subjects:
+        write_scan(phantom(subject), root)
+    return root
+
+
+def with_noise_ball(scan: Scan, *, radius: float, seed: int = 0) -> tuple[Scan, NDArray[np.bool_]]:
+    """The scan with a ball of noise (radius in mm) in its middle, and where the ball is."""
+    distance = _distance_from_middle(scan)
+    ball = distance <= radius
+    values = np.array(scan.voxels)
+    spread = 0.5 * float(values.max())
+    values[ball] += np.random.default_rng(seed).normal(0, spread, int(ball.sum()))
+    return replace(scan, voxels=values), ball
+
+
+def with_gap(scan: Scan, *, radius: float) -> tuple[Scan, NDArray[np.bool_]]:
+    """The scan with a ball (radius in mm) in its middle set to 0, and where the ball is."""
+    ball = _distance_from_middle(scan) <= radius
+    return replace(scan, voxels=np.where(ball, 0, scan.voxels).astype(np.float32)), ball
+
+
+def targets(scans: Iterable[Scan], template: Template | None = None) -> list[ScanTarget]:
+    """Scans as detectors get them, aligned to a template if there is one."""
+    found = []
+    for scan in scans:
+        target = ScanTarget(scan.ref, scan, facts=facts_of(scan))
+        if template is not None:
+            own = prepare.canonical(scan, template.options)
+            target = replace(target, prepared=prepare.align(own, template))
+        found.append(target)
+    return found
+
+
+def template_of(scans: Iterable[Scan]) -> Template:
+    """The template that some scans make together."""
+    known = list(scans)
+    options = prepare.common_options([prepare.guess_options(scan) for scan in known])
+    return prepare.build_template([prepare.canonical(scan, options) for scan in known], options)
+
+
+def check_detector(detector: Detector, *, subjects: int = 10) -> None:
+    """Fit and run a scan detector on phantoms, and hold it against the contract.
+
+    Raises:
+        AssertionError: what the detector does and should not, in one sentence.
+    """
+    _demand(detector.scope is Scope.SCAN, "check_detector is for detectors of single scans")
+    scans = [phantom(subject) for subject in range(subjects)]
+    template = template_of(scans)
+    reference = [replace(t, scan=None) for t in targets(scans, template)]
+    profile = _profile(detector, reference)
+    unseen = targets([phantom(subjects), phantom(subjects + 1)], template)
+    first = detector.score(unseen, profile, device="cpu")
+    again = detector.score(unseen, profile, device="cpu")
+    _demand(len(first) == len(unseen), "score() must return one score a target")
+    for one, two, target in zip(first, again, unseen, strict=True):
+        numbers = [m.value for m in one.measures] + ([] if one.value is None else [one.value])
+        _demand(bool(numbers), "a score must hold a value or measures")
+        _demand(bool(np.isfinite(numbers).all()), "a score on a sane scan must be finite")
+        _demand(one.value == two.value, "the same scan must get the same score twice")
+        alone = detector.score([target], profile, device="cpu")[0]
+        _demand(one.value == alone.value, "a scan must score alone as it does in a batch")
+        _demand_heatmap_on_grid(one.heatmap, target)
+
+
+def _demand_heatmap_on_grid(heatmap: Heatmap | None, target: ScanTarget) -> None:
+    if heatmap is None or target.scan is None:
+        return
+    same = heatmap.values.shape == target.scan.voxels.shape
+    same = same and np.allclose(heatmap.affine, target.scan.affine)
+    _demand(same, "a heatmap must lie on the scan's own grid")
+    _demand(bool(np.isfinite(heatmap.values).all()), "a heatmap must be finite")
+
+
+def _profile(detector: Detector, reference: list[ScanTarget]) -> Profile:
+    fitted = detector.fit(reference, seed=0)
+    none = np.empty(0)
+    return Profile(detector.name, "", fitted.arrays, fitted.facts, none, "", len(reference))
+
+
+def _demand(held: bool, rule: str) -> None:
+    if not held:
+        raise AssertionError(rule)
+
+
+def _ellipsoid(random: np.random.Generator) -> NDArray[np.bool_]:
+    radii = np.array([0.75, 0.8, 0.7]) * random.uniform(0.95, 1.05, 3)
+    axes = [np.linspace(-1, 1, n) / r for n, r in zip(SHAPE, radii, strict=True)]
+    i, j, k = np.meshgrid(*axes, indexing="ij")
+    return np.asarray(i**2 + j**2 + k**2 <= 1)
+
+
+def _field(random: np.random.Generator, sigma: float) -> Volume:
+    """A smooth random field with standard deviation 1."""
+    field = ndimage.gaussian_filter(random.normal(size=SHAPE), sigma)
+    return np.asarray(field / field.std(), dtype=np.float32)
+
+
+def _distance_from_middle(scan: Scan) -> NDArray[np.float64]:
+    index = np.indices(scan.voxels.shape).reshape(3, -1)
+    middle = (np.array(scan.voxels.shape) - 1) / 2
+    steps = (index - middle[:, None]) * prepare.spacing_of(scan.affine)[:, None]
+    return np.asarray(np.linalg.norm(steps, axis=0).reshape(scan.voxels.shape))

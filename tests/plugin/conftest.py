@@ -1,0 +1,21 @@
+"""Projects to run the gate in.
+
+Heavy modules are imported here, once: pytester forgets what an inner run imports, and the likes of
+numpy cannot be imported twice.
+"""
+
+from __future__ import annotations
+
+import pytest
+from gate_project import Project
+
+import pytest_safegen.knowledge
+import pytest_safegen.session
+import pytest_safegen.testing  # noqa: F401
+import safegen_reports.html.report  # noqa: F401
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Project:
+    """An empty project with the stand-in checks."""
+    return Project(pytester)

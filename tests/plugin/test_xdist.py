@@ -1,0 +1,69 @@
+"""`-n 2`: the same findings, and nothing is lost where a worker dies."""
+
+from __future__ import annotations
+
+import pytest
+from gate_project import BAD, KILL, Project, outcomes
+
+
+@pytest.fixture
+def cohort(project: Project) -> Project:
+    """Two patients with follow-up and one scan that fails."""
+    for subject in ("01", "02"):
+        for session in ("01", "02"):
+            project.scan(f"data/sub-{subject}_ses-{session}_T1w.nii.gz")
+    project.scan("data/sub-03_T1w.nii.gz", BAD)
+    return project
+
+
+@pytest.mark.parametrize("distribution", [(), ("--dist=loadfile",)], ids=["load", "loadfile"])
+def test_two_workers_find_the_same(cohort: Project, distribution: tuple[str, ...]) -> None:
+    alone = cohort.gate()
+    expected = cohort.verdicts()
+    shared = cohort.gate("-n2", *distribution)
+    assert cohort.verdicts() == expected
+    assert outcomes(shared) == outcomes(alone)
+
+
+def test_two_workers_select_a_series_by_its_node_id(cohort: Project) -> None:
+    cohort.gate("-n2", "data/sub-01::growth")
+    assert set(cohort.verdicts()) == {("growth", "sub-01")}
+
+
+def test_two_workers_run_only_what_failed_last(cohort: Project) -> None:
+    cohort.gate("-n2")
+    cohort.gate("-n2", "--lf")
+    assert set(cohort.verdicts()) == {("brightness", "sub-03_T1w.nii.gz")}
+
+
+def test_a_worker_that_dies_turns_the_run_red(cohort: Project) -> None:
+    cohort.scan("data/sub-03_T1w.nii.gz", KILL)
+    assert cohort.gate("-n2").ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_the_accounting_names_what_a_dead_worker_lost(cohort: Project) -> None:
+    cohort.scan("data/sub-03_T1w.nii.gz", KILL)
+    cohort.gate("-n2")
+    assert cohort.reason("accounting") == (
+        "1 check was (such as brightness of sub-03_T1w.nii.gz) collected but never judged: "
+        "the run stopped, or a worker died."
+    )
+
+
+def test_the_others_are_judged_where_a_worker_dies(cohort: Project) -> None:
+    cohort.scan("data/sub-03_T1w.nii.gz", KILL)
+    cohort.gate("-n2")
+    passed = [key for key, verdict in cohort.verdicts().items() if verdict == "PASS"]
+    assert len(passed) == 7
+
+
+def test_own_tests_over_the_data_reach_the_results(cohort: Project) -> None:
+    cohort.write("test_own.py", "def test_own(safegen_scan): assert safegen_scan.voxels.max() < 1")
+    cohort.gate("-n2")
+    found = {
+        target: verdict
+        for (check, target), verdict in cohort.verdicts().items()
+        if check == "test_own"
+    }
+    assert found["sub-03_T1w.nii.gz"] == "FAIL"
+    assert list(found.values()).count("PASS") == 4

@@ -1,0 +1,68 @@
+"""The published JSON Schema describes the lines of results.jsonl."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+
+from pytest_safegen import Finding, Measure, Verdict
+from pytest_safegen.store import SCHEMA_FILE, finding_to_json
+
+SCHEMA = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+FULL = Finding(
+    "anomaly",
+    "sub-01/sub-01_T1w.nii.gz",
+    Verdict.FAIL,
+    "Too bright.",
+    score=2.0,
+    threshold=1.0,
+    p_value=0.01,
+    measures=(Measure("mean", 0.5, "a.u."),),
+    heatmap="heatmaps/one.nii.gz",
+    nearest="sub-99",
+    seconds=0.1,
+)
+
+
+def valid(line: dict[str, Any]) -> bool:
+    """True if a line is as the schema says."""
+    validator = jsonschema.validators.validator_for(SCHEMA)(SCHEMA)
+    return bool(validator.is_valid(json.loads(json.dumps(line))))
+
+
+def test_the_schema_is_a_schema() -> None:
+    jsonschema.validators.validator_for(SCHEMA).check_schema(SCHEMA)
+
+
+def test_a_full_finding_is_valid() -> None:
+    assert valid(finding_to_json(FULL))
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_finding_with_nothing_but_a_reason_is_valid(verdict: Verdict) -> None:
+    assert valid(finding_to_json(Finding("anomaly", "", verdict, "Why.")))
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Finding)])
+def test_a_line_without_one_of_the_fields_is_invalid(field: str) -> None:
+    line = finding_to_json(FULL)
+    del line[field]
+    assert not valid(line)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"verdict": "GOOD"}, {"score": "high"}, {"schema": 99}, {"measures": []}, {"more": 1}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_line_that_says_something_else_is_invalid(change: dict[str, Any]) -> None:
+    assert not valid(finding_to_json(FULL) | change)
+
+
+def test_the_schema_names_the_fields_of_a_finding() -> None:
+    fields = {"schema", *(field.name for field in dataclasses.fields(Finding))}
+    assert set(SCHEMA["properties"]) == fields

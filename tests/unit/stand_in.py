@@ -1,0 +1,86 @@
+"""Tiny scans, and detectors that measure next to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pytest_safegen.model import (
+    Fitted,
+    Measure,
+    Profile,
+    Rule,
+    Scan,
+    ScanRef,
+    ScanTarget,
+    Scope,
+    Score,
+)
+from pytest_safegen.prepare import PrepareOptions, Template
+from pytest_safegen.profiles import Bundle, ProfileSet
+
+OPTIONS = PrepareOptions(4.0, "mr", "centre")
+
+
+def mean_of(target: ScanTarget) -> Score:
+    assert target.scan is not None
+    return Score(float(target.scan.voxels.mean()), (Measure("size", 1.0),))
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A detector that remembers what it was given."""
+
+    name: str = "stand-in"
+    version: str = "1"
+    scope: Scope = Scope.SCAN
+    needs_profile: bool = False
+    rules: Mapping[str, Rule] = field(default_factory=lambda: {"score": Rule(fail_above=10.0)})
+    measure: Callable[[Any], Score] = mean_of
+    fitted_on: list[list[str]] = field(default_factory=list, repr=False, compare=False)
+    scored: list[list[str]] = field(default_factory=list, repr=False, compare=False)
+
+    def fit(self, reference: Iterable[ScanTarget], *, seed: int) -> Fitted:
+        subjects = [target.ref.subject for target in reference]
+        self.fitted_on.append(subjects)
+        return Fitted({"seed": np.array([seed])}, {"subjects": subjects})
+
+    def score(
+        self, targets: Sequence[Any], profile: Profile | None, *, device: str
+    ) -> Sequence[Score]:
+        del profile, device
+        names = [getattr(getattr(target, "ref", None), "target", "") for target in targets]
+        self.scored.append(names)
+        return [self.measure(target) for target in targets]
+
+
+def ref_of(subject: str, *, modality: str | None = "T1w") -> ScanRef:
+    path = Path(subject) / f"{subject}.nii.gz"
+    return ScanRef(path.as_posix(), subject, None, modality, path)
+
+
+def scan_of(
+    values: Any, *, affine: Any = None, modality: str | None = "T1w", subject: str = "sub-01"
+) -> Scan:
+    grid = np.eye(4) if affine is None else np.asarray(affine, dtype=np.float64)
+    return Scan(ref_of(subject, modality=modality), np.asarray(values, np.float32), grid)
+
+
+def template_4mm(shape: tuple[int, int, int] = (6, 6, 6)) -> Template:
+    values = np.random.default_rng(0).random(shape).astype(np.float32)
+    return Template(values, np.ones(shape, np.float32), np.diag([4.0, 4.0, 4.0, 1.0]), OPTIONS)
+
+
+def profile_of(name: str = "stand-in", *, scores: Sequence[float] = (1.0, 2.0, 3.0)) -> Profile:
+    arrays = {"mean": np.arange(4, dtype=np.float32)}
+    facts = {"version": "1", "words": ["a"]}
+    return Profile(name, "d", arrays, facts, np.array(scores, float), "held-out patients", 12)
+
+
+def set_of(*profiles: Profile, modality: str = "T1w") -> ProfileSet:
+    bundle = Bundle(template_4mm(), {profile.detector: profile for profile in profiles})
+    return ProfileSet("d", {modality: bundle}, {})

@@ -1,0 +1,383 @@
+"""Profiles come back as they were saved, and what is no profile is refused in a sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+from stand_in import StandIn, profile_of, ref_of, set_of, template_4mm
+
+from pytest_safegen.errors import ProfileError
+from pytest_safegen.fitting import fit_digest
+from pytest_safegen.model import ScanRef
+from pytest_safegen.profiles import Bundle, ProfileSet, digest_of, load, save
+
+KNOWN = {"stand-in": StandIn()}
+
+
+@dataclass(frozen=True)
+class WithOption(StandIn):
+    size: int = 3
+
+
+class PlainClass:
+    """A detector whose repr holds its address."""
+
+    version = "1"
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+
+def profile_set() -> ProfileSet:
+    release = {"metadata": profile_of("metadata", scores=())}
+    return replace(set_of(profile_of()), release=release, left_out=("a is broken.",))
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "brain.safegen"
+    save(profile_set(), path)
+    return path
+
+
+def rewritten(path: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
+    """The profile with another header."""
+    with safe_open(path, framework="numpy") as stream:
+        header = json.loads(stream.metadata()["safegen"])
+        tensors = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118  no dict
+    change(header)
+    save_file(tensors, path, metadata={"safegen": json.dumps(header)})
+    return path
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(ProfileError) as caught:
+        load(path, KNOWN)
+    return str(caught.value)
+
+
+def test_a_profile_comes_back_as_it_was(saved: Path) -> None:
+    profile, expected = load(saved, KNOWN).bundles["T1w"].profiles["stand-in"], profile_of()
+    fields = ("detector", "digest", "facts", "calibration_source", "reference_count")
+    assert [getattr(profile, f) for f in fields] == [getattr(expected, f) for f in fields]
+
+
+def test_arrays_come_back_as_they_were(saved: Path) -> None:
+    profile = load(saved, KNOWN).bundles["T1w"].profiles["stand-in"]
+    np.testing.assert_array_equal(profile.arrays["mean"], profile_of().arrays["mean"])
+
+
+def test_calibration_scores_come_back_as_they_were(saved: Path) -> None:
+    profile = load(saved, KNOWN).bundles["T1w"].profiles["stand-in"]
+    assert profile.calibration.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_the_template_comes_back_within_half_precision(saved: Path) -> None:
+    template = load(saved, KNOWN).bundles["T1w"].template
+    assert template is not None
+    np.testing.assert_allclose(template.voxels, template_4mm().voxels, atol=1e-3)
+
+
+def test_the_options_of_the_template_come_back(saved: Path) -> None:
+    template = load(saved, KNOWN).bundles["T1w"].template
+    assert template is not None
+    assert template.options == template_4mm().options
+
+
+def test_what_was_left_out_comes_back(saved: Path) -> None:
+    assert load(saved, KNOWN).left_out == ("a is broken.",)
+
+
+def test_profiles_of_the_release_come_back(saved: Path) -> None:
+    assert list(load(saved, KNOWN).release) == ["metadata"]
+
+
+def test_loading_twice_and_saving_gives_the_same_file(saved: Path, tmp_path: Path) -> None:
+    save(load(saved, KNOWN), tmp_path / "again.safegen")
+    first, again = (load(path, KNOWN) for path in (saved, tmp_path / "again.safegen"))
+    one, two = first.bundles["T1w"].template, again.bundles["T1w"].template
+    assert one is not None
+    assert two is not None
+    np.testing.assert_array_equal(one.voxels, two.voxels)
+
+
+@pytest.mark.parametrize("part", ["voxels", "body"])
+def test_the_template_cannot_be_written_to(saved: Path, part: str) -> None:
+    assert not getattr(load(saved, KNOWN).bundles["T1w"].template, part).flags.writeable
+
+
+def test_arrays_cannot_be_written_to(saved: Path) -> None:
+    arrays = load(saved, KNOWN).bundles["T1w"].profiles["stand-in"].arrays
+    assert not arrays["mean"].flags.writeable
+
+
+def test_a_bundle_without_a_template_says_why(tmp_path: Path) -> None:
+    few = ProfileSet("d", {"T1w": Bundle(None, problem="too few")}, {})
+    save(few, tmp_path / "few.safegen")
+    assert load(tmp_path / "few.safegen", KNOWN).bundles["T1w"].problem == "too few"
+
+
+def test_the_file_is_safetensors(saved: Path) -> None:
+    length = int.from_bytes(saved.read_bytes()[:8], "little")
+    header = json.loads(saved.read_bytes()[8 : 8 + length])
+    assert "T1w/stand-in/mean" in header
+
+
+def test_the_file_is_no_pickle(saved: Path) -> None:
+    with pytest.raises(pickle.UnpicklingError):
+        pickle.loads(saved.read_bytes())  # noqa: S301  written by this test
+
+
+def test_no_half_written_file_stays(saved: Path) -> None:
+    assert [path.name for path in saved.parent.iterdir()] == ["brain.safegen"]
+
+
+def test_the_folder_of_a_profile_is_made(tmp_path: Path) -> None:
+    save(profile_set(), tmp_path / "new" / "deep" / "brain.safegen")
+    assert (tmp_path / "new" / "deep" / "brain.safegen").is_file()
+
+
+def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
+    assert "gone.safegen cannot be read" in refused(tmp_path / "gone.safegen")
+
+
+def test_a_folder_is_no_profile(tmp_path: Path) -> None:
+    assert tmp_path.name in refused(tmp_path)
+
+
+@pytest.mark.parametrize("raw", [b"", b"hello", b"\x80\x04N.", b"\xff" * 64, b"{}" * 40])
+def test_another_file_is_no_profile(tmp_path: Path, raw: bytes) -> None:
+    (tmp_path / "a.safegen").write_bytes(raw)
+    assert "a.safegen is not a profile" in refused(tmp_path / "a.safegen")
+
+
+def test_safetensors_of_something_else_are_no_profile(tmp_path: Path) -> None:
+    save_file({"weight": np.ones(3)}, tmp_path / "a.safegen", metadata={"format": "pt"})
+    assert "a.safegen is not a profile" in refused(tmp_path / "a.safegen")
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.99])
+def test_a_truncated_profile_is_refused(saved: Path, share: float) -> None:
+    raw = saved.read_bytes()
+    saved.write_bytes(raw[: int(share * len(raw))])
+    assert "brain.safegen is not a profile" in refused(saved)
+
+
+def test_a_profile_of_another_format_says_to_fit_again(saved: Path) -> None:
+    assert "fit it again" in refused(rewritten(saved, lambda header: header.update(format=2)))
+
+
+def test_a_profile_of_another_version_of_a_check_says_to_fit_again(saved: Path) -> None:
+    with pytest.raises(ProfileError, match=r"version 1 of the check stand-in.*fit it again"):
+        load(saved, {"stand-in": StandIn(version="2")})
+
+
+def test_the_version_of_a_check_that_is_not_in_force_does_not_matter(saved: Path) -> None:
+    assert load(saved, {"other": StandIn("other", "2")}).digest == "d"
+
+
+def test_a_refusal_is_one_paragraph(saved: Path) -> None:
+    saved.write_bytes(b"hello")
+    assert "\n" not in refused(saved)
+
+
+PROFILE = ("bundles", "T1w", "profiles", "stand-in")
+TEMPLATE = ("bundles", "T1w", "template")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ((*PROFILE, "calibration"), [float("nan")]),
+        ((*PROFILE, "calibration"), ["high"]),
+        ((*PROFILE, "calibration"), None),
+        ((*PROFILE, "arrays"), ["gone"]),
+        ((*PROFILE, "arrays"), 3),
+        ((*PROFILE, "reference_count"), "many"),
+        (PROFILE, 3),
+        (("bundles", "T1w", "profiles"), []),
+        (("bundles",), []),
+        (("bundles", "T1w"), None),
+        (("release",), None),
+        (("left_out",), 3),
+        ((*TEMPLATE, "affine"), [[1.0]]),
+        ((*TEMPLATE, "affine"), [[float("inf")] * 4] * 4),
+        ((*TEMPLATE, "options"), {"spacing": 1.0}),
+        ((*TEMPLATE, "options", "spacing"), 0.0),
+        ((*TEMPLATE, "options", "spacing"), float("nan")),
+        ((*TEMPLATE, "options", "spacing"), "fine"),
+    ],
+)
+def test_a_damaged_header_is_refused(saved: Path, place: tuple[str, ...], value: Any) -> None:
+    def change(header: dict[str, Any]) -> None:
+        for key in place[:-1]:
+            header = header[key]
+        header[place[-1]] = value
+
+    assert "is not a profile" in refused(rewritten(saved, change))
+
+
+@pytest.mark.parametrize("key", ["format", "digest", "bundles", "release", "left_out"])
+def test_a_header_without_one_of_its_parts_is_refused(saved: Path, key: str) -> None:
+    assert "is not a profile" in refused(rewritten(saved, lambda header: header.pop(key)))
+
+
+@pytest.mark.parametrize("key", ["version", "facts", "prefix", "digest"])
+def test_a_profile_without_one_of_its_parts_is_refused(saved: Path, key: str) -> None:
+    def change(header: dict[str, Any]) -> None:
+        header["bundles"]["T1w"]["profiles"]["stand-in"].pop(key)
+
+    assert "is not a profile" in refused(rewritten(saved, change))
+
+
+def cohort(*modalities: str) -> ProfileSet:
+    return ProfileSet("d", {name: Bundle(None, problem=name) for name in modalities}, {})
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "expected"),
+    [
+        (("T1w", "T2w"), "T2w", "T2w"),
+        (("T1w",), "T1w", "T1w"),
+        (("T1w",), None, "T1w"),
+        (("",), "T1w", ""),
+        (("", "T1w"), None, ""),
+        (("", "T1w"), "T1w", "T1w"),
+    ],
+)
+def test_a_scan_gets_the_bundle_of_its_modality(
+    there: tuple[str, ...], asked: str | None, expected: str
+) -> None:
+    assert cohort(*there).bundle(asked).problem == expected
+
+
+@pytest.mark.parametrize(("asked", "shown"), [("FLAIR", "FLAIR"), (None, "unknown")])
+def test_a_scan_of_an_unknown_modality_gets_none(asked: str | None, shown: str) -> None:
+    bundle = cohort("T1w", "T2w").bundle(asked)
+    assert bundle.problem.startswith(
+        f"the real scans are T1w, T2w, and the modality of this scan is {shown}"
+    )
+
+
+@pytest.fixture
+def ref(tmp_path: Path) -> ScanRef:
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(b"one")
+    mask = tmp_path / "mask.nii.gz"
+    mask.write_bytes(b"mask")
+    return replace(ref_of("sub-01"), path=path, mask=mask)
+
+
+def digest(ref: ScanRef, detector: Any = None) -> str:
+    return digest_of([ref], {"stand-in": detector or StandIn()})
+
+
+def test_the_digest_does_not_change_with_the_time_of_a_file(ref: ScanRef) -> None:
+    before = digest(ref)
+    os.utime(ref.path, (1, 1))
+    assert digest(ref) == before
+
+
+def test_the_digest_does_not_change_with_the_place_of_a_folder(
+    ref: ScanRef, tmp_path: Path
+) -> None:
+    before = digest(ref)
+    moved = tmp_path / "moved.nii.gz"
+    ref.path.rename(moved)
+    assert digest(replace(ref, path=moved)) == before
+
+
+def test_the_digest_changes_with_the_content(ref: ScanRef) -> None:
+    before = digest(ref)
+    ref.path.write_bytes(b"two")
+    assert digest(ref) != before
+
+
+def test_the_digest_changes_with_the_content_of_a_mask(ref: ScanRef) -> None:
+    before = digest(ref)
+    assert ref.mask is not None
+    ref.mask.write_bytes(b"two")
+    assert digest(ref) != before
+
+
+def test_the_digest_changes_with_a_slice_of_a_series(ref: ScanRef, tmp_path: Path) -> None:
+    folder = tmp_path / "series"
+    folder.mkdir()
+    (folder / "1.dcm").write_bytes(b"one")
+    before = digest(replace(ref, path=folder))
+    (folder / "2.dcm").write_bytes(b"two")
+    assert digest(replace(ref, path=folder)) != before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"subject": "sub-02"},
+        {"session": "2"},
+        {"modality": "T2w"},
+        {"months": 3.0},
+        {"labels": {"site": "a"}},
+    ],
+)
+def test_the_digest_changes_with_what_is_known_of_a_scan(
+    ref: ScanRef, change: dict[str, Any]
+) -> None:
+    assert digest(replace(ref, **change)) != digest(ref)
+
+
+def test_the_digest_changes_with_the_version_of_a_detector(ref: ScanRef) -> None:
+    assert digest(ref, StandIn(version="2")) != digest(ref)
+
+
+def test_the_digest_changes_with_the_options_of_a_detector(ref: ScanRef) -> None:
+    assert digest(ref, WithOption(size=4)) != digest(ref, WithOption(size=3))
+
+
+def test_the_digest_changes_with_the_options_of_a_plain_class(ref: ScanRef) -> None:
+    assert digest(ref, PlainClass(4)) != digest(ref, PlainClass(3))
+
+
+def test_the_digest_does_not_change_with_the_address_of_a_detector(ref: ScanRef) -> None:
+    one, two = PlainClass(3), PlainClass(3)
+    assert digest(ref, one) == digest(ref, two)
+
+
+def test_the_digest_takes_a_detector_that_has_no_file(ref: ScanRef) -> None:
+    made: Any = type("Typed", (), {"version": "1", "__module__": "builtins"})
+    assert digest(ref, made()) == digest(ref, made())
+
+
+def test_the_digest_changes_with_the_code_beside_a_detector(
+    ref: ScanRef, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "code.py"
+    file.write_text("1")
+    monkeypatch.setattr("inspect.getsourcefile", lambda _: str(file))
+    before = digest(ref)
+    file.write_text("2")
+    assert digest(ref) != before
+
+
+def test_the_digest_of_a_scan_that_is_gone_is_another(ref: ScanRef) -> None:
+    before = digest(ref)
+    ref.path.unlink()
+    assert digest(ref) != before
+
+
+def test_the_digest_of_a_fit_changes_with_the_seed(ref: ScanRef) -> None:
+    assert fit_digest([ref], [], {}, seed=0) != fit_digest([ref], [], {}, seed=1)
+
+
+def test_the_digest_of_a_fit_tells_reference_from_holdout(ref: ScanRef) -> None:
+    other = replace(ref, subject="sub-02")
+    assert fit_digest([ref, other], [], {}, seed=0) != fit_digest([ref], [other], {}, seed=0)

@@ -1,0 +1,351 @@
+"""Numbers and rules become findings, and findings the verdict on a release."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, strategies as st
+from stand_in import profile_of
+
+from pytest_safegen.errors import UsageProblem
+from pytest_safegen.model import Finding, Measure, Profile, Rule, Score, Verdict
+from pytest_safegen.verdict import (
+    CALIBRATED,
+    MOST_SENTENCES,
+    Limits,
+    conclude,
+    concrete,
+    judge,
+    limited,
+    parse_rule,
+    rules_for,
+    strain,
+)
+
+KINDS = [
+    ("fail_above", 2.0, Verdict.PASS),
+    ("fail_above", 3.0, Verdict.PASS),
+    ("fail_above", 3.1, Verdict.FAIL),
+    ("warn_above", 2.0, Verdict.PASS),
+    ("warn_above", 3.0, Verdict.PASS),
+    ("warn_above", 3.1, Verdict.WARN),
+    ("fail_below", 2.9, Verdict.FAIL),
+    ("fail_below", 3.0, Verdict.PASS),
+    ("fail_below", 4.0, Verdict.PASS),
+    ("warn_below", 2.9, Verdict.WARN),
+    ("warn_below", 3.0, Verdict.PASS),
+    ("warn_below", 4.0, Verdict.PASS),
+]
+
+
+def found(
+    score: Score,
+    *,
+    rules: dict[str, Rule] | None = None,
+    profile: Profile | None = None,
+    required: tuple[str, ...] = (),
+) -> Finding:
+    known = {"score": Rule(fail_above=3.0)} if rules is None else rules
+    return judge("check", "sub-01", score, rules=known, profile=profile, required=required)
+
+
+@pytest.mark.parametrize(("kind", "value", "expected"), KINDS)
+def test_a_score_is_judged_by_its_rule(kind: str, value: float, expected: Verdict) -> None:
+    assert found(Score(value), rules={"score": Rule(**{kind: 3.0})}).verdict is expected
+
+
+@pytest.mark.parametrize(("kind", "value", "expected"), KINDS)
+def test_a_measure_is_judged_by_its_rule(kind: str, value: float, expected: Verdict) -> None:
+    score = Score(None, (Measure("size", value),))
+    assert found(score, rules={"size": Rule(**{kind: 3.0})}).verdict is expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(95, Verdict.PASS), (96, Verdict.WARN), (100, Verdict.FAIL)]
+)
+def test_a_calibrated_score_fails_beyond_its_rate(value: float, expected: Verdict) -> None:
+    profile = profile_of(scores=range(1, 100 + 1))
+    assert (
+        found(Score(value + 0.5), rules={"score": CALIBRATED}, profile=profile).verdict is expected
+    )
+
+
+def test_a_calibrated_finding_has_a_p_value() -> None:
+    profile = profile_of(scores=(1.0, 2.0, 3.0))
+    assert found(Score(2.5), profile=profile).p_value == 0.5
+
+
+def test_a_finding_without_calibration_has_no_p_value() -> None:
+    assert found(Score(2.5)).p_value is None
+
+
+def test_a_calibrated_rule_without_real_scans_is_refused() -> None:
+    with pytest.raises(ValueError, match="no real scans"):
+        concrete(CALIBRATED, None)
+
+
+def test_a_calibration_that_is_not_finite_gives_no_limit() -> None:
+    with pytest.raises(ValueError, match="not finite"):
+        concrete(CALIBRATED, profile_of(scores=(1.0, math.nan)))
+
+
+@given(st.lists(st.floats(0, 10), min_size=1, max_size=200), st.floats(0.001, 0.5))
+def test_the_warning_level_is_not_above_the_limit(scores: list[float], rate: float) -> None:
+    limits = concrete(Rule(false_alarm_rate=rate), profile_of(scores=scores))
+    assert limits.warn_above <= limits.fail_above
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_score_that_is_no_number_is_an_error(value: float) -> None:
+    assert found(Score(value)).verdict is Verdict.ERROR
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_measure_that_is_no_number_is_an_error(value: float) -> None:
+    assert found(Score(1.0, (Measure("size", value),))).verdict is Verdict.ERROR
+
+
+def test_the_error_names_the_measure_without_a_number() -> None:
+    assert "size" in found(Score(1.0, (Measure("size", math.nan),))).reason
+
+
+def test_a_check_that_measured_nothing_is_inconclusive() -> None:
+    assert found(Score(None)).verdict is Verdict.INCONCLUSIVE
+
+
+def test_numbers_without_any_limit_are_inconclusive() -> None:
+    assert found(Score(1.0), rules={}).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("wanted", ["volume", "vol*", "score"])
+def test_a_required_number_that_is_missing_is_inconclusive(wanted: str) -> None:
+    score = Score(None, (Measure("size", 1.0),))
+    rules = {"size": Rule(fail_above=3.0)}
+    finding = found(score, rules=rules, required=(wanted,))
+    assert (finding.verdict, wanted in finding.reason) == (Verdict.INCONCLUSIVE, True)
+
+
+@pytest.mark.parametrize("wanted", ["size", "si*"])
+def test_a_required_measure_that_is_there_is_judged(wanted: str) -> None:
+    score = Score(1.0, (Measure("size", 1.0),))
+    assert found(score, required=(wanted, "score")).verdict is Verdict.PASS
+
+
+def test_a_pattern_judges_the_measures_it_fits() -> None:
+    score = Score(None, (Measure("critical.shape", 1.0),))
+    assert found(score, rules={"critical.*": Rule(fail_above=0.0)}).verdict is Verdict.FAIL
+
+
+def test_a_name_goes_before_a_pattern() -> None:
+    rules = {"si*": Rule(fail_above=0.0), "size": Rule(fail_above=3.0)}
+    assert found(Score(None, (Measure("size", 1.0),)), rules=rules).verdict is Verdict.PASS
+
+
+def test_a_pattern_does_not_judge_other_measures() -> None:
+    rules = {"critical.*": Rule(fail_above=0.0), "score": Rule(fail_above=3.0)}
+    assert found(Score(1.0, (Measure("size", 9.0),)), rules=rules).verdict is Verdict.PASS
+
+
+def test_the_worst_number_decides() -> None:
+    score = Score(1.0, (Measure("a", 5.0), Measure("b", 5.0)))
+    rules = {"score": Rule(fail_above=3.0), "a": Rule(warn_above=3.0), "b": Rule(fail_above=3.0)}
+    assert found(score, rules=rules).verdict is Verdict.FAIL
+
+
+def test_the_reason_begins_with_the_worst() -> None:
+    score = Score(1.0, (Measure("a", 5.0), Measure("b", 5.0)))
+    rules = {"a": Rule(warn_above=3.0), "b": Rule(fail_above=3.0)}
+    assert found(score, rules=rules).reason.startswith("B is out of range")
+
+
+@pytest.mark.parametrize(
+    "part", ["A tumour outside the body", "depth 4.5 mm", "above the limit 3 mm", "(a book)"]
+)
+def test_the_reason_holds_what_how_much_the_limit_and_its_source(part: str) -> None:
+    score = Score(None, (Measure("depth", 4.5, "mm", "a tumour outside the body"),))
+    rules = {"depth": Rule(fail_above=3.0, source="a book")}
+    assert part in found(score, rules=rules).reason
+
+
+def test_a_warning_speaks_of_a_warning_level() -> None:
+    assert "the warning level 3" in found(Score(4.0), rules={"score": Rule(warn_above=3.0)}).reason
+
+
+def test_a_number_below_its_limit_is_said_to_be_below() -> None:
+    assert "is below the limit 3" in found(Score(2.0), rules={"score": Rule(fail_below=3.0)}).reason
+
+
+def test_the_reason_names_what_else_is_out_of_range() -> None:
+    names = [f"m{n}" for n in range(MOST_SENTENCES + 2)]
+    measures = tuple(Measure(name, 5.0) for name in names)
+    reason = found(Score(None, measures), rules={"m*": Rule(fail_above=3.0)}).reason
+    assert reason.endswith(f"Also out of range: {names[-2]}, {names[-1]}.")
+
+
+def test_a_passing_score_is_shown_against_its_limit() -> None:
+    reason = found(Score(2.0), rules={"score": Rule(fail_above=3.0, source="a book")}).reason
+    assert reason == "Score 2 is within the limit 3 (a book)."
+
+
+def test_a_check_of_measures_shows_its_worst_share_of_a_limit() -> None:
+    score = Score(None, (Measure("a", 1.0), Measure("b", 6.0)))
+    finding = found(score, rules={"?": Rule(fail_above=4.0)})
+    assert (finding.score, finding.threshold) == (1.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "limits", "expected"),
+    [
+        (1.5, Limits(fail_above=3.0), 0.5),
+        (3.0, Limits(fail_above=3.0), 1.0),
+        (6.0, Limits(fail_above=3.0), 2.0),
+        (0.0, Limits(fail_above=0.0), 0.0),
+        (2.0, Limits(fail_above=0.0), 3.0),
+        (-0.5, Limits(fail_above=-1.0), 1.5),
+        (-2.0, Limits(fail_above=-1.0), 0.0),
+        (4.0, Limits(fail_below=2.0), 0.5),
+        (2.0, Limits(fail_below=2.0), 1.0),
+        (1.0, Limits(fail_below=2.0), 2.0),
+        (0.0, Limits(fail_below=2.0), 3.0),
+        (-1.0, Limits(fail_below=-1.0), 1.0),
+        (1e9, Limits(fail_above=1.0), 100.0),
+        (5.0, Limits(warn_above=1.0), 0.0),
+        (3.0, Limits(fail_above=4.0, fail_below=2.0), 0.75),
+    ],
+)
+def test_strain_is_the_share_of_a_limit(value: float, limits: Limits, expected: float) -> None:
+    assert strain(value, limits) == pytest.approx(expected)
+
+
+@given(st.integers(-50, 50), st.integers(-50, 50))
+def test_strain_above_1_is_beyond_an_upper_limit(value: int, limit: int) -> None:
+    assert (strain(value, Limits(fail_above=limit)) > 1) == (value > limit)
+
+
+@given(st.integers(-50, 50), st.integers(-50, 50))
+def test_strain_above_1_is_beyond_a_lower_limit(value: int, limit: int) -> None:
+    assert (strain(value, Limits(fail_below=limit)) > 1) == (value < limit)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value"),
+    [
+        ("0.3", "fail_above", 0.3),
+        ("<=0.3", "fail_above", 0.3),
+        (" <= .3 ", "fail_above", 0.3),
+        ("<=-2", "fail_above", -2.0),
+        ("30%", "fail_above", 0.3),
+        ("1e-3", "fail_above", 0.001),
+        (">=0.8", "fail_below", 0.8),
+        (">=80 %", "fail_below", 0.8),
+        ("p<=0.01", "false_alarm_rate", 0.01),
+        ("p <= 1%", "false_alarm_rate", 0.01),
+    ],
+)
+def test_an_expression_is_a_rule(text: str, field: str, value: float) -> None:
+    assert getattr(parse_rule(text), field) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "high", "<0.3", ">0.8", "==1", "p>=0.1", "<=", "0.3 0.4", "nan", "inf", "1e999", "0,3"],
+)
+def test_what_is_no_expression_is_refused(text: str) -> None:
+    with pytest.raises(UsageProblem):
+        parse_rule(text)
+
+
+@pytest.mark.parametrize("text", ["p<=0", "p<=1", "p<=-0.1", "p<=200%"])
+def test_a_rate_is_between_0_and_1(text: str) -> None:
+    with pytest.raises(UsageProblem, match="between 0 and 1"):
+        parse_rule(text)
+
+
+@given(st.text())
+def test_any_text_is_a_rule_or_a_users_mistake(text: str) -> None:
+    try:
+        rule = parse_rule(text)
+    except UsageProblem:
+        return
+    assert [rule.fail_above, rule.fail_below, rule.false_alarm_rate].count(None) == 2
+
+
+def test_a_users_threshold_takes_the_place_of_the_rule() -> None:
+    rules = rules_for("check", {"score": CALIBRATED}, {"check": "<=3"})
+    assert rules["score"].fail_above == 3.0
+
+
+def test_other_rules_stay_as_they_are() -> None:
+    rules = rules_for("check", {"size": Rule(fail_above=1.0)}, {"check": "<=3"})
+    assert rules["size"] == Rule(fail_above=1.0)
+
+
+def test_thresholds_of_other_checks_change_nothing() -> None:
+    assert rules_for("check", {"score": CALIBRATED}, {"checks": "<=3"}) == {"score": CALIBRATED}
+
+
+def test_a_users_pattern_takes_the_place_of_the_rules_it_fits() -> None:
+    rules = rules_for("check", {"size_a": Rule(fail_above=1.0)}, {"check.size_*": "<=9"})
+    assert found(Score(None, (Measure("size_a", 5.0),)), rules=rules).verdict is Verdict.PASS
+
+
+def test_a_users_name_goes_before_the_detectors_pattern() -> None:
+    rules = rules_for("check", {"size_*": Rule(fail_above=1.0)}, {"check.size_a": "<=9"})
+    assert found(Score(None, (Measure("size_a", 5.0),)), rules=rules).verdict is Verdict.PASS
+
+
+def test_a_rate_for_a_measure_is_refused() -> None:
+    with pytest.raises(UsageProblem, match=r"check\.size"):
+        rules_for("check", {}, {"check.size": "p<=0.01"})
+
+
+def test_a_rate_for_the_score_by_name_is_taken() -> None:
+    assert rules_for("check", {}, {"check.score": "p<=0.02"})["score"].false_alarm_rate == 0.02
+
+
+def test_limited_names_what_the_user_limits() -> None:
+    thresholds = {"check": "1", "check.size": "2", "checks.other": "3"}
+    assert limited("check", thresholds) == ["score", "size"]
+
+
+def finding(verdict: Verdict, check: str = "a") -> Finding:
+    return Finding(check, "sub-01", verdict, "why")
+
+
+@pytest.mark.parametrize("worst", list(Verdict))
+def test_the_worst_finding_decides_on_the_release(worst: Verdict) -> None:
+    assert conclude([finding(Verdict.PASS), finding(worst)], [])[0] is worst
+
+
+def test_nothing_judged_is_inconclusive() -> None:
+    assert conclude([], []) == (Verdict.INCONCLUSIVE, ("nothing was judged",))
+
+
+def test_a_break_in_the_accounting_is_an_error() -> None:
+    assert conclude([finding(Verdict.PASS)], ["lost one"]) == (Verdict.ERROR, ("lost one",))
+
+
+def test_a_break_in_the_accounting_does_not_hide_a_failure() -> None:
+    assert conclude([finding(Verdict.FAIL)], ["lost one"])[0] is Verdict.FAIL
+
+
+def test_reasons_are_problems_first_then_from_bad_to_good() -> None:
+    some = [finding(Verdict.WARN), finding(Verdict.FAIL), finding(Verdict.PASS)]
+    assert conclude(some, ["lost one"])[1] == ("lost one", "1 FAIL (a 1)", "1 WARN (a 1)")
+
+
+def test_reasons_count_the_checks() -> None:
+    some = [finding(Verdict.FAIL, check) for check in "bab"]
+    assert conclude(some, [])[1] == ("3 FAIL (a 1, b 2)",)
+
+
+def test_a_part_of_the_checks_is_never_a_pass() -> None:
+    assert conclude([finding(Verdict.PASS)], [], partial="a part") == (
+        Verdict.INCONCLUSIVE,
+        ("a part",),
+    )
+
+
+def test_a_failure_in_a_part_of_the_checks_is_a_failure() -> None:
+    assert conclude([finding(Verdict.FAIL)], [], partial="a part")[0] is Verdict.FAIL
