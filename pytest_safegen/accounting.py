@@ -33,9 +33,14 @@ class Accounting:
         left_out = sum(len(release.left_out) for release in releases)
         return cls(frozenset(pairs), len(refs), len(followed), left_out)
 
-    def counts(self, collected: Collection[Key], findings: Sequence[Finding]) -> dict[str, int]:
-        """The accounting line as numbers; `collected` are the pairs that pytest kept."""
-        judged = {(finding.check, finding.target) for finding in findings} & self.expected
+    def counts(
+        self, collected: Collection[Key], findings: Sequence[Finding], reported: Collection[Key]
+    ) -> dict[str, int]:
+        """The accounting line as numbers.
+
+        `collected` are the pairs that pytest kept, `reported` those that are in results.jsonl.
+        """
+        judged = keys_of(findings) & self.expected
         return {
             "scans": self.scans,
             "series": self.series,
@@ -43,20 +48,22 @@ class Accounting:
             "discovered": len(self.expected),
             "collected": len(self.expected & set(collected)),
             "judged": len(judged),
-            "reported": len(findings),
+            "reported": len(self.expected & set(reported)),
         }
 
     def problems(
         self,
         collected: Collection[Key],
         findings: Sequence[Finding],
+        reported: Collection[Key],
         *,
         narrowed: bool,
         min_scans: int,
     ) -> list[str]:
         """A sentence for each number that does not add up; `narrowed`: the user asked for less."""
         kept = set(collected) & self.expected
-        judged = {(finding.check, finding.target) for finding in findings}
+        judged = keys_of(findings)
+        unwritten = sorted(judged - set(reported))
         lost = [] if narrowed else sorted(self.expected - kept)
         silent = sorted(kept - judged)
         sentences = []
@@ -68,7 +75,14 @@ class Accounting:
             sentences.append(
                 f"{_some(silent)} collected but never judged: the run stopped, or a worker died."
             )
+        if unwritten:
+            sentences.append(f"{_some(unwritten)} judged but missing from results.jsonl.")
         return sentences
+
+
+def keys_of(findings: Iterable[Finding]) -> set[Key]:
+    """The (check, target) pairs of some findings."""
+    return {(finding.check, finding.target) for finding in findings}
 
 
 def _subjects(scope: Scope, refs: Iterable, followed: Iterable) -> Iterable:  # type: ignore[type-arg]

@@ -14,13 +14,14 @@ from typing import Any, Literal
 
 import pytest
 
+from pytest_safegen.accounting import keys_of
 from pytest_safegen.errors import SafegenError
 from pytest_safegen.model import Finding, Run, Scope, Verdict
 from pytest_safegen.nodes import CheckItem, properties
 from pytest_safegen.plugin import GATE
 from pytest_safegen.report_folder import make_room
 from pytest_safegen.selection import release_checks
-from pytest_safegen.store import ResultLog, finding_from_json, save_run
+from pytest_safegen.store import ResultLog, finding_from_json, read_findings, save_run
 from pytest_safegen.verdict import conclude, parse_rule
 
 NARROWING = ("keyword", "markexpr", "lf", "deselect", "stepwise")
@@ -131,7 +132,7 @@ class Controller:
         terminalreporter.write_line(
             f"{counts['scans']} scans, {counts['series']} series: {counts['discovered']} checks "
             f"discovered, {counts['collected']} collected, {counts['judged']} judged, "
-            f"{counts['reported']} findings reported"
+            f"{counts['reported']} reported"
         )
         for sentence in self.trouble:
             terminalreporter.write_line(sentence, red=True)
@@ -185,12 +186,19 @@ class Controller:
         return [self.rows[ref.target] for ref in refs]
 
     def _counts(self) -> dict[str, int]:
-        return dict(self.gate.accounting.counts(self.collected, self.findings))
+        counts = self.gate.accounting.counts
+        return dict(counts(self.collected, self.findings, self._on_disk()))
+
+    def _on_disk(self) -> set[tuple[str, str]]:
+        """What results.jsonl says by itself."""
+        self.log()
+        return keys_of(read_findings(self.gate.settings.report))
 
     def _problems(self, *, narrowed: bool) -> list[str]:
         found: list[str] = self.gate.accounting.problems(
             self.collected,
             self.findings,
+            self._on_disk(),
             narrowed=narrowed,
             min_scans=self.gate.settings.min_scans,
         )

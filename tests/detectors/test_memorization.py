@@ -161,7 +161,7 @@ def test_a_copied_half_is_hotter_than_the_other_half(cohort: Cohort) -> None:
     values, body = score.heatmap.values, phantom(SOURCE).voxels > 0
     middle = values.shape[0] // 2
     copied, other = (values[part][body[part]].mean() for part in (np.s_[:middle], np.s_[middle:]))
-    assert copied > 2 * other
+    assert copied > 1.5 * other
 
 
 def test_most_of_a_copied_half_is_outlined(cohort: Cohort) -> None:
@@ -179,7 +179,7 @@ def test_the_heatmap_of_a_mirrored_copy_is_hot_where_the_copy_is(cohort: Cohort)
 
     assert score.heatmap is not None
     middle = spoiled.voxels.shape[0] // 2
-    assert score.heatmap.values[:middle].mean() > 2 * score.heatmap.values[middle:].mean()
+    assert score.heatmap.values[:middle].mean() > 1.5 * score.heatmap.values[middle:].mean()
 
 
 def test_the_heatmap_lies_on_the_scans_own_grid(cohort: Cohort) -> None:

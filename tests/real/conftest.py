@@ -139,6 +139,8 @@ def _judge(
     (root / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if done.returncode not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        pytest.fail(f"the gate did not run:\n{done.stdout}{done.stderr}", pytrace=False)
+        pytest.fail(
+            f"the gate ended with {done.returncode}:\n{done.stdout}{done.stderr}", pytrace=False
+        )
     targets = tuple(ref.target for ref in clean)
     return Judged(done.returncode, done.stdout + done.stderr, root / "report", targets, copied)

@@ -174,7 +174,7 @@ def write_site(folder: Path) -> Site:
         roots=("data",),
         mode="enforce",
         findings=findings,
-        counts={"discovered": 4, "collected": 4, "judged": 4, "reported": 4},
+        counts={"series": 3, "discovered": 4, "collected": 4, "judged": 4, "reported": 4},
         generator="gen <1>",
         version="2.0",
         profile_digests={"anomaly": "abc123"},

@@ -38,7 +38,7 @@ pytestmark = [
 def _look(page: Path, profile: Path, address: str = "") -> tuple[Document, str]:
     """The page as the browser has it after its scripts ran, and what its console said."""
     command = [str(BROWSER), *FLAGS, f"--user-data-dir={profile}", page.as_uri() + address]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120, check=True)
     console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
     return Document(done.stdout), "\n".join(console)
 

@@ -45,15 +45,16 @@ def test_the_reasons_of_the_verdict_are_said(site: Site) -> None:
 
 def test_the_accounting_shows_that_it_adds_up(site: Site) -> None:
     assert site.open().one("accounting").words == (
-        "4 scans, 3 series: discovered 4 = collected 4 = judged 4 = reported 4"
+        "4 scans, 3 series with follow-up: discovered 4 = collected 4 = judged 4 = reported 4"
     )
 
 
 def test_the_accounting_shows_where_it_does_not_add_up(site: Site) -> None:
-    counts = {"discovered": 4, "collected": 4, "judged": 3, "deselected": 1}
+    counts = {"series": 3, "discovered": 4, "collected": 4, "judged": 3, "deselected": 1}
     changed = site.rewritten(counts=counts).open()
     assert changed.one("accounting").words == (
-        "4 scans, 3 series: discovered 4 = collected 4 ≠ judged 3 ≠ reported unknown , deselected 1"
+        "4 scans, 3 series with follow-up: "
+        "discovered 4 = collected 4 ≠ judged 3 ≠ reported unknown , deselected 1"
     )
 
 

@@ -35,8 +35,8 @@ Vectors = NDArray[np.float64]
 
 BODY_SHARE = 0.05
 REGION_MARGIN = 3
-SCANS_FOR_CORRELATION = 12
-SCANS_FOR_SCALE = 32
+SCANS_FOR_CORRELATION = 8
+SCANS_FOR_SCALE = 24
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ def _index_context(
         "meaning": MEANINGS[run.verdict],
         "steps": accounting(run),
         "scan_count": sum(len(release.refs) for release in releases),
-        "series_count": sum(len(release.series) for release in releases),
+        "series_count": run.counts.get("series", 0),
         "checks": checks,
         "release_findings": worst_first([each for each in run.findings if not each.target]),
         "bad_count": sum(bool(each.target) and each.verdict.blocks for each in run.findings),
