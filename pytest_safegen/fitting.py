@@ -64,7 +64,14 @@ class Member:
                 stored["to_scan"],
                 float(stored["similarity"]),
             )
-        return ScanTarget(self.ref, read(self.ref) if scan else None, prepared, self.facts)
+            own = Prepared(
+                stored["own_voxels"].astype(np.float32),
+                stored["own_body"],
+                stored["own_affine"],
+                np.eye(4),
+            )
+        read_anew = read(self.ref) if scan else None
+        return ScanTarget(self.ref, read_anew, prepared, own, self.facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +338,8 @@ def _member(ref: ScanRef, template: Template, folder: Path) -> Member | str:
     """The scan prepared and stored, or a sentence on why it is left out."""
     try:
         scan = read(ref)
-        aligned = prepare.align(prepare.canonical(scan, template.options), template)
+        own = prepare.canonical(scan, template.options)
+        aligned = prepare.align(own, template)
     except ReadError as problem:
         return str(problem)
     except NotJudged as problem:
@@ -344,5 +352,8 @@ def _member(ref: ScanRef, template: Template, folder: Path) -> Member | str:
         body=aligned.body,
         to_scan=aligned.to_scan,
         similarity=aligned.similarity or 0.0,
+        own_voxels=own.voxels.astype(np.float16),
+        own_body=own.body,
+        own_affine=own.affine,
     )
     return Member(ref, facts_of(scan), file)

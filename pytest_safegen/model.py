@@ -153,7 +153,8 @@ class Prepared:
 class ScanTarget:
     """What a scan detector gets. Exactly one of `scan` and `problem` says something.
 
-    `prepared` is on the profile's grid; None without a profile, or where `unprepared` says why.
+    `own` is the scan on an isotropic grid of its own and `prepared` the same on the profile's
+    grid; both are None without a profile, or where `unprepared` says why.
     `facts` is the scan's row in the table of scans. `problem` tells why the scan cannot be read;
     only a detector with `judges_unreadable` ever sees such a target.
     """
@@ -161,6 +162,7 @@ class ScanTarget:
     ref: ScanRef
     scan: Scan | None
     prepared: Prepared | None = None
+    own: Prepared | None = None
     facts: Mapping[str, Fact] = field(default_factory=dict)
     problem: str = ""
     unprepared: str = ""

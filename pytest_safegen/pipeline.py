@@ -176,7 +176,7 @@ class Pipeline:
             return target
         try:
             own = prepare.canonical(target.scan, template.options)
-            return replace(target, prepared=prepare.align(own, template))
+            return replace(target, own=own, prepared=prepare.align(own, template))
         except NotJudged as problem:
             return replace(target, unprepared=str(problem))
         except Exception as problem:  # noqa: BLE001  one scan must not stop the others

@@ -144,13 +144,24 @@ class Gate:
         roots = [release.root for release in self.releases]
         return False if any(root.is_relative_to(collection_path) for root in roots) else None
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Keep what was asked for by path or node id."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, items: list[pytest.Item]
+    ) -> Generator[None, object, object]:
+        """Keep what was asked for by path or node id, and the checks of one scan together.
+
+        Other plug-ins may shuffle the items, and a scan should be read and prepared only once.
+        """
         dropped = [item for item in items if not self.selection.wants(item)]
         if dropped:
             items[:] = [item for item in items if self.selection.wants(item)]
             self.config.hook.pytest_deselected(items=dropped)
+        result = yield
+        place: dict[str, int] = {}
+        for item in items:
+            place.setdefault(_group(item), len(place))
+        items.sort(key=lambda item: place[_group(item)])
+        return result
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Learn in which order the scans will be asked for."""
@@ -248,6 +259,11 @@ def _distinct(roots: Sequence[Path]) -> Iterator[Path]:
             raise SafegenError(f"Two data folders are called {root.name}; rename one of them.")
         if root not in roots[:place]:
             yield root
+
+
+def _group(item: pytest.Item) -> str:
+    """The scan or series of a check; any other item stands alone."""
+    return item.nodeid.rpartition("::")[0] if isinstance(item, CheckItem) else item.nodeid
 
 
 def _share_cores() -> None:

@@ -86,7 +86,7 @@ def targets(scans: Iterable[Scan], template: Template | None = None) -> list[Sca
         target = ScanTarget(scan.ref, scan, facts=facts_of(scan))
         if template is not None:
             own = prepare.canonical(scan, template.options)
-            target = replace(target, prepared=prepare.align(own, template))
+            target = replace(target, own=own, prepared=prepare.align(own, template))
         found.append(target)
     return found
 

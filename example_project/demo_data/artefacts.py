@@ -69,19 +69,10 @@ def repeated_piece(image: Image, rng: np.random.Generator) -> Image:
     return image.with_voxels(image.voxels * (1 - share) + elsewhere * share)
 
 
-def swirl(image: Image, rng: np.random.Generator) -> Image:
-    """A region of 6 cm where the anatomy is twisted by up to 120 degrees."""
-    place = inner_place(image, rng)
-    angle = np.radians(120) * np.exp(-((_distance(image, place) / 15.0) ** 2))
-    i, j, k = np.indices(image.voxels.shape, dtype=np.float32)
-    across, along = i - place[0], j - place[1]
-    cosine, sine = np.cos(angle), np.sin(angle)
-    turned = [
-        place[0] + cosine * across - sine * along,
-        place[1] + sine * across + cosine * along,
-        k,
-    ]
-    return image.with_voxels(ndimage.map_coordinates(image.voxels, turned, order=1))
+def hot_spot(image: Image, rng: np.random.Generator) -> Image:
+    """A region of about 5 cm that is up to twice as bright as it should be."""
+    share = np.exp(-((_distance(image, inner_place(image, rng)) / 20.0) ** 2))
+    return image.with_voxels(image.voxels * (1 + share))
 
 
 def _distance(image: Image, place: Place) -> FloatArray:

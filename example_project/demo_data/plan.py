@@ -62,7 +62,7 @@ FAULTS: tuple[tuple[str, str, Make], ...] = (
     ("anomaly", "motion ghost", partial(faults.spoiled, spoil=artefacts.motion_ghost)),
     ("anomaly", "over-smooth brain", partial(faults.spoiled, spoil=artefacts.over_smooth)),
     ("anomaly", "piece of 5 cm repeated", partial(faults.spoiled, spoil=artefacts.repeated_piece)),
-    ("anomaly", "region of 6 cm twisted", partial(faults.spoiled, spoil=artefacts.swirl)),
+    ("anomaly", "region of 5 cm too bright", partial(faults.spoiled, spoil=artefacts.hot_spot)),
     ("memorization", "exact copy", partial(faults.copied, disturb=copies.exact)),
     ("memorization", "copy with noise and another contrast",
      partial(faults.copied, disturb=copies.noisy)),

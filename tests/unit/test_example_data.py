@@ -84,7 +84,7 @@ def test_a_series_carries_a_lesion_that_grows() -> None:
         artefacts.motion_ghost,
         artefacts.over_smooth,
         artefacts.repeated_piece,
-        artefacts.swirl,
+        artefacts.hot_spot,
     ],
 )
 def test_an_artefact_changes_the_brain_and_nothing_else(image: Image, spoil: Any) -> None:

@@ -8,13 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from safegen_detectors.anomaly.features import box_mean
-
-Box = tuple[slice, slice, slice]
 
 LOCAL_SHARE = 0.8
 CORRELATION_SHRINKAGE = 0.1
@@ -56,12 +52,6 @@ class Atlas:
         white = torch.einsum("fg,gijk->fijk", self.whitening, standardized)
         distance = torch.sqrt((white * white).mean(0)) * self.region
         return box_mean(distance, PEAK_WIDTH) * self.region
-
-
-def box_around(region: NDArray[np.bool_]) -> Box:
-    """The smallest box of voxels that holds a region (i, j, k)."""
-    i, j, k = (slice(int(n.min()), int(n.max()) + 1) for n in np.nonzero(region))
-    return i, j, k
 
 
 def empty_sums(like: torch.Tensor) -> Sums:

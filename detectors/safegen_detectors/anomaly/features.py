@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from pytest_safegen import NotJudged, ScanTarget
+
+Box = tuple[slice, slice, slice]
 
 NAMES = (
     "intensity",
@@ -23,7 +26,7 @@ NAMES = (
 FINE_FLOOR, CONTRAST_FLOOR = 0.01, 0.02  # keep the logarithm of blank regions finite
 
 
-def feature_maps(voxels: NDArray, *, device: str) -> torch.Tensor:  # type: ignore[type-arg]
+def feature_maps(voxels: NDArray[np.float32], *, device: str) -> torch.Tensor:
     """The maps of NAMES, float32 (8, i, j, k), of voxels (i, j, k) scaled to about 0..1."""
     # A copy, since prepared voxels are read-only and torch tensors cannot be.
     volume = torch.tensor(voxels, dtype=torch.float32, device=device)
@@ -43,6 +46,45 @@ def feature_maps(voxels: NDArray, *, device: str) -> torch.Tensor:  # type: igno
             box_mean((detail - box_mean(detail, 3)).abs(), 5),
         ]
     )
+
+
+def template_features(target: ScanTarget, box: Box, *, device: str) -> torch.Tensor:
+    """The feature maps of a scan, float32 (8, i, j, k), within a box of the template's grid.
+
+    They are computed on the scan's own grid and only then brought to the template's, because
+    interpolated voxels have lost the fine patterns that tell faults.
+
+    Raises:
+        NotJudged: the scan is not prepared.
+    """
+    own, prepared = target.own, target.prepared
+    if own is None or prepared is None:
+        raise NotJudged(target.unprepared or "the scan is not prepared")
+    to_own = np.linalg.inv(own.affine) @ prepared.to_scan @ prepared.affine
+    places = _places(to_own, box, own.voxels.shape, device=device)
+    maps = feature_maps(own.voxels, device=device)
+    moved = functional.grid_sample(
+        maps[None], places[None], mode="bilinear", padding_mode="border", align_corners=True
+    )
+    return moved[0]
+
+
+def _places(
+    to_own: NDArray[np.float64], box: Box, shape: Sequence[int], *, device: str
+) -> torch.Tensor:
+    """Voxels of the box in a grid of `shape`: (i, j, k, 3), -1..1, last axis first."""
+    axes = [torch.arange(part.start, part.stop, dtype=torch.float32, device=device) for part in box]
+    matrix = torch.tensor(to_own, dtype=torch.float32, device=device)
+    index = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+    own = index @ matrix[:3, :3].T + matrix[:3, 3]
+    size = torch.tensor([max(n - 1, 1) for n in shape], dtype=torch.float32, device=device)
+    return (2 * own / size - 1).flip(-1)
+
+
+def box_around(region: NDArray[np.bool_]) -> Box:
+    """The smallest box of voxels that holds a region (i, j, k)."""
+    i, j, k = (slice(int(n.min()), int(n.max()) + 1) for n in np.nonzero(region))
+    return i, j, k
 
 
 def box_mean(maps: torch.Tensor, width: int) -> torch.Tensor:

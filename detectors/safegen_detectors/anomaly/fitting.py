@@ -14,15 +14,13 @@ from scipy import ndimage
 from pytest_safegen import Fitted, NotJudged, Prepared, ScanTarget
 from safegen_detectors.anomaly.atlas import (
     Atlas,
-    Box,
     Sums,
     atlas_of,
-    box_around,
     correlation_of,
     empty_sums,
     whitened,
 )
-from safegen_detectors.anomaly.features import feature_maps
+from safegen_detectors.anomaly.features import Box, box_around, template_features
 from safegen_detectors.anomaly.statistics import (
     location_statistics,
     quality_distance,
@@ -49,7 +47,7 @@ class Learned:
 
     def maps(self, target: ScanTarget) -> torch.Tensor:
         """The features of a scan within the box."""
-        return feature_maps(_prepared(target).voxels[self.box], device="cpu")
+        return template_features(target, self.box, device="cpu")
 
     def without(self, maps: torch.Tensor) -> Atlas:
         """The atlas as if the scan of these features had not been there."""
@@ -81,7 +79,7 @@ def _learn(reference: Iterable[ScanTarget]) -> Learned:
     box = box_around(region)
     sums: Sums | None = None
     for target in reference:
-        maps = feature_maps(_prepared(target).voxels[box], device="cpu")
+        maps = template_features(target, box, device="cpu")
         sums = (sums or empty_sums(maps)).plus(maps)
     if sums is None:
         raise ValueError("there is no scan to learn from")

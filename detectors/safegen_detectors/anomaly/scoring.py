@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pytest_safegen import Heatmap, Measure, NotJudged, Profile, ScanTarget, Score
-from pytest_safegen.prepare import onto_prepared_grid, to_scan_grid, world
+from pytest_safegen.prepare import onto_prepared_grid, resample, to_scan_grid, world
 from safegen_detectors.anomaly import words
-from safegen_detectors.anomaly.atlas import Atlas, Box
-from safegen_detectors.anomaly.features import feature_maps
+from safegen_detectors.anomaly.atlas import Atlas
+from safegen_detectors.anomaly.features import Box, template_features
 from safegen_detectors.anomaly.statistics import (
     BRANCHES,
     departures,
@@ -23,7 +24,8 @@ from safegen_detectors.anomaly.statistics import (
     quality_vector,
 )
 
-PATHOLOGY_MARGIN = 4
+PATHOLOGY_MARGIN = 3
+STATED = 0.2  # share of a voxel that is stated to be pathology
 MEANING = "distance from real scans, in units of the limit for one spot"
 
 
@@ -40,8 +42,8 @@ def score(target: ScanTarget, profile: Profile, *, device: str) -> Score:
     judged, excluded = _judged_region(target, atlas.region, box)
     if not bool(judged.any()):
         raise NotJudged("the stated pathology covers all that could be judged")
-    voxels = target.prepared.voxels[box]
-    standardized = atlas.standardized(feature_maps(voxels, device=device))
+    plain = _without_pathology(target, profile, box)
+    standardized = atlas.standardized(template_features(plain, box, device=device))
     distance = atlas.distance(standardized) * judged
     quality = quality_distance(
         quality_vector(standardized, judged),
@@ -84,10 +86,33 @@ def _judged_region(
     scan, prepared = target.scan, target.prepared
     if scan is None or prepared is None or scan.mask is None or not scan.mask.any():
         return region, 0.0
-    mask = onto_prepared_grid(scan.mask.astype(np.float32), prepared, scan) > 0.2
+    mask = onto_prepared_grid(scan.mask.astype(np.float32), prepared, scan) > STATED
     grown = ndimage.binary_dilation(mask, iterations=PATHOLOGY_MARGIN) if mask.any() else mask
     judged = region & ~torch.from_numpy(np.asarray(grown)[box]).to(region.device)
     return judged, 1.0 - float(judged.sum()) / float(region.sum())
+
+
+def _without_pathology(target: ScanTarget, profile: Profile, box: Box) -> ScanTarget:
+    """The target with its stated pathology replaced by what real scans show there on average.
+
+    Features see several voxels around, so that it would disturb the judgement of its surroundings.
+    """
+    scan, own, prepared = target.scan, target.own, target.prepared
+    if scan is None or own is None or prepared is None or scan.mask is None or not scan.mask.any():
+        return target
+    usual = np.zeros(prepared.voxels.shape, dtype=np.float32)
+    usual[box] = profile.arrays["mean"][0]
+    there = resample(
+        usual,
+        prepared.affine,
+        to_affine=own.affine,
+        to_shape=own.voxels.shape,
+        mapping=np.linalg.inv(prepared.to_scan).astype(np.float64),
+    )
+    mask = onto_prepared_grid(scan.mask.astype(np.float32), own, scan) > STATED
+    grown = ndimage.binary_dilation(mask, iterations=1) if mask.any() else mask
+    filled = np.where(grown, there, own.voxels).astype(np.float32)
+    return replace(target, own=replace(own, voxels=filled))
 
 
 def _place_of_worst(distance: torch.Tensor) -> tuple[int, int, int]:

@@ -21,6 +21,7 @@ from safegen_detectors.memorization.descriptors import (
 from safegen_detectors.memorization.votes import Index, Vote, votes
 
 FEWEST_BLOCKS = 8
+FEWEST_OTHERS = 2  # a margin is against the best other patient
 BLOCKS_FOR_AXES = 20_000
 PATIENTS_FOR_SCALE = 40
 SAME_PERSON = 0.8  # mean cosine of blocks; other people reach 0.4, a rescan of one person 0.9
@@ -97,9 +98,13 @@ def _scale(
             continue
         kept = np.array([person != persons[number] for person in persons])
         left = [person for person, keep in zip(persons, kept, strict=True) if keep]
+        if len(set(left)) < FEWEST_OTHERS:
+            continue
         others = Index(index.descriptors[kept], person_numbers(left), index.lattice, index.axes)
         found = votes(_prepared(target), others)
         raw.append(_strongest_raw(found))
+    if not raw:
+        raise NotJudged("the real scans show too few people to tell one from another")
     logs = np.log(np.maximum(np.array(raw), 1e-6))
     middle = np.median(logs, axis=0)
     spread = 1.4826 * np.median(np.abs(logs - middle), axis=0)

@@ -15,6 +15,7 @@ from safegen_detectors.memorization.fitting import person_numbers
 from safegen_detectors.memorization.votes import Index, Vote, evidence, strongest, votes
 
 COPIED_MARGIN = 0.25  # Fisher's z above everybody else, where a block counts as copied
+WORTH_A_SHARE = 0.01
 MEANING = "how much nearer to this patient than to any other, 1 = counted as copied"
 
 
@@ -78,11 +79,12 @@ def _says(
     prepared: Prepared,
     lattice: Lattice,
 ) -> str:
+    likely = copied.mean() >= WORTH_A_SHARE
     ways = [
         word for word, there in (("mirrored", vote.mirrored), ("inverted", vote.inverted)) if there
     ]
     how = f", {' and '.join(ways)}" if ways else ""
-    share = f"{copied.mean():.0%} of the scan shows" if copied.any() else "the scan resembles"
+    share = f"{copied.mean():.0%} of the scan shows" if likely else "the scan resembles a little"
     spots = [_place(prepared, middle, vote) for middle in lattice.centres()[_worst(vote, copied)]]
     low, high = np.min(spots, axis=0), np.max(spots, axis=0)
     box = " x ".join(f"{a:.0f}..{b:.0f}" for a, b in zip(low, high, strict=True))
