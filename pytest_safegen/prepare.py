@@ -34,6 +34,7 @@ FINEST_SPACING = 0.5
 HOUNSFIELD_FLOOR, HOUNSFIELD_CEILING = -1000.0, 1000.0
 FIGURE_BELOW_AIR = -200.0  # no MR scanner stores values this negative; every CT with air does
 FEWEST_BODY_VOXELS = 200
+LEVEL_OF_TISSUE = 0.8  # where the upper quartile of the body is put
 VOXELS_TO_REGISTER = 250_000
 VOXELS_FOR_A_LOOK = 500_000  # enough to see whether tissue reaches the border
 
@@ -276,8 +277,8 @@ def _normalise(values: FloatArray, options: PrepareOptions) -> tuple[FloatArray,
         low, high = HOUNSFIELD_FLOOR, HOUNSFIELD_CEILING
         return np.clip((values - low) / (high - low), 0.0, 1.0).astype(np.float32), body
     low = _background_value(values) if options.align == "affine" else _percentile(values, 1)
-    high = _percentile(values[body], 98)
-    scaled = (values - low) / max(high - low, float(np.finfo(np.float32).tiny))
+    level = _percentile(values[body], 75)  # not the top, which a bright fault would move
+    scaled = LEVEL_OF_TISSUE * (values - low) / max(level - low, float(np.finfo(np.float32).tiny))
     return np.clip(scaled, -0.25, 2.0).astype(np.float32), body
 
 

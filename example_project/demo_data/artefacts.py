@@ -51,7 +51,7 @@ def checkerboard(image: Image, rng: np.random.Generator) -> Image:
 def motion_ghost(image: Image, rng: np.random.Generator) -> Image:
     """Displaced ghosts of the head, as where every other line of k-space is out of step."""
     lines = fft.fft(image.voxels, axis=1)
-    lines[:, 1::2] *= np.exp(1j * rng.uniform(0.7, 0.9))
+    lines[:, 1::2] *= np.exp(1j * rng.uniform(0.9, 1.1))
     return image.with_voxels(np.abs(fft.ifft(lines, axis=1)))
 
 

@@ -26,7 +26,7 @@ from safegen_detectors.anomaly.statistics import (
 
 PATHOLOGY_MARGIN = 3
 STATED = 0.2  # share of a voxel that is stated to be pathology
-MEANING = "distance from real scans, in units of the limit for one spot"
+MEANING = "distance from real scans"
 
 
 def score(target: ScanTarget, profile: Profile, *, device: str) -> Score:

@@ -16,7 +16,7 @@ from safegen_detectors.memorization.votes import Index, Vote, evidence, stronges
 
 COPIED_MARGIN = 0.25  # Fisher's z above everybody else, where a block counts as copied
 WORTH_A_SHARE = 0.01
-MEANING = "how much nearer to this patient than to any other, 1 = counted as copied"
+MEANING = "how much nearer to this patient than to any other"
 
 
 def score(target: ScanTarget, profile: Profile, *, device: str) -> Score:
