@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pytest_safegen import Fitted, NotJudged, Profile, Rule, ScanTarget, Scope, Score
 
 RULES: Mapping[str, Rule] = {
-    "score": Rule(false_alarm_rate=0.01, source="calibrated"),
+    "score": Rule(false_alarm_rate=0.025, source="calibrated"),
     "excluded_share": Rule(
         warn_above=0.1,
         fail_above=0.3,
