@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 Scores = NDArray[np.float64]
 
 TAIL_SHARE = 0.25
+FEWEST_ABOVE = 2
 FEWEST_IN_TAIL = 4
 
 
@@ -36,10 +37,10 @@ def p_value(score: float, calibration: Scores) -> float:
 def limit_at(calibration: Scores, rate: float) -> Limit:
     """The limit above which a real scan lies with a chance of at most `rate`.
 
-    Exact (conformal) where n scores allow it, that is where rate * (n + 1) >= 1. Otherwise the
+    Exact (conformal) where rate * (n + 1) >= 2, so that at least the second largest score is the
+    limit and no single odd scan decides. Otherwise the
     upper tail is extrapolated as an exponential (peaks over threshold, Pickands 1975, with the
-    shape held at 0: mean excess of the largest quarter), and the source says so. That limit can
-    lie below the largest score: one odd real scan must not decide what passes.
+    shape held at 0: mean excess of the largest quarter), and the source says so.
 
     Raises:
         ValueError: no calibration scores.
@@ -49,7 +50,7 @@ def limit_at(calibration: Scores, rate: float) -> Limit:
         raise ValueError("there are no calibration scores")
     largest = np.sort(calibration)[::-1]
     allowed = floor(rate * (n + 1) + 1e-9)
-    if allowed >= 1:
+    if allowed >= FEWEST_ABOVE:
         return Limit(float(largest[allowed - 1]), _exact_source(n, allowed, rate))
     return Limit(_extrapolated(largest, rate), _extrapolated_source(n, rate))
 

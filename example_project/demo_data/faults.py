@@ -128,9 +128,9 @@ def other_spacing(root: Path, subject: str, patient: Patient) -> Rows:
 
 
 def other_shape(root: Path, subject: str, patient: Patient) -> Rows:
-    """A scan on a grid with 8 empty slices more on top."""
+    """A scan on a grid with 20 empty slices more on top."""
     image = scan_of(patient)
-    more = ((0, 0), (0, 0), (0, 8))
+    more = ((0, 0), (0, 0), (0, 20))
     taller = replace(image, voxels=np.pad(image.voxels, more), mask=np.pad(image.mask, more))
     return write_single(root, subject, taller)
 

@@ -82,7 +82,7 @@ FAULTS: tuple[tuple[str, str, Make], ...] = (
     ("integrity", "voxels without size", faults.no_spacing),
     ("integrity", "mask on another grid", faults.coarse_mask),
     ("metadata", "voxels of 3 mm", faults.other_spacing),
-    ("metadata", "8 slices too many", faults.other_shape),
+    ("metadata", "20 slices too many", faults.other_shape),
     ("metadata", "labelled FLAIR", faults.other_modality),
 )  # fmt: skip
 

@@ -7,6 +7,7 @@ into blocks on a fixed lattice of the template, and each block projected on prin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,14 +48,27 @@ def lattice_of(body: NDArray[np.bool_]) -> Lattice:
     return Lattice(kept - half)
 
 
-def pattern(prepared: Prepared, *, mirrored: bool = False) -> Volume:
+def mirror(volume: NDArray[Any], shift: int) -> NDArray[Any]:
+    """Left and right exchanged (first axis), then moved by `shift` voxels; its own inverse."""
+    return np.roll(volume[::-1], shift, axis=0)
+
+
+def mirror_shift(body: NDArray[np.floating[Any]]) -> int:
+    """The shift that lays a mirrored body (i, j, k) over itself; its middle may be off the grid's."""
+    middle = float(ndimage.center_of_mass(body)[0])
+    return round(2 * middle - (int(body.shape[0]) - 1))
+
+
+def pattern(prepared: Prepared, *, mirrored: int | None = None) -> Volume:
     """The identity pattern of a scan on the halved grid, float32 (i, j, k), 0 outside the body.
 
-    Band-pass by normalised convolution, divided by the local root mean square.
+    Band-pass by normalised convolution, divided by the local root mean square. `mirrored` is the
+    shift after left and right are exchanged; None leaves them as they are.
     """
-    turn = slice(None, None, -1 if mirrored else 1)
-    body = halved(prepared.body[turn].astype(np.float32))
-    values = halved((prepared.voxels * prepared.body)[turn])
+    share, filled = prepared.body.astype(np.float32), prepared.voxels * prepared.body
+    if mirrored is not None:
+        share, filled = mirror(share, mirrored), mirror(filled, mirrored)
+    body, values = halved(share), halved(filled)
     inside = body > 0.5
     mean = np.asarray(values / np.maximum(body, 1e-3), dtype=np.float32)
     fine, coarse = _blur(mean, inside, FINE), _blur(mean, inside, COARSE)

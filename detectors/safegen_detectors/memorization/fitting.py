@@ -15,6 +15,7 @@ from safegen_detectors.memorization.descriptors import (
     blocks,
     described,
     lattice_of,
+    mirror_shift,
     pattern,
     principal_axes,
 )
@@ -41,14 +42,17 @@ def fit(reference: Iterable[ScanTarget], *, seed: int) -> Fitted:
         [described(blocks(pattern(_prepared(t)), lattice), axes) for t in reference]
     )
     persons = _persons(descriptors, subjects)
-    everyone = Index(descriptors, person_numbers(persons), lattice, axes)
+    shift = mirror_shift(np.mean([_prepared(target).body for target in reference], axis=0))
+    everyone = Index(descriptors, person_numbers(persons), lattice, axes, shift)
     scale = _scale(reference, everyone, persons, seed)
     arrays = {
         "descriptors": descriptors.half().numpy(),
         "axes": axes,
         "corners": lattice.corners,
     }
-    return Fitted(arrays, {"subjects": subjects, "persons": persons, **scale})
+    return Fitted(
+        arrays, {"subjects": subjects, "persons": persons, "mirror_shift": shift, **scale}
+    )
 
 
 def _lattice(reference: Iterable[ScanTarget]) -> Lattice:
@@ -100,7 +104,13 @@ def _scale(
         left = [person for person, keep in zip(persons, kept, strict=True) if keep]
         if len(set(left)) < FEWEST_OTHERS:
             continue
-        others = Index(index.descriptors[kept], person_numbers(left), index.lattice, index.axes)
+        others = Index(
+            index.descriptors[kept],
+            person_numbers(left),
+            index.lattice,
+            index.axes,
+            index.mirror_shift,
+        )
         found = votes(_prepared(target), others)
         raw.append(_strongest_raw(found))
     if not raw:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pytest_safegen import Heatmap, Measure, NotJudged, Prepared, Profile, ScanTarget, Score
 from pytest_safegen.prepare import to_scan_grid, world
-from safegen_detectors.memorization.descriptors import BLOCK, Lattice
+from safegen_detectors.memorization.descriptors import BLOCK, Lattice, mirror
 from safegen_detectors.memorization.fitting import person_numbers
 from safegen_detectors.memorization.votes import Index, Vote, evidence, strongest, votes
 
@@ -36,9 +36,9 @@ def score(target: ScanTarget, profile: Profile, *, device: str) -> Score:
     return Score(
         value=evidence(vote, profile.facts["middle"], profile.facts["spread"]),
         measures=_measures(vote, copied),
-        heatmap=_heatmap(target, target.prepared, vote, index.lattice),
+        heatmap=_heatmap(target, target.prepared, vote, index),
         nearest=nearest,
-        says=_says(vote, copied, nearest, target.prepared, index.lattice),
+        says=_says(vote, copied, nearest, target.prepared, index),
     )
 
 
@@ -51,6 +51,7 @@ def _index(profile: Profile, device: str) -> Index:
         person_numbers(persons),
         Lattice(np.asarray(profile.arrays["corners"])),
         np.asarray(profile.arrays["axes"]),
+        int(profile.facts["mirror_shift"]),
     )
 
 
@@ -77,7 +78,7 @@ def _says(
     copied: NDArray[np.bool_],
     nearest: str,
     prepared: Prepared,
-    lattice: Lattice,
+    index: Index,
 ) -> str:
     likely = copied.mean() >= WORTH_A_SHARE
     ways = [
@@ -85,7 +86,8 @@ def _says(
     ]
     how = f", {' and '.join(ways)}" if ways else ""
     share = f"{copied.mean():.0%} of the scan shows" if likely else "the scan resembles a little"
-    spots = [_place(prepared, middle, vote) for middle in lattice.centres()[_worst(vote, copied)]]
+    centres = index.lattice.centres()[_worst(vote, copied)]
+    spots = [_place(prepared, middle, vote, index) for middle in centres]
     low, high = np.min(spots, axis=0), np.max(spots, axis=0)
     box = " x ".join(f"{a:.0f}..{b:.0f}" for a, b in zip(low, high, strict=True))
     likeness = f"local correlation {vote.likeness.mean():.2f}"
@@ -97,22 +99,22 @@ def _worst(vote: Vote, copied: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _place(
-    prepared: Prepared, middle: NDArray[np.float64], vote: Vote
+    prepared: Prepared, middle: NDArray[np.float64], vote: Vote, index: Index
 ) -> tuple[float, float, float]:
-    index = middle.copy()
+    place = middle.copy()
     if vote.mirrored:
-        index[0] = prepared.voxels.shape[0] - 1 - index[0]
-    return world(prepared, index.tolist())
+        place[0] = prepared.voxels.shape[0] - 1 - (place[0] - index.mirror_shift)
+    return world(prepared, place.tolist())
 
 
-def _heatmap(
-    target: ScanTarget, prepared: Prepared, vote: Vote, lattice: Lattice
-) -> Heatmap | None:
+def _heatmap(target: ScanTarget, prepared: Prepared, vote: Vote, index: Index) -> Heatmap | None:
     if target.scan is None:
         return None
-    values = spread_over_blocks(vote.margin, lattice, prepared.voxels.shape) / COPIED_MARGIN
-    values = values[:: -1 if vote.mirrored else 1] * prepared.body
-    native = to_scan_grid(values.astype(np.float32), prepared, target.scan)
+    shape = prepared.voxels.shape
+    values = spread_over_blocks(vote.margin, index.lattice, shape) / COPIED_MARGIN
+    if vote.mirrored:
+        values = mirror(values, index.mirror_shift)
+    native = to_scan_grid((values * prepared.body).astype(np.float32), prepared, target.scan)
     return Heatmap(native, target.scan.affine, MEANING)
 
 

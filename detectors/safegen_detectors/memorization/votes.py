@@ -33,6 +33,7 @@ class Index:
     patients: NDArray[np.int64]
     lattice: Lattice
     axes: Volume
+    mirror_shift: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def votes(prepared: Prepared, index: Index) -> list[Vote]:
     """One vote per reflection and contrast: as is, mirrored left-right, inverted, both."""
     found = []
     for mirrored in (False, True):
-        volume = pattern(prepared, mirrored=mirrored)
+        volume = pattern(prepared, mirrored=index.mirror_shift if mirrored else None)
         cosines = _cosines(volume, index)
         for inverted in (False, True):
             best = (-cosines.amin(0) if inverted else cosines.amax(0)).numpy()
