@@ -89,7 +89,10 @@ def _exact_source(n: int, allowed: int, rate: float) -> str:
 
 
 def _extrapolated_source(n: int, rate: float) -> str:
-    return (
-        f"extrapolated from {n} real scans for {rate:.1%} false alarms; "
-        f"that many scans alone can only guarantee {1 / (n + 1):.1%}"
+    guarantee = 1 / (n + 1)
+    why = (
+        f"that many scans alone can only guarantee {guarantee:.1%}"
+        if guarantee > rate
+        else "with so few, one odd scan would decide the exact limit"
     )
+    return f"extrapolated from {n} real scans for {rate:.1%} false alarms; {why}"

@@ -14,6 +14,7 @@ import pytest
 from stand_in import StandIn, mean_of, profile_of, ref_of, scan_of, set_of
 
 from pytest_safegen import pipeline as module
+from pytest_safegen.calibration import limit_at
 from pytest_safegen.config import Settings
 from pytest_safegen.errors import NotJudged, ReadError, UsageProblem
 from pytest_safegen.model import (
@@ -478,7 +479,7 @@ RATED = {"score": Rule(false_alarm_rate=0.25)}
 def test_the_limits_show_calibration_scores_and_source(made: Maker) -> None:
     limits = made(StandIn(rules=RATED), set_of(profile_of())).limits()["stand-in"]
     assert limits["scores"] == [1.0, 2.0, 3.0]
-    assert limits["limit"] == 3.0
+    assert limits["limit"] == limit_at(np.array([1.0, 2.0, 3.0]), 0.25).value
     assert limits["source"].endswith("(held-out patients)")
 
 

@@ -62,10 +62,10 @@ def test_a_measure_is_judged_by_its_rule(kind: str, value: float, expected: Verd
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(95, Verdict.PASS), (96, Verdict.WARN), (100, Verdict.FAIL)]
+    ("value", "expected"), [(190, Verdict.PASS), (191, Verdict.WARN), (199, Verdict.FAIL)]
 )
 def test_a_calibrated_score_fails_beyond_its_rate(value: float, expected: Verdict) -> None:
-    profile = profile_of(scores=range(1, 100 + 1))
+    profile = profile_of(scores=range(1, 200 + 1))
     assert (
         found(Score(value + 0.5), rules={"score": CALIBRATED}, profile=profile).verdict is expected
     )

@@ -54,7 +54,7 @@ def mirror(volume: NDArray[Any], shift: int) -> NDArray[Any]:
 
 
 def mirror_shift(body: NDArray[np.floating[Any]]) -> int:
-    """The shift that lays a mirrored body (i, j, k) over itself; its middle may be off the grid's."""
+    """The shift that lays a mirrored body (i, j, k) over itself: its middle is not the grid's."""
     middle = float(ndimage.center_of_mass(body)[0])
     return round(2 * middle - (int(body.shape[0]) - 1))
 
