@@ -41,7 +41,9 @@ def own_peak_mib() -> float:
     status = Path("/proc/self/status")
     if not status.is_file():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_A_MIB
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    line = next(
+        line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM")
+    )
     return int(line.split()[1]) / KIB_A_MIB
 
 

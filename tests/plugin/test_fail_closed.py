@@ -73,7 +73,7 @@ def test_a_check_that_a_conftest_drops_is_missed(cohort: Project) -> None:
         "    items[:] = [item for item in items if 'b.nii.gz' not in item.nodeid]\n"
     )
     conftest = cohort.root / "conftest.py"
-    conftest.write_text(conftest.read_text() + drop)
+    conftest.write_text(conftest.read_text(encoding="utf-8") + drop)
     assert cohort.gate().ret == FAILED
     assert cohort.reason("accounting").endswith("discovered but not collected by pytest.")
 
@@ -86,7 +86,7 @@ def test_a_skipped_check_is_missed(cohort: Project) -> None:
         "        pytest.skip('flaky')\n"
     )
     conftest = cohort.root / "conftest.py"
-    conftest.write_text(conftest.read_text() + skip)
+    conftest.write_text(conftest.read_text(encoding="utf-8") + skip)
     assert cohort.gate().ret == FAILED
     assert "(such as brightness of b.nii.gz)" in cohort.reason("accounting")
 
@@ -99,7 +99,7 @@ def test_a_check_marked_as_expected_to_fail_still_blocks(cohort: Project) -> Non
         "        item.add_marker(pytest.mark.xfail)\n"
     )
     conftest = cohort.root / "conftest.py"
-    conftest.write_text(conftest.read_text() + mark)
+    conftest.write_text(conftest.read_text(encoding="utf-8") + mark)
     cohort.scan("data/b.nii.gz", BAD)
     assert cohort.gate().ret == FAILED
 
@@ -128,7 +128,7 @@ def test_a_report_that_cannot_be_written_is_red(cohort: Project) -> None:
         "    raise OSError('the disk is full')\n"
     )
     conftest = cohort.root / "conftest.py"
-    conftest.write_text(conftest.read_text() + broken)
+    conftest.write_text(conftest.read_text(encoding="utf-8") + broken)
     result = cohort.gate()
     assert result.ret == FAILED
     result.stdout.fnmatch_lines(["*could not be written*the disk is full*"])

@@ -152,5 +152,9 @@ def test_the_report_inside_the_data_is_not_taken_for_data(project: Project) -> N
     project.scan("data/a.nii.gz", 2.0)
     for _ in range(2):
         project.gate("--safegen-report=data/safegen-report", "--safegen-heatmaps=all")
-    found = Path(project.root / "data/safegen-report/results.jsonl").read_text().splitlines()
+    found = (
+        Path(project.root / "data/safegen-report/results.jsonl")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    )
     assert len(found) == 3

@@ -53,7 +53,7 @@ def test_a_second_run_takes_the_profile_from_the_cache(cohort: Project) -> None:
 
 
 def test_the_cache_keeps_itself_out_of_git(cohort: Project) -> None:
-    assert (cohort.root / ".safegen/.gitignore").read_text() == "*\n"
+    assert (cohort.root / ".safegen/.gitignore").read_text(encoding="utf-8") == "*\n"
 
 
 def test_a_profile_needs_no_real_scan(cohort: Project) -> None:
@@ -98,4 +98,4 @@ def test_a_patient_in_reference_and_holdout_is_never_green(cohort: Project) -> N
 
 def test_the_real_scans_as_data_are_judged(cohort: Project) -> None:
     cohort.gate(REFERENCE, "--safegen-report=out", data="real", checks="likeness")
-    assert len((cohort.root / "out/results.jsonl").read_text().splitlines()) == 11
+    assert len((cohort.root / "out/results.jsonl").read_text(encoding="utf-8").splitlines()) == 11

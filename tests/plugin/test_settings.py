@@ -90,7 +90,7 @@ def test_the_options_of_a_detector_reach_it(cohort: Project) -> None:
 
 
 def test_a_plugin_of_the_settings_adds_checks(cohort: Project) -> None:
-    stand_ins = (cohort.root / "conftest.py").read_text()
+    stand_ins = (cohort.root / "conftest.py").read_text(encoding="utf-8")
     (cohort.root / "conftest.py").unlink()
     cohort.write("my_checks.py", stand_ins)
     cohort.write("safegen.toml", 'plugins = ["my_checks"]')
@@ -210,7 +210,7 @@ def test_a_report_folder_with_other_things_is_wrong_use(cohort: Project) -> None
 def test_nothing_of_a_foreign_report_folder_is_deleted(cohort: Project) -> None:
     own = cohort.write("safegen-report/results.json", "{}")
     cohort.gate()
-    assert own.read_text() == "{}"
+    assert own.read_text(encoding="utf-8") == "{}"
 
 
 def test_the_report_folder_cannot_be_the_data_folder(cohort: Project) -> None:

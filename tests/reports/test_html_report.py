@@ -92,7 +92,7 @@ def test_every_link_of_the_table_leads_to_a_file(site: Site) -> None:
 def test_nothing_is_loaded_from_elsewhere(site: Site) -> None:
     texts = [path for path in site.folder.rglob("*") if path.suffix in {".css", ".js"}]
     assert len(texts) == 2
-    assert all("//" not in text.read_text().replace("// ", "") for text in texts)
+    assert all("//" not in text.read_text(encoding="utf-8").replace("// ", "") for text in texts)
     for path in site.pages():
         for reference in _references(site.open(str(path.relative_to(site.folder)))):
             assert urlsplit(reference)[:2] == ("", "")
@@ -318,7 +318,9 @@ def test_importing_the_reports_loads_nothing_heavy() -> None:
         "import sys, safegen_reports;"
         "print([name for name in ('numpy', 'PIL', 'jinja2', 'nibabel') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+    )
     assert done.stdout.strip() == "[]"
 
 

@@ -106,7 +106,9 @@ def test_too_many_voxels_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("spacing", ["0 3 4", "2 -3 4", "2 nan 4"])
 def test_a_spacing_that_is_none_is_named(tmp_path: Path, spacing: str) -> None:
     path = save(tmp_path / "a.mhd")
-    text = path.read_text().replace("ElementSpacing = 2 3 4", f"ElementSpacing = {spacing}")
+    text = path.read_text(encoding="utf-8").replace(
+        "ElementSpacing = 2 3 4", f"ElementSpacing = {spacing}"
+    )
     path.write_text(text)
     assert "voxel spacing of" in problem(path)
 
@@ -143,7 +145,7 @@ def test_voxels_outside_the_folder_are_never_opened(
     folder = tmp_path / "data"
     folder.mkdir()
     detached = folder / f"x.{'mhd' if 'mh' in name else 'nhdr'}"
-    text = save(detached).read_text().replace("x.raw", elsewhere)
+    text = save(detached).read_text(encoding="utf-8").replace("x.raw", elsewhere)
     (folder / name).write_text(text)
     assert "Only one file in its own folder" in problem(folder / name)
 
@@ -173,7 +175,7 @@ def test_the_name_of_the_voxels_cannot_hide_behind_a_carriage_return(
 )
 def test_a_header_that_would_harm_itk_is_refused(tmp_path: Path, old: str, new: str) -> None:
     path = save(tmp_path / "a.mhd")
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new))
     assert "unsound header" in problem(path)

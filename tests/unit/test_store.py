@@ -90,16 +90,18 @@ def test_a_finding_comes_back_from_json_as_it_was(finding: Finding) -> None:
 
 @given(findings)
 def test_every_finding_keeps_to_the_schema(finding: Finding) -> None:
-    schema = json.loads(SCHEMA_FILE.read_text())
+    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(finding_to_json(finding))
 
 
 def test_the_schema_is_one() -> None:
-    jsonschema.Draft202012Validator.check_schema(json.loads(SCHEMA_FILE.read_text()))
+    jsonschema.Draft202012Validator.check_schema(
+        json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    )
 
 
 def test_the_schema_refuses_a_field_that_it_does_not_know() -> None:
-    schema = json.loads(SCHEMA_FILE.read_text())
+    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(finding_to_json(PLAIN) | {"more": 1}, schema)
 
@@ -116,7 +118,7 @@ def test_a_number_that_is_none_is_not_written(tmp_path: Path, value: float) -> N
     with pytest.raises(ValueError, match="JSON compliant"):
         log.add(replace(PLAIN, score=value))
     log.close()
-    assert (tmp_path / RESULTS).read_text() == ""
+    assert (tmp_path / RESULTS).read_text(encoding="utf-8") == ""
 
 
 @pytest.mark.parametrize(
@@ -160,7 +162,7 @@ def test_a_finding_is_on_disk_before_the_next_comes(tmp_path: Path) -> None:
 def test_a_row_is_on_disk_before_the_next_comes(tmp_path: Path) -> None:
     log = ResultLog(tmp_path)
     log.add_row({"target": "a"})
-    before = (tmp_path / ROWS).read_text()
+    before = (tmp_path / ROWS).read_text(encoding="utf-8")
     log.close()
     assert json.loads(before) == {"target": "a"}
 
@@ -223,7 +225,7 @@ def test_a_damaged_run_is_refused(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("change", [{"schema": 2}, {"more": 1}, {"verdict": "GREEN"}])
 def test_a_run_of_another_kind_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     finished(tmp_path, PLAIN)
-    plain = json.loads((tmp_path / RUN).read_text())
+    plain = json.loads((tmp_path / RUN).read_text(encoding="utf-8"))
     (tmp_path / RUN).write_text(json.dumps(plain | change))
     with pytest.raises(SafegenError):
         load_run(tmp_path)
@@ -231,20 +233,20 @@ def test_a_run_of_another_kind_is_refused(tmp_path: Path, change: dict[str, Any]
 
 def test_the_gate_file_counts_every_verdict(tmp_path: Path) -> None:
     finished(tmp_path, PLAIN, PLAIN, replace(PLAIN, verdict=Verdict.PASS))
-    verdicts = json.loads((tmp_path / GATE).read_text())["verdicts"]
+    verdicts = json.loads((tmp_path / GATE).read_text(encoding="utf-8"))["verdicts"]
     assert verdicts == {"PASS": 1, "WARN": 0, "INCONCLUSIVE": 0, "ERROR": 0, "FAIL": 2}
 
 
 def test_the_gate_file_holds_the_verdict(tmp_path: Path) -> None:
     finished(tmp_path, PLAIN)
-    assert json.loads((tmp_path / GATE).read_text())["verdict"] == "FAIL"
+    assert json.loads((tmp_path / GATE).read_text(encoding="utf-8"))["verdict"] == "FAIL"
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"n": 1})
     with pytest.raises(ValueError, match="JSON compliant"):
         write_json(tmp_path / "a.json", {"n": math.nan})
-    assert json.loads((tmp_path / "a.json").read_text()) == {"n": 1}
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"n": 1}
 
 
 def test_a_file_is_never_seen_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
