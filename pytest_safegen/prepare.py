@@ -34,6 +34,7 @@ FINEST_SPACING = 0.5
 HOUNSFIELD_FLOOR, HOUNSFIELD_CEILING = -1000.0, 1000.0
 FIGURE_BELOW_AIR = -200.0  # no MR scanner stores values this negative; every CT with air does
 FEWEST_BODY_VOXELS = 200
+SMALLEST_BODY_PART = 100.0  # mm; what is smaller is a crop, and has no outline to align
 LEVEL_OF_TISSUE = 0.8  # where the upper quartile of the body is put
 VOXELS_TO_REGISTER = 250_000
 VOXELS_FOR_A_LOOK = 500_000  # enough to see whether tissue reaches the border
@@ -82,7 +83,8 @@ def guess_options(scan: Scan, *, spacing: float | None = None) -> PrepareOptions
     longest = float(np.max(voxel * scan.voxels.shape))
     coarse = np.ceil(2 * longest / VOXELS_ALONG_LONGEST_SIDE) / 2
     native = max(round(float(voxel.min()), 1), FINEST_SPACING)
-    align: Alignment = "centre" if _tissue_reaches_border(scan, intensity) else "affine"
+    cropped = longest < SMALLEST_BODY_PART or _tissue_reaches_border(scan, intensity)
+    align: Alignment = "centre" if cropped else "affine"
     return PrepareOptions(spacing or float(max(coarse, native)), intensity, align)
 
 
