@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     )
     from pytest_safegen.hookspecs import (
         Detector as Detector,
+        Explains as Explains,
         LeavesOut as LeavesOut,
+        Recalibrates as Recalibrates,
         hookimpl as hookimpl,
     )
     from pytest_safegen.model import (
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
         Score as Score,
         Series as Series,
         SeriesTarget as SeriesTarget,
+        Unexplained as Unexplained,
         Verdict as Verdict,
     )
 
@@ -53,7 +56,13 @@ _HOMES = {
         "SafegenError",
         "UsageProblem",
     ),
-    "pytest_safegen.hookspecs": ("Detector", "LeavesOut", "hookimpl"),
+    "pytest_safegen.hookspecs": (
+        "Detector",
+        "Explains",
+        "LeavesOut",
+        "Recalibrates",
+        "hookimpl",
+    ),
     "pytest_safegen.model": (
         "Finding",
         "Fitted",
@@ -73,6 +82,7 @@ _HOMES = {
         "Score",
         "Series",
         "SeriesTarget",
+        "Unexplained",
         "Verdict",
     ),
 }

@@ -1,4 +1,4 @@
-"""The `safegen` command: fit a profile, list a folder, rebuild a report, print the schema."""
+"""The `safegen` command: fit a profile, list a folder, plant faults, rebuild a report, and more."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from pytest_safegen.errors import SafegenError, UsageProblem
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 if all went well, 4 if it was used wrongly or its input cannot be used."""
+    """Run the command; 0 if all went well, 4 if it was used wrongly or its input cannot be used.
+
+    1 if it did what it could, and some scans could not be used.
+    """
     asked = _parser().parse_args(arguments)
     try:
-        asked.run(asked)
+        return asked.run(asked) or 0
     except SafegenError as problem:
         print(f"safegen: {problem}", file=sys.stderr)
         return 4
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="say what is found in a folder, and what is not")
     listing.add_argument("data", type=Path, help="folder of scans")
     listing.set_defaults(run=_list)
+    _add_inject(commands.add_parser("inject", help="plant faults in real scans, with their masks"))
     report = commands.add_parser("report", help="write the HTML report again from its results")
     report.add_argument("folder", type=Path, help="report folder that holds results.jsonl")
     report.add_argument("--data", action="append", default=[], help="data folder, if it has moved")
@@ -44,6 +47,18 @@ def _parser() -> argparse.ArgumentParser:
     schema = commands.add_parser("schema", help="print the JSON Schema of results.jsonl")
     schema.set_defaults(run=_schema)
     return parser
+
+
+def _add_inject(inject: argparse.ArgumentParser) -> None:
+    inject.add_argument("real", type=Path, help="folder of real scans")
+    inject.add_argument("-o", "--output", type=Path, required=True, help="new folder to write")
+    inject.add_argument("--kinds", default="all", help="kinds of faults, or all, local, global")
+    inject.add_argument("--strength", default="0.6", help="doses up to 1, such as 0.2,0.6,1.0")
+    inject.add_argument("--per-scan", type=int, help="draw so many of the kinds for each scan")
+    inject.add_argument("--seed", type=int, default=0)
+    inject.add_argument("--intensity", default="auto", choices=("auto", "mr", "ct"))
+    inject.add_argument("--slices", action="store_true", help="write pictures of slices too")
+    inject.set_defaults(run=_inject)
 
 
 def _fit(asked: argparse.Namespace) -> None:
@@ -89,6 +104,28 @@ def _list(asked: argparse.Namespace) -> None:
     print(f"{len(release.refs)} scans of {len(release.series)} subjects")
 
 
+def _inject(asked: argparse.Namespace) -> int:
+    from pytest_safegen.discover import discover
+    from pytest_safegen.inject import Order, inject
+
+    order = Order(
+        kinds=_split(asked.kinds),
+        strengths=_numbers(asked.strength),
+        per_scan=asked.per_scan,
+        seed=asked.seed,
+        intensity=asked.intensity,
+        slices=asked.slices,
+    )
+    output = asked.output.absolute()
+    release = discover(asked.real.absolute(), skip=[output])
+    outcome = inject(release, output, order, progress=_progress)
+    for sentence in outcome.problems:
+        print(f"left out: {sentence}", file=sys.stderr)
+    print(f"{asked.output}: {len(outcome.rows)} spoiled scans")
+    print("They are derived from real patients: treat them as confidential.")
+    return 1 if outcome.problems else 0
+
+
 def _report(asked: argparse.Namespace) -> None:
     from pytest_safegen import plugins
     from pytest_safegen.discover import discover
@@ -108,6 +145,17 @@ def _schema(asked: argparse.Namespace) -> None:  # noqa: ARG001  the same form a
     from pytest_safegen.store import SCHEMA_FILE
 
     print(SCHEMA_FILE.read_text(encoding="utf-8"), end="")
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in _split(text))
+    except ValueError as problem:
+        raise UsageProblem(f"{text!r} is no list of numbers, such as 0.2,0.6.") from problem
 
 
 def _settings(**asked: Any) -> Settings:

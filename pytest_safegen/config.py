@@ -36,6 +36,7 @@ class Settings:
     device: str = "auto"
     report: Path = Path("safegen-report")
     heatmaps: str = "failed"
+    explain: str = "failed"
     model: str | None = None
     min_scans: int = 1
     mode: str = "enforce"

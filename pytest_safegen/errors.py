@@ -21,3 +21,9 @@ class ProfileError(SafegenError):
 
 class NotJudged(SafegenError):
     """A detector cannot measure this target; it becomes INCONCLUSIVE, never PASS."""
+
+
+def said(problem: Exception) -> str:
+    """One line of an exception: the text of our own, type and first line of any other."""
+    text = next(iter(str(problem).splitlines()), "")
+    return text if isinstance(problem, SafegenError) else f"{type(problem).__name__}: {text}"

@@ -18,7 +18,7 @@ from pytest_safegen import prepare
 from pytest_safegen.calibration import folds, hold_out
 from pytest_safegen.errors import NotJudged, ProfileError, ReadError
 from pytest_safegen.facts import facts_of
-from pytest_safegen.hookspecs import Detector, LeavesOut
+from pytest_safegen.hookspecs import Detector, LeavesOut, Recalibrates
 from pytest_safegen.model import (
     Fact,
     Prepared,
@@ -63,12 +63,15 @@ class Member:
                 template.affine,
                 stored["to_scan"],
                 float(stored["similarity"]),
+                intensity=template.options.intensity,
             )
             own = Prepared(
                 stored["own_voxels"].astype(np.float32),
                 stored["own_body"],
                 stored["own_affine"],
                 np.eye(4),
+                pathology=stored.get("own_pathology"),
+                intensity=template.options.intensity,
             )
         read_anew = read(self.ref) if scan else None
         return ScanTarget(self.ref, read_anew, prepared, own, self.facts)
@@ -184,12 +187,21 @@ class Fitter:
         self, detector: Detector, reference: Cohort, holdout: Cohort, digest: str
     ) -> Profile:
         """What a detector learned from the whole reference, calibrated on patients it never saw."""
-        profile = self._learned(detector, reference, digest)
+        profile, held_out = self._learned(detector, reference, digest)
         if not detector.needs_profile:
             return profile
-        if holdout.members:
+        if holdout.members and isinstance(detector, Recalibrates):
+            fitted = detector.recalibrate(profile, holdout)
+            facts = {**fitted.facts, "version": detector.version}
+            profile = replace(profile, arrays=fitted.arrays, facts=facts)
+            scores = list(fitted.held_out.values())
+            source = "patients of the holdout folder"
+        elif holdout.members:
             scores = self._patients(detector, holdout, _always(profile))
             source = "patients of the holdout folder"
+        elif held_out:
+            scores = [_finite(score, detector.name, who) for who, score in held_out.items()]
+            source = "reference patients, each judged by what the others taught"
         elif isinstance(detector, LeavesOut):
             scores = self._one_by_one(detector, profile, reference)
             source = "reference patients, each left out of the profile in turn"
@@ -199,14 +211,18 @@ class Fitter:
         calibration = np.sort(np.array(scores, dtype=np.float64))
         return replace(profile, calibration=calibration, calibration_source=source)
 
-    def _learned(self, detector: Detector, cohort: Cohort, digest: str) -> Profile:
+    def _learned(
+        self, detector: Detector, cohort: Cohort, digest: str
+    ) -> tuple[Profile, Mapping[str, float]]:
+        """A profile without calibration, and the scores that the detector held out itself."""
         try:
             fitted = detector.fit(cohort, seed=self.seed)
         except NotJudged as problem:
             raise ProfileError(f"The check {detector.name} learns nothing: {problem}.") from problem
         facts = {**fitted.facts, "version": detector.version}
         count = len(cohort.subjects())
-        return Profile(detector.name, digest, fitted.arrays, facts, np.empty(0), "", count)
+        profile = Profile(detector.name, digest, fitted.arrays, facts, np.empty(0), "", count)
+        return profile, fitted.held_out
 
     def _one_by_one(self, detector: LeavesOut, profile: Profile, cohort: Cohort) -> list[float]:
         subjects = cohort.subjects()
@@ -220,7 +236,7 @@ class Fitter:
         scores = []
         for part in folds(cohort.subjects(), count=FOLDS, seed=self.seed):
             others = cohort.only(set(cohort.subjects()) - part)
-            profile = self._learned(detector, others, digest)
+            profile, _ = self._learned(detector, others, digest)
             scores += self._patients(detector, cohort.only(part), _always(profile))
         return scores
 
@@ -346,14 +362,16 @@ def _member(ref: ScanRef, template: Template, folder: Path) -> Member | str:
         return f"{ref.target}: {problem}."
     name = hashlib.blake2b(os.fsencode(ref.path), digest_size=16).hexdigest()
     file = folder / f"{name}.npz"
-    np.savez(
-        file,
-        voxels=aligned.voxels.astype(np.float16),
-        body=aligned.body,
-        to_scan=aligned.to_scan,
-        similarity=aligned.similarity or 0.0,
-        own_voxels=own.voxels.astype(np.float16),
-        own_body=own.body,
-        own_affine=own.affine,
-    )
+    arrays: dict[str, Any] = {
+        "voxels": aligned.voxels.astype(np.float16),
+        "body": aligned.body,
+        "to_scan": aligned.to_scan,
+        "similarity": aligned.similarity or 0.0,
+        "own_voxels": own.voxels.astype(np.float16),
+        "own_body": own.body,
+        "own_affine": own.affine,
+    }
+    if own.pathology is not None:
+        arrays["own_pathology"] = own.pathology
+    np.savez(file, **arrays)
     return Member(ref, facts_of(scan), file)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_safegen.config import Settings
     from pytest_safegen.model import (
         Fitted,
+        Heatmap,
         Profile,
         Release,
         Rule,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         ScanTarget,
         Scope,
         Score,
+        Unexplained,
     )
 
 PROJECT = "safegen"
@@ -80,6 +82,37 @@ class LeavesOut(Protocol):
 
     def without(self, profile: Profile, subject: str) -> Profile:
         """The profile as if that patient had never been in the reference."""
+
+
+@runtime_checkable
+class Recalibrates(Protocol):
+    """A detector whose score has scales of its own that a holdout should set, not only its limit.
+
+    Without this, the limit comes from the scores of the holdout on the scales of the reference.
+    """
+
+    def recalibrate(self, profile: Profile, holdout: Iterable[ScanTarget]) -> Fitted:
+        """The profile's knowledge on the scales of the holdout, with `held_out` scores of it.
+
+        The score of a patient must not depend on that patient's own part in the scales.
+        """
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A detector that can show why it scored a target so, in maps beside the score's heatmap.
+
+    It is asked after the verdict, and only where `--safegen-explain` wants it.
+    """
+
+    def explain(
+        self, target: Any, profile: Profile | None, score: Score, *, device: str
+    ) -> Sequence[Heatmap | Unexplained]:
+        """Further maps of one target, each with a `name` of its own, on the grid of its scan.
+
+        A map that cannot be made is `Unexplained`, or an exception if it spoils them all; either
+        becomes a note behind the finding's reason and never changes the verdict.
+        """
 
 
 @hookspec

@@ -139,7 +139,9 @@ class Prepared:
     `voxels` float32 (i, j, k), about 0 (background or lower end) to 1 (upper end of tissue);
     `body` bool (i, j, k), where there is something to judge; `affine` 4x4, grid index to mm in
     the grid's own world; `to_scan` 4x4, mm in that world to mm in the scan's world;
-    `similarity` -1..1, correlation with the template after alignment, None if not aligned.
+    `similarity` -1..1, correlation with the template after alignment, None if not aligned;
+    `pathology` bool (i, j, k), what is stated to be pathology, None where nothing is;
+    `intensity` says on which kind of scale the scan was, "mr" or "ct".
     """
 
     voxels: FloatArray
@@ -147,6 +149,8 @@ class Prepared:
     affine: Affine
     to_scan: Affine
     similarity: float | None = None
+    pathology: BoolArray | None = None
+    intensity: str = "mr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +196,8 @@ class Heatmap:
 
     `values` float32 (i, j, k) on the grid of `affine`; 1.0 is the voxel-level limit, above which
     the detector would outline. `meaning` is the legend; `ceiling` the top of the colour scale;
-    `of` is the target of the scan whose grid this is, where the finding is of a whole series.
+    `of` is the target of the scan whose grid this is, where the finding is of a whole series;
+    `name` is short and lower-case, such as "grad-cam", and needed only of an explanation.
     """
 
     values: FloatArray
@@ -200,6 +205,15 @@ class Heatmap:
     meaning: str
     ceiling: float = 3.0
     of: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unexplained:
+    """An explanation that could not be made, by the name its map would have had, and why."""
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,10 +244,15 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What a detector learned from real scans: numeric arrays, and facts that JSON can hold."""
+    """What a detector learned from real scans: numeric arrays, and facts that JSON can hold.
+
+    `held_out` may hold a score for each real patient, by name, that the detector made without
+    having learned from that patient; it is then calibrated on them and not fitted again.
+    """
 
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    held_out: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +291,7 @@ class Finding:
     """The gate's word on one check of one target, as it stands in results.jsonl.
 
     `target` is relative to the data root, or "" for the release as a whole; `heatmap` is a path
-    relative to the report folder.
+    relative to the report folder, and `layers` are those of the maps that explain it, by name.
     """
 
     check: str
@@ -284,6 +303,7 @@ class Finding:
     p_value: float | None = None
     measures: tuple[Measure, ...] = ()
     heatmap: str | None = None
+    layers: Mapping[str, str] = field(default_factory=dict)
     nearest: str | None = None
     seconds: float = 0.0
 

@@ -153,4 +153,5 @@ def properties(finding: Finding) -> list[tuple[str, object]]:
     ]
     if finding.heatmap:
         found.append(("safegen.heatmap", finding.heatmap))
+    found += [(f"safegen.layers.{name}", path) for name, path in finding.layers.items()]
     return [("safegen.verdict", str(finding.verdict)), *found]

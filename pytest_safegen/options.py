@@ -62,6 +62,13 @@ OPTIONS = (
         "which heatmaps are kept: failed, all or none",
         ("failed", "all", "none"),
     ),
+    Option(
+        "explain",
+        "choice",
+        "WHICH",
+        "which findings get further maps that explain them: failed, all or none",
+        ("failed", "all", "none"),
+    ),
     Option("model", "text", "NAME@VERSION", "the generator and its version, for the report"),
     Option("min_scans", "integer", "N", "fewer scans than this fail the gate (1)"),
     Option(

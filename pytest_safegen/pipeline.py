@@ -15,9 +15,10 @@ from typing import Any
 
 from pytest_safegen import prepare, verdict
 from pytest_safegen.config import Settings
-from pytest_safegen.errors import NotJudged, ReadError, SafegenError, UsageProblem
+from pytest_safegen.errors import NotJudged, ReadError, SafegenError, UsageProblem, said
 from pytest_safegen.facts import facts_of
 from pytest_safegen.hookspecs import Detector
+from pytest_safegen.maps import explained, with_heatmap
 from pytest_safegen.model import (
     Fact,
     Finding,
@@ -35,7 +36,6 @@ from pytest_safegen.model import (
 )
 from pytest_safegen.profiles import Bundle, ProfileSet
 from pytest_safegen.readers import read
-from pytest_safegen.store import save_heatmap
 
 SCANS_HELD = 6
 UNREAD_ROW = ("target",)
@@ -85,7 +85,7 @@ class Pipeline:
             return replace(refusal, seconds=time.perf_counter() - started)
         profile = bundle.profiles.get(check)
         score = self._score(detector, target, profile)
-        return self._finding(check, ref.target, score, profile, started)
+        return self._finding(check, target, score, profile, started)
 
     def series(self, check: str, series: Series) -> Finding:
         """The finding of one check on one patient's timepoints."""
@@ -100,8 +100,9 @@ class Pipeline:
         if not readable:
             text = " ".join(target.problem for target in loaded)
             return _sentence(check, series.target, Verdict.ERROR, text)
-        score = _attempt(detector, SeriesTarget(series, readable), profile, self.device)
-        finding = self._finding(check, series.target, score, profile, started)
+        target = SeriesTarget(series, readable)
+        score = _attempt(detector, target, profile, self.device)
+        finding = self._finding(check, target, score, profile, started)
         unread = [target.problem for target in loaded if target.scan is None]
         return _with_unread(finding, unread)
 
@@ -117,8 +118,9 @@ class Pipeline:
             unknown = "" if self.profiles else self._no_profile
             return _without_profile(check, "", unknown, self._no_profile)
         known = tuple(row for row in rows if len(row) > len(UNREAD_ROW))
-        score = _attempt(detector, ReleaseTarget(known), profile, self.device)
-        finding = self._finding(check, "", score, profile, started)
+        target = ReleaseTarget(known)
+        score = _attempt(detector, target, profile, self.device)
+        finding = self._finding(check, target, score, profile, started)
         missing = len(rows) - len(known)
         return _with_unread(finding, [f"{missing} scans cannot be read."] if missing else [])
 
@@ -180,7 +182,7 @@ class Pipeline:
         except NotJudged as problem:
             return replace(target, unprepared=str(problem))
         except Exception as problem:  # noqa: BLE001  one scan must not stop the others
-            return replace(target, unprepared=f"preparing the scan crashed ({_short(problem)})")
+            return replace(target, unprepared=f"preparing the scan crashed ({said(problem)})")
 
     def _read(self, ref: ScanRef) -> ScanTarget:
         try:
@@ -189,7 +191,7 @@ class Pipeline:
         except ReadError as problem:
             return ScanTarget(ref, None, problem=str(problem))
         except Exception as problem:  # noqa: BLE001  one scan must not stop the others
-            text = f"{ref.target} cannot be read: the reader crashed ({_short(problem)})."
+            text = f"{ref.target} cannot be read: the reader crashed ({said(problem)})."
             return ScanTarget(ref, None, problem=text)
 
     def _score(
@@ -224,32 +226,27 @@ class Pipeline:
     def _finding(
         self,
         check: str,
-        target: str,
+        target: Target,
         score: Score | Exception,
         profile: Profile | None,
         started: float,
     ) -> Finding:
-        seconds = time.perf_counter() - started
+        name, seconds = _name_of(target), time.perf_counter() - started
         if isinstance(score, NotJudged):
-            return _sentence(check, target, Verdict.INCONCLUSIVE, str(score), seconds)
+            return _sentence(check, name, Verdict.INCONCLUSIVE, str(score), seconds)
         if isinstance(score, Exception):
-            return _crashed(check, target, score, seconds)
+            return _crashed(check, name, score, seconds)
         try:
-            finding = self._judged(check, target, score, profile, seconds)
-            return self._with_heatmap(finding, score)
+            finding = self._judged(check, name, score, profile, seconds)
+            finding = with_heatmap(finding, score, self._settings)
         except SafegenError:
             raise
         except Exception as problem:  # noqa: BLE001  what a check returns may be anything
-            return _crashed(check, target, problem, seconds)
-
-    def _with_heatmap(self, finding: Finding, score: Score) -> Finding:
-        """The finding, with its heatmap on disk if the settings want it kept."""
-        wanted = self._settings.heatmaps == "all" or (
-            self._settings.heatmaps == "failed" and finding.verdict is not Verdict.PASS
+            return _crashed(check, name, problem, seconds)
+        detector, asked = self._detectors[check], self._settings
+        return explained(
+            finding, detector, target, profile, score, settings=asked, device=self.device
         )
-        if score.heatmap is None or not wanted:
-            return finding
-        return save_heatmap(score.heatmap, self._settings.report, finding)
 
     def _judged(
         self, check: str, target: str, score: Score, profile: Profile | None, seconds: float
@@ -319,7 +316,7 @@ def _without_profile(check: str, target: str, problem: str, no_profile: str) -> 
 
 
 def _crashed(check: str, target: str, problem: Exception, seconds: float) -> Finding:
-    text = f"the check crashed ({_short(problem)}); this is a defect of the check"
+    text = f"the check crashed ({said(problem)}); this is a defect of the check"
     return _sentence(check, target, Verdict.ERROR, text, seconds)
 
 
@@ -348,8 +345,14 @@ def _sentence(
     return verdict.unjudged(check, target, verdict_, full.rstrip(".") + ".", seconds=seconds)
 
 
-def _short(problem: Exception) -> str:
-    return f"{type(problem).__name__}: {str(problem).splitlines()[0] if str(problem) else ''}"
+def _name_of(target: Target) -> str:
+    match target:
+        case ScanTarget():
+            return target.ref.target
+        case SeriesTarget():
+            return target.series.target
+        case ReleaseTarget():
+            return ""
 
 
 def _finite(value: float) -> float | None:

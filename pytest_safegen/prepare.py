@@ -7,7 +7,7 @@ own (`canonical`) or the grid of a `Template` that the reference scans made (`al
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import nibabel as nib
@@ -37,6 +37,9 @@ FEWEST_BODY_VOXELS = 200
 SMALLEST_BODY_PART = 100.0  # mm; what is smaller is a crop, and has no outline to align
 LEVEL_OF_TISSUE = 0.8  # where the upper quartile of the body is put
 VOXELS_TO_REGISTER = 250_000
+STEPS = (2.0, 0.5)  # first steps of a registration, the second where the first went astray
+MOST_STRETCH = 2.0  # between two bodies; a registration that went astray exceeds it
+STATED = 0.2  # share of a voxel's volume from which on it counts as stated pathology
 VOXELS_FOR_A_LOOK = 500_000  # enough to see whether tissue reaches the border
 
 
@@ -112,7 +115,8 @@ def canonical(scan: Scan, options: PrepareOptions) -> Prepared:
     values, affine = _closest_to_ras(scan.voxels, scan.affine)
     values, affine = _isotropic(values, affine, options.spacing)
     scaled, body = _normalise(values, options)
-    return Prepared(_frozen(scaled), _frozen(body), affine, np.eye(4))
+    own = Prepared(_frozen(scaled), _frozen(body), affine, np.eye(4), intensity=options.intensity)
+    return replace(own, pathology=_stated(scan, own))
 
 
 def align(prepared: Prepared, template: Template) -> Prepared:
@@ -207,12 +211,18 @@ def register(
     until they are small: at 4 mm the end is as good as at 2 mm and five times quicker. With
     `starts` > 1, turns about two axes are tried too and the best end is kept. Deterministic:
     regular sampling, one thread.
+
+    Raises:
+        NotJudged: no overlap, or nothing but ends where no body can be.
     """
     while fixed.voxels.size > VOXELS_TO_REGISTER:
         fixed, moving = _coarser(fixed), _coarser(moving)
     images = _itk(fixed), _itk(moving)
     turns = [(0.0, 0.0, 0.0), (0.35, 0, 0), (-0.35, 0, 0), (0, 0, 0.35), (0, 0, -0.35)]
-    ends = [_register_once(*images, fixed, moving, kind=kind, turn=t) for t in turns[:starts]]
+    tried = [_possible_end(*images, fixed, moving, kind=kind, turn=t) for t in turns[:starts]]
+    ends = [end for end in tried if end is not None]
+    if not ends:
+        raise NotJudged("the scan could not be registered: it fits only mirrored or out of shape")
     return min(ends, key=lambda end: end[0])[1]
 
 
@@ -229,6 +239,14 @@ def correlation(a: FloatArray, b: FloatArray, *, where: BoolArray) -> float:
     if x.size < 2 or x.std() == 0 or y.std() == 0:
         return 0.0
     return float(np.corrcoef(x, y)[0, 1])
+
+
+def _stated(scan: Scan, own: Prepared) -> BoolArray | None:
+    """The scan's mask of pathology on its prepared grid; None where nothing is stated."""
+    if scan.mask is None or not scan.mask.any():
+        return None
+    share = onto_prepared_grid(scan.mask.astype(np.float32), own, scan)
+    return _frozen(share > STATED)
 
 
 def _guess_intensity(scan: Scan) -> Intensity:
@@ -394,6 +412,35 @@ def _itk(prepared: Prepared) -> sitk.Image:
     return image
 
 
+def _possible_end(
+    fixed_image: sitk.Image,
+    moving_image: sitk.Image,
+    fixed: Prepared,
+    moving: Prepared,
+    *,
+    kind: Literal["rigid", "affine"],
+    turn: Sequence[float],
+) -> tuple[float, Affine] | None:
+    """The end of one start, with a gentler step where the first went astray; None if both did.
+
+    A step is as long in the matrix as in mm: where the shift is right already, all of it goes into
+    the matrix, and one step of 2 can turn a body inside out.
+    """
+    images = fixed_image, moving_image
+    for step in STEPS:
+        end = _register_once(*images, fixed, moving, kind=kind, turn=turn, step=step)
+        if _is_possible(end[1]):
+            return end
+    return None
+
+
+def _is_possible(mapping: Affine) -> bool:
+    """Whether one body can lie over another so: not mirrored, no length halved or doubled."""
+    stretches = np.linalg.svd(mapping[:3, :3], compute_uv=False)
+    in_shape = stretches.max() < MOST_STRETCH and stretches.min() > 1 / MOST_STRETCH
+    return bool(in_shape and np.linalg.det(mapping[:3, :3]) > 0)
+
+
 def _register_once(
     fixed_image: sitk.Image,
     moving_image: sitk.Image,
@@ -402,9 +449,10 @@ def _register_once(
     *,
     kind: Literal["rigid", "affine"],
     turn: Sequence[float],
+    step: float,
 ) -> tuple[float, Affine]:
     start = _start(fixed, moving, kind=kind, turn=turn)
-    method = _registration_method(start)
+    method = _registration_method(start, step=step)
     try:
         method.Execute(fixed_image, moving_image)
     except RuntimeError as problem:
@@ -429,7 +477,7 @@ def _start(
     return affine
 
 
-def _registration_method(start: Any) -> sitk.ImageRegistrationMethod:
+def _registration_method(start: Any, *, step: float) -> sitk.ImageRegistrationMethod:
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(32)
     method.SetMetricSamplingStrategy(method.REGULAR)
@@ -439,7 +487,7 @@ def _registration_method(start: Any) -> sitk.ImageRegistrationMethod:
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOff()
     method.SetInterpolator(sitk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(
-        learningRate=2.0,
+        learningRate=step,
         minStep=0.005,
         numberOfIterations=50,
         relaxationFactor=0.5,

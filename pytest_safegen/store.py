@@ -42,6 +42,7 @@ def finding_from_json(plain: Mapping[str, Any]) -> Finding:
         values = {name: plain[name] for name in names}
         measures = values["measures"].items()
         values["measures"] = tuple(Measure(n, _number(m["value"]), m["unit"]) for n, m in measures)
+        values["layers"] = {name: _text(path) for name, path in values["layers"].items()}
         values["verdict"] = Verdict(plain["verdict"])
         values |= {name: _number(values[name]) for name in NUMBERS if values[name] is not None}
         return Finding(**values)
@@ -79,29 +80,20 @@ def read_findings(folder: Path) -> Iterator[Finding]:
 
 def save_heatmap(heatmap: Heatmap, folder: Path, finding: Finding) -> Finding:
     """Write a heatmap under `folder/heatmaps` as NIfTI; the finding with its relative path."""
-    import nibabel as nib
-    import numpy as np
-
-    target = finding.target.encode(errors="surrogatepass")  # file names can be any bytes
-    digest = hashlib.blake2b(target, digest_size=4).hexdigest()
-    slug = re.sub(r"[^A-Za-z0-9]+", "-", finding.target)[-80:].strip("-")
-    name = f"heatmaps/{slug}-{digest}-{re.sub(r'[^A-Za-z0-9_]+', '-', finding.check)}.nii.gz"
-    facts = {"meaning": heatmap.meaning, "ceiling": heatmap.ceiling, "of": heatmap.of}
-    image = nib.Nifti1Image(np.asarray(heatmap.values, dtype=np.float32), heatmap.affine)
-    image.header["cal_min"], image.header["cal_max"] = 0.0, heatmap.ceiling
-    image.header.set_xyzt_units("mm")
-    comment = json.dumps(facts).encode()
-    image.header.extensions.append(nib.nifti1.Nifti1Extension(COMMENT_EXTENSION, comment))
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name("partial-" + path.name)
-    nib.save(image, partial)
-    partial.replace(path)
+    name = f"heatmaps/{_stem(finding)}.nii.gz"
+    _write_map(heatmap, folder / name)
     return dataclasses.replace(finding, heatmap=name)
 
 
+def save_layer(layer: Heatmap, folder: Path, finding: Finding) -> Finding:
+    """Write a named map that explains a finding beside its heatmap; the finding with its path."""
+    name = f"heatmaps/{_stem(finding)}.{_file_word(layer.name)}.nii.gz"
+    _write_map(layer, folder / name)
+    return dataclasses.replace(finding, layers={**finding.layers, layer.name: name})
+
+
 def load_heatmap(path: Path) -> Heatmap:
-    """The heatmap that `save_heatmap` wrote."""
+    """The map that `save_heatmap` or `save_layer` wrote."""
     import nibabel as nib
     import numpy as np
 
@@ -114,6 +106,7 @@ def load_heatmap(path: Path) -> Heatmap:
         str(facts.get("meaning", "")),
         float(facts.get("ceiling", 3.0)),
         str(facts.get("of", "")),
+        str(facts.get("name", "")),
     )
 
 
@@ -175,6 +168,34 @@ def _gate(run: Run) -> dict[str, Any]:
     }
 
 
+def _stem(finding: Finding) -> str:
+    target = finding.target.encode(errors="surrogatepass")  # file names can be any bytes
+    digest = hashlib.blake2b(target, digest_size=4).hexdigest()
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", finding.target)[-80:].strip("-")
+    return f"{slug}-{digest}-{_file_word(finding.check)}"
+
+
+def _file_word(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]+", "-", name)
+
+
+def _write_map(heatmap: Heatmap, path: Path) -> None:
+    import nibabel as nib
+    import numpy as np
+
+    words = ("meaning", "ceiling", "of", "name")
+    facts = {word: getattr(heatmap, word) for word in words}
+    image = nib.Nifti1Image(np.asarray(heatmap.values, dtype=np.float32), heatmap.affine)
+    image.header["cal_min"], image.header["cal_max"] = 0.0, heatmap.ceiling
+    image.header.set_xyzt_units("mm")
+    comment = json.dumps(facts).encode()
+    image.header.extensions.append(nib.nifti1.Nifti1Extension(COMMENT_EXTENSION, comment))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name("partial-" + path.name)
+    nib.save(image, partial)
+    partial.replace(path)
+
+
 def _append(stream: IO[str], value: Mapping[str, Any]) -> None:
     stream.write(json.dumps(value, allow_nan=False) + "\n")
     stream.flush()
@@ -193,6 +214,12 @@ def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{value!r} is not a number")
     return float(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
 
 
 def _refuse_constant(name: str) -> float:

@@ -1,7 +1,7 @@
 """For people who write detectors: phantoms, planted faults, and a check of the contract.
 
 Phantoms are small made-up heads, quick enough for unit tests. They say nothing of how well a
-detector works on real scans.
+detector works on real scans. The families of faults are those of `pytest_safegen.faults`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,16 @@ from scipy import ndimage
 
 from pytest_safegen import prepare
 from pytest_safegen.facts import facts_of
-from pytest_safegen.hookspecs import Detector
-from pytest_safegen.model import Heatmap, Profile, Scan, ScanRef, ScanTarget, Scope
+from pytest_safegen.faults import (
+    FAMILIES as FAMILIES,
+    Canvas as Canvas,
+    Planted as Planted,
+    canvas_of as canvas_of,
+    plant as plant,
+)
+from pytest_safegen.hookspecs import Detector, Explains
+from pytest_safegen.maps import NAME
+from pytest_safegen.model import Heatmap, Profile, Scan, ScanRef, ScanTarget, Scope, Score
 from pytest_safegen.prepare import Template
 
 Volume = NDArray[np.float32]
@@ -121,6 +129,7 @@ def check_detector(detector: Detector, *, subjects: int = 10) -> None:
         alone = detector.score([target], profile, device="cpu")[0]
         _demand(one.value == alone.value, "a scan must score alone as it does in a batch")
         _demand_heatmap_on_grid(one.heatmap, target)
+    _demand_explanations(detector, unseen[0], profile, first[0])
 
 
 def _demand_heatmap_on_grid(heatmap: Heatmap | None, target: ScanTarget) -> None:
@@ -130,6 +139,20 @@ def _demand_heatmap_on_grid(heatmap: Heatmap | None, target: ScanTarget) -> None
     same = same and np.allclose(heatmap.affine, target.scan.affine)
     _demand(same, "a heatmap must lie on the scan's own grid")
     _demand(bool(np.isfinite(heatmap.values).all()), "a heatmap must be finite")
+
+
+def _demand_explanations(
+    detector: Detector, target: ScanTarget, profile: Profile, score: Score
+) -> None:
+    if not isinstance(detector, Explains):
+        return
+    layers = detector.explain(target, profile, score, device="cpu")
+    names = [layer.name for layer in layers]
+    _demand(all(map(NAME.fullmatch, names)), "an explanation needs a short, lower-case name")
+    _demand(len(set(names)) == len(names), "every explanation needs a name of its own")
+    for layer in layers:
+        if isinstance(layer, Heatmap):
+            _demand_heatmap_on_grid(layer, target)
 
 
 def _profile(detector: Detector, reference: list[ScanTarget]) -> Profile:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 @pytest_safegen.hookimpl
 def safegen_detectors(settings: Settings) -> Sequence[Detector]:
     """One detector a family, with the options of the settings file."""
-    from safegen_detectors.anomaly import AnomalyDetector
     from safegen_detectors.cohort import MetadataDetector
     from safegen_detectors.integrity import IntegrityDetector
     from safegen_detectors.longitudinal import LongitudinalDetector
@@ -24,15 +23,43 @@ def safegen_detectors(settings: Settings) -> Sequence[Detector]:
 
     metadata = _options(settings.detectors, "metadata", "suite")
     suite = metadata.get("suite")
-    for name in ("anomaly", "integrity", "longitudinal", "memorization"):
+    for name in ("integrity", "longitudinal", "memorization"):
         _options(settings.detectors, name)
     return [
-        AnomalyDetector(),
+        _anomaly(settings.detectors.get("anomaly", {})),
         IntegrityDetector(),
         LongitudinalDetector(),
         MemorizationDetector(),
         MetadataDetector(suite=Path(settings.root / suite) if suite else None),
     ]
+
+
+def _anomaly(given: Mapping[str, Any]) -> Detector:
+    """The anomaly check with its methods, and a table of options for each method."""
+    from safegen_detectors.anomaly import AnomalyDetector
+    from safegen_detectors.anomaly.detector import EXPLAINED, EXPLANATIONS
+    from safegen_detectors.anomaly.methods import DEFAULT, NAMES, refuse_unknown
+
+    known = ("methods", "explanations", *NAMES)
+    _options({"anomaly": given}, "anomaly", *known)
+    names = _names(given.get("methods", DEFAULT), "methods")
+    shown = _names(given.get("explanations", EXPLANATIONS), "explanations")
+    options = {name: given[name] for name in NAMES if name in given}
+    refuse_unknown(names, options)
+    unknown = sorted(set(shown) - set(EXPLAINED))
+    if unknown:
+        raise pytest_safegen.UsageProblem(
+            f"The explanations of anomaly are {', '.join(EXPLAINED)}; {unknown[0]!r} is none."
+        )
+    return AnomalyDetector(tuple(names), options, tuple(shown))
+
+
+def _names(given: Any, option: str) -> tuple[str, ...]:
+    if isinstance(given, str) or not all(isinstance(name, str) for name in given):
+        raise pytest_safegen.UsageProblem(
+            f"The option {option} of anomaly is a list of names, not {given!r}."
+        )
+    return tuple(given)
 
 
 def _options(given: Mapping[str, Mapping[str, Any]], name: str, *known: str) -> Mapping[str, Any]:

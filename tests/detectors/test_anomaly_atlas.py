@@ -1,189 +1,143 @@
-"""The atlas and the statistics of the anomaly check: small numbers that can be done by hand."""
+"""The method atlas: whitening, distance, and what it makes of phantoms."""
+
+from __future__ import annotations
+
+from functools import cache
 
 import numpy as np
 import pytest
 import torch
+from anomaly_samples import cohort, peak_of, with_hole
 
-from safegen_detectors.anomaly.atlas import (
-    Atlas,
-    Sums,
-    atlas_of,
-    correlation_of,
-    empty_sums,
-    whitened,
-)
-from safegen_detectors.anomaly.statistics import (
-    BRANCHES,
-    departures,
-    location_statistics,
-    quality_distance,
-    quality_model,
-    quality_vector,
-    spread_of,
-)
+from safegen_detectors.anomaly import ground as grounds
+from safegen_detectors.anomaly.atlas import SHRINKAGE, Atlas, distance, whitening_of
+from safegen_detectors.anomaly.maps import highest, limit_of, mean_inside, top
+from safegen_detectors.anomaly.model import Ground, Learned, Sample
+from safegen_detectors.anomaly.view import View
 
-SHAPE = (3, 8, 8, 8)
-EVERYWHERE = torch.ones(SHAPE[1:], dtype=torch.bool)
+COUNT, UNSEEN = 7, 6
+SHAPE = (8, 8, 8)
+EVERYWHERE = torch.ones(SHAPE, dtype=torch.bool)
 
 
-def maps(seed: int) -> torch.Tensor:
-    return torch.from_numpy(np.random.default_rng(seed).normal(size=SHAPE)).float()
+@cache
+def known() -> tuple[tuple[Sample, ...], Ground, Learned]:
+    samples, ground = cohort(COUNT)
+    ground = grounds.with_gaussian(ground, samples[:UNSEEN])
+    return samples, ground, Atlas().fit(samples[:UNSEEN], ground, seed=0, device="cpu")
 
 
-def sums(*seeds: int) -> Sums:
-    total = empty_sums(maps(0))
-    for seed in seeds:
-        total = total.plus(maps(seed))
-    return total
+def moments(seed: int, count: int = 5) -> torch.Tensor:
+    values = np.random.default_rng(seed).normal(size=(count, 40))
+    values[1] += 0.9 * values[0]
+    return torch.tensor(values @ values.T / 40, dtype=torch.float32)
 
 
-def mixed(seed: int) -> torch.Tensor:
-    """Maps whose second feature follows the first."""
-    own = maps(seed)
-    return torch.stack([own[0], 0.8 * own[0] + 0.6 * own[1], own[2]])
+def test_whitening_is_a_root_of_the_inverse_of_the_shrunken_correlation() -> None:
+    found = whitening_of(moments(0)).double().numpy()
+
+    given = moments(0).double().numpy()
+    scale = np.sqrt(np.diag(given))
+    correlation = (1 - SHRINKAGE) * given / np.outer(scale, scale) + SHRINKAGE * np.eye(5)
+    np.testing.assert_allclose(found.T @ found, np.linalg.inv(correlation), rtol=1e-3, atol=1e-3)
 
 
-def test_dropping_a_scan_is_as_if_it_had_never_been_added() -> None:
-    dropped, never = sums(1, 2, 3).drop(maps(2)), sums(1, 3)
-
-    assert dropped.count == never.count
-    torch.testing.assert_close(dropped.first, never.first, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(dropped.second, never.second, atol=1e-5, rtol=1e-5)
+def test_features_that_do_not_correlate_are_left_as_they_are() -> None:
+    torch.testing.assert_close(whitening_of(torch.diag(torch.tensor([1.0, 4, 9]))), torch.eye(3))
 
 
-def test_the_order_of_scans_does_not_matter() -> None:
-    torch.testing.assert_close(sums(1, 2, 3).second, sums(3, 1, 2).second)
+def test_a_feature_that_never_varies_leaves_whitening_finite() -> None:
+    assert bool(torch.isfinite(whitening_of(torch.diag(torch.tensor([1.0, 0, 2])))).all())
 
 
-def test_a_feature_that_is_the_same_everywhere_keeps_its_mean() -> None:
-    total = empty_sums(maps(0)).plus(torch.full(SHAPE, 2.0)).plus(torch.full(SHAPE, 4.0))
-
-    torch.testing.assert_close(atlas_of(total, EVERYWHERE).mean, torch.full(SHAPE, 3.0))
-
-
-def test_the_deviation_is_the_sample_standard_deviation() -> None:
-    total = empty_sums(maps(0)).plus(torch.full(SHAPE, 2.0)).plus(torch.full(SHAPE, 4.0))
-
-    expected = torch.full(SHAPE, float(np.std([2.0, 4.0], ddof=1)))
-    torch.testing.assert_close(atlas_of(total, EVERYWHERE).deviation, expected)
-
-
-def test_the_mean_scan_has_no_distance() -> None:
-    atlas = atlas_of(sums(*range(6)), EVERYWHERE)
-
-    assert float(atlas.distance(atlas.standardized(atlas.mean)).max()) == 0.0
-
-
-def test_nothing_is_measured_outside_the_region() -> None:
-    region = EVERYWHERE.clone()
-    region[:4] = False
-    atlas = atlas_of(sums(*range(6)), region)
-
-    distance = atlas.distance(atlas.standardized(maps(9)))
-
-    assert float(distance[:4].abs().max()) == 0.0
-
-
-def test_distance_grows_in_proportion_to_the_departure() -> None:
-    atlas = atlas_of(sums(*range(6)), EVERYWHERE)
-    standardized = atlas.standardized(maps(9))
-
-    torch.testing.assert_close(
-        atlas.distance(3 * standardized), 3 * atlas.distance(standardized), rtol=1e-4, atol=1e-5
-    )
-
-
-def test_correlation_is_that_of_numpy() -> None:
-    own = mixed(1)
-
-    actual = correlation_of(own, EVERYWHERE).numpy()
-
-    flat = own.reshape(3, -1).numpy()
-    np.testing.assert_allclose(actual, flat @ flat.T / flat.shape[1], atol=1e-5)
-
-
-def test_whitening_makes_a_departure_against_the_correlation_larger_than_one_along_it() -> None:
-    correlation = torch.tensor([[1.0, 0.8, 0.0], [0.8, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    plain = Atlas(torch.zeros(SHAPE), torch.ones(SHAPE), torch.eye(3), EVERYWHERE)
-    atlas = whitened(plain, correlation)
+def test_a_departure_against_the_correlation_is_farther_than_one_along_it() -> None:
+    whitening = whitening_of(torch.tensor([[1.0, 0.8], [0.8, 1.0]]))
 
     along, against = (
-        torch.tensor(direction)[:, None, None, None].expand(SHAPE)
-        for direction in ([1.0, 1.0, 0.0], [1.0, -1.0, 0.0])
+        torch.tensor(direction)[:, None, None, None].expand(2, *SHAPE)
+        for direction in ([1.0, 1.0], [1.0, -1.0])
     )
 
-    assert float(atlas.distance(against).mean()) > 2 * float(atlas.distance(along).mean())
+    assert float(distance(against, whitening).mean()) > 2 * float(distance(along, whitening).mean())
 
 
-def test_peak_and_mean_of_a_map_are_its_maximum_and_mean() -> None:
-    distance = torch.arange(512.0).reshape(SHAPE[1:])
+def test_the_distance_of_standard_features_is_about_one() -> None:
+    values = torch.randn(6, *SHAPE, generator=torch.Generator().manual_seed(0))
 
-    statistics = location_statistics(distance, EVERYWHERE)
+    root = distance(values, torch.eye(6)).square().mean().sqrt()
 
-    assert (statistics[0], statistics[-1]) == (511.0, 255.5)
+    assert float(root) == pytest.approx(1.0, abs=0.05)
 
 
-def test_location_statistics_descend_from_the_peak_to_the_whole() -> None:
-    statistics = location_statistics(torch.rand(20, 20, 20), torch.ones(20, 20, 20).bool())
+def test_a_hole_departs_more_than_the_same_scan_without() -> None:
+    samples, ground, learned = known()
+    faulty, _ = with_hole(samples[UNSEEN])
 
-    assert statistics == sorted(statistics, reverse=True)
+    clean = Atlas().read(View(samples[UNSEEN], ground), learned).statistics
+    found = Atlas().read(View(faulty, ground), learned).statistics
+
+    assert all(found[name] > clean[name] for name in ("peak", "focal", "regional"))
+
+
+def test_the_map_is_highest_in_the_hole_and_beyond_the_limit() -> None:
+    samples, ground, learned = known()
+    faulty, hole = with_hole(samples[UNSEEN])
+
+    found = Atlas().read(View(faulty, ground), learned).map
+
+    assert found is not None
+    assert hole[peak_of(found)]
+    assert float(found.max()) > 1
+
+
+def test_the_map_is_zero_where_nothing_is_judged() -> None:
+    samples, ground, learned = known()
+    view = View(samples[UNSEEN], ground)
+
+    found = Atlas().read(view, learned).map
+
+    assert found is not None
+    assert float(found[~view.judged].abs().max()) == 0.0
+
+
+def test_every_sample_has_held_out_statistics() -> None:
+    samples, ground, learned = known()
+
+    names = set(Atlas().read(View(samples[UNSEEN], ground), learned).statistics)
+
+    assert [set(statistics) for statistics in learned.held_out] == [names] * UNSEEN
+
+
+def test_held_out_samples_are_as_far_as_unseen_ones() -> None:
+    samples, ground, learned = known()
+
+    unseen = Atlas().read(View(samples[UNSEEN], ground), learned).statistics["overall"]
+
+    held_out = [statistics["overall"] for statistics in learned.held_out]
+    assert unseen == pytest.approx(np.mean(held_out), rel=0.15)
+
+
+def test_the_highest_share_of_a_map_is_averaged() -> None:
+    values = torch.arange(512.0).reshape(SHAPE)
+
+    shares = (0.0, 0.01, 1.0)
+    assert [highest(values, EVERYWHERE, share=s) for s in shares] == [511.0, 509.0, 255.5]
+
+
+def test_an_empty_region_sums_up_to_nothing() -> None:
+    values, nowhere = torch.ones(SHAPE), ~EVERYWHERE
+
+    assert [highest(values, nowhere, share=0.1), mean_inside(values, nowhere)] == [0.0, 0.0]
+    assert top(values, nowhere) == 0.0
 
 
 def test_voxels_outside_the_region_do_not_count() -> None:
-    distance = torch.zeros(SHAPE[1:])
-    distance[0, 0, 0] = 100.0
+    values = torch.zeros(SHAPE)
+    values[0, 0, 0] = 100.0
 
-    assert max(location_statistics(distance, EVERYWHERE & (distance == 0))) == 0.0
-
-
-def test_the_quality_vector_holds_mean_and_deviation_of_each_feature() -> None:
-    own = maps(5)
-
-    flat = own.reshape(3, -1).numpy()
-    expected = np.concatenate([flat.mean(1), flat.std(1, ddof=1)])
-    np.testing.assert_allclose(quality_vector(own, EVERYWHERE), expected, atol=1e-5)
+    assert highest(values, values == 0, share=0.0) == 0.0
 
 
-def test_the_quality_distance_with_unit_precision_is_the_root_mean_square() -> None:
-    vector = np.array([3.0, 4.0])
-
-    actual = quality_distance(vector, np.zeros(2), np.eye(2))
-
-    assert actual == pytest.approx(np.sqrt(12.5))
-
-
-def test_real_scans_are_about_one_quality_distance_from_their_mean() -> None:
-    vectors = np.random.default_rng(0).normal(3, 2, size=(500, 4))
-    model = quality_model(vectors)
-
-    distances = [quality_distance(vector, *model) for vector in vectors]
-
-    assert np.mean(np.square(distances)) == pytest.approx(1.0, abs=0.1)
-
-
-def raw_statistics() -> np.ndarray:
-    return np.exp(np.random.default_rng(1).normal(size=(101, len(BRANCHES))))
-
-
-def test_the_median_scan_departs_in_no_branch() -> None:
-    raw = raw_statistics()
-
-    np.testing.assert_allclose(departures(np.median(raw, axis=0), spread_of(raw)), 0, atol=1e-9)
-
-
-@pytest.mark.parametrize("branch", range(len(BRANCHES)), ids=BRANCHES)
-def test_a_departure_rises_with_its_own_statistic_alone(branch: int) -> None:
-    raw = raw_statistics()
-    middle = np.median(raw, axis=0)
-    facts = spread_of(raw)
-
-    away = departures(np.where(np.arange(len(BRANCHES)) == branch, 10 * middle, middle), facts)
-
-    assert away[branch] > 1
-    np.testing.assert_allclose(np.delete(away, branch), 0, atol=1e-9)
-
-
-def test_real_scans_that_are_all_the_same_give_a_finite_scale() -> None:
-    facts = spread_of(np.ones((5, len(BRANCHES))))
-
-    assert np.isfinite(departures(np.full(len(BRANCHES), 2.0), facts)).all()
+def test_the_limit_is_the_median_top_and_never_zero() -> None:
+    assert limit_of([1.0, 9.0, 2.0]) == 2.0
+    assert limit_of([0.0, 0.0]) > 0

@@ -17,8 +17,17 @@ FLOORS = (
     ("discover", "dicom", "itk", "itk_headers", "nifti", "volume"),
     ("readers", "facts"),
     ("prepare", "calibration"),
+    ("faults.model",),
+    ("faults.axes", "faults.canvas", "faults.fields", "faults.membrane", "faults.shapes"),
+    ("faults.planting", "faults.regions", "faults.symmetry"),
+    ("faults.ct", "faults.dropout", "faults.filters", "faults.foreign", "faults.geometry"),
+    ("faults.intensity", "faults.kspace", "faults.noise", "faults.patterns", "faults.slices"),
+    ("faults.warps",),
+    ("faults.bank",),
+    ("faults",),
+    ("inject_files", "inject"),
     ("profiles", "verdict"),
-    ("store", "accounting", "report_folder"),
+    ("store", "accounting", "maps", "report_folder"),
     ("fitting", "pipeline", "testing"),
     ("knowledge",),
     ("plugin", "nodes", "selection", "session", "untrusted", "controller", "cli"),
@@ -27,7 +36,17 @@ FLOORS = (
 
 PUBLIC_MODULES = {
     f"{GATE}.{name}"
-    for name in ("discover", "errors", "facts", "model", "prepare", "readers", "store", "testing")
+    for name in (
+        "discover",
+        "errors",
+        "facts",
+        "faults",
+        "model",
+        "prepare",
+        "readers",
+        "store",
+        "testing",
+    )
 }
 """What a plug-in may import besides the names of `pytest_safegen.__all__`."""
 

@@ -23,6 +23,7 @@ FULL = Finding(
     p_value=0.01,
     measures=(Measure("mean", 0.5, "a.u."),),
     heatmap="heatmaps/one.nii.gz",
+    layers={"grad-cam": "heatmaps/one.grad-cam.nii.gz"},
     nearest="sub-99",
     seconds=0.1,
 )
@@ -56,7 +57,14 @@ def test_a_line_without_one_of_the_fields_is_invalid(field: str) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"verdict": "GOOD"}, {"score": "high"}, {"schema": 99}, {"measures": []}, {"more": 1}],
+    [
+        {"verdict": "GOOD"},
+        {"score": "high"},
+        {"schema": 99},
+        {"measures": []},
+        {"layers": {"a": 1}},
+        {"more": 1},
+    ],
     ids=lambda change: next(iter(change)),
 )
 def test_a_line_that_says_something_else_is_invalid(change: dict[str, Any]) -> None:

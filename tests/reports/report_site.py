@@ -21,11 +21,12 @@ from pytest_safegen import (
     Series,
     Verdict,
 )
-from pytest_safegen.store import ResultLog, save_heatmap, save_run
+from pytest_safegen.store import ResultLog, save_heatmap, save_layer, save_run
 from safegen_reports import safegen_write_report
 
 HOSTILE = "sub-3 <script>alert('x')</script> \"ü\" &amp; {{ 7 * 7 }}"
 WORST = (3, 8, 6)
+AFFINE = np.diag([2.0, 2.0, 3.0, 1.0])
 APART = {"td", "th", "dt", "dd", "span", "li", "text"}
 VOID = {"meta", "link", "img", "input", "br", "hr"}
 
@@ -118,13 +119,41 @@ class Site:
         safegen_write_report(run, [self.release], self.folder)
         return Site(self.folder, run, self.release)
 
+    def with_failing(self, **changes: object) -> Site:
+        """The report with the finding on the failing scan changed."""
+        findings = [
+            dataclasses.replace(each, **changes) if each.target == "sub-2_a.nii" else each  # type: ignore[arg-type]
+            for each in self.run.findings
+        ]
+        return self.rewritten(findings=tuple(findings))
+
+    def explained(self) -> Site:
+        """The report with two more maps of the failing scan; the second is highest elsewhere."""
+        (finding,) = [each for each in self.run.findings if each.target == "sub-2_a.nii"]
+        for layer in LAYERS:
+            finding = save_layer(layer, self.folder, finding)
+        return self.with_failing(layers=finding.layers)
+
+
+def _layer(name: str, meaning: str, place: tuple[int, int, int]) -> Heatmap:
+    values = np.zeros((12, 14, 10), dtype=np.float32)
+    values[place] = 1.5
+    return Heatmap(values, AFFINE, meaning, ceiling=2.0, name=name)
+
+
+LAYERS = (
+    _layer("grad-cam", "What the <i>last</i> layer looks at", WORST),
+    _layer("shap", "Share of each place in the score", (9, 4, 2)),
+)
+
 
 def _voxels() -> np.ndarray:
     i, j, k = np.indices((12, 14, 10))
     return (100 - (i - 6) ** 2 - (j - 7) ** 2 - (k - 5) ** 2).clip(0).astype(np.int16)
 
 
-def _heatmap(affine: np.ndarray, of: str = "") -> Heatmap:
+def heatmap_on(affine: np.ndarray, of: str = "") -> Heatmap:
+    """A map of a scan of the site, highest at WORST."""
     offset = np.indices((12, 14, 10)) - np.reshape(WORST, (3, 1, 1, 1))
     values = 2.5 * np.exp(-(offset**2).sum(axis=0) / 6.0)
     return Heatmap(values.astype(np.float32), affine, "Unusual <b>texture</b>", of=of)
@@ -138,12 +167,11 @@ def _finding(check: str, target: str, verdict: Verdict, reason: str, score: floa
 def write_site(folder: Path) -> Site:
     """The report of a release with a passing scan, a failing series, and a broken, hostile scan."""
     data, report = folder / "data", folder / "report"
-    affine = np.diag([2.0, 2.0, 3.0, 1.0])
     refs = []
     for number, name in enumerate(["sub-1_a.nii", "sub-2_a.nii", "sub-2_b.nii", "broken.nii"]):
         path = data / name
         path.parent.mkdir(exist_ok=True)
-        nib.save(nib.Nifti1Image(_voxels(), affine), path)
+        nib.save(nib.Nifti1Image(_voxels(), AFFINE), path)
         subject = name.split("_")[0]
         refs.append(ScanRef(name, subject, None, "T1w", path, months=6.0 * (number == 2)))
     refs[3].path.write_bytes(b"not an image")
@@ -159,9 +187,9 @@ def write_site(folder: Path) -> Site:
     growing = _finding("longitudinal", "sub-2", Verdict.WARN, "It grows.", 0.9)
     findings = (
         _finding("anomaly", "sub-1_a.nii", Verdict.PASS, "Like real scans.", 0.4),
-        save_heatmap(_heatmap(affine), report, sick),
+        save_heatmap(heatmap_on(AFFINE), report, sick),
         _finding("anomaly", "sub-2_b.nii", Verdict.PASS, "Like real scans.", 0.5),
-        save_heatmap(_heatmap(affine, of="sub-2_a.nii"), report, growing),
+        save_heatmap(heatmap_on(AFFINE, of="sub-2_a.nii"), report, growing),
         Finding("integrity", HOSTILE, Verdict.ERROR, "It cannot be read."),
         Finding("metadata", "", Verdict.FAIL, "1 of 4 expectations failed."),
     )

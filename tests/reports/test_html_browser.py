@@ -88,3 +88,14 @@ def test_a_long_table_is_drawn_in_parts(site: Site, tmp_path: Path) -> None:
     document, _ = _look(long.folder / "index.html", tmp_path / "profile")
     assert document.one("shown").words == "900 of 900 shown"
     assert 0 < len(_names(document)) < 900
+
+
+def test_one_map_of_an_explained_finding_is_seen_at_a_time(explained: Site, tmp_path: Path) -> None:
+    finding = next(each for each in explained.run.findings if each.layers)
+    (page,) = (explained.folder / "scans").glob(
+        f"{finding.target.split('.')[0].replace('_', '-')}*"
+    )
+    document, _ = _look(page, tmp_path / "profile")
+    layers = document.all("section", "layer")
+    assert ["hidden" in each.attributes for each in layers] == [False, True, True]
+    assert "hidden" not in document.all("fieldset", "choice")[0].attributes

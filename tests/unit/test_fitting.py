@@ -59,6 +59,27 @@ class LeavingOut(Watching):
         return replace(profile, facts={**profile.facts, "subjects": kept})
 
 
+@dataclass(frozen=True)
+class HoldingOut(Watching):
+    """One that scores each patient itself while it learns, as if it had not learned from it."""
+
+    shift: float = 100.0
+
+    def fit(self, reference: Iterable[ScanTarget], *, seed: int) -> Fitted:
+        fitted = Watching.fit(self, reference, seed=seed)
+        held_out = {who: self.shift - float(who[-2:]) for who in fitted.facts["subjects"]}
+        return replace(fitted, held_out=held_out)
+
+
+@dataclass(frozen=True)
+class Recalibrating(HoldingOut):
+    """One whose scale is set by the holdout."""
+
+    def recalibrate(self, profile: Profile, holdout: Iterable[ScanTarget]) -> Fitted:
+        scores = {target.ref.subject: 1000.0 + float(target.ref.subject[-2:]) for target in holdout}
+        return Fitted({"scale": np.array([3.0])}, {**profile.facts, "scale": 3.0}, scores)
+
+
 def write(root: Path, subject: str, *, session: str = "", suffix: str = "T1w") -> Path:
     """A scan that tissue fills to its border, so that no registration is needed."""
     random = np.random.default_rng(int(subject[-2:]))
@@ -149,6 +170,76 @@ def test_a_calibration_says_whose_scores_it_is_from(
 ) -> None:
     found = fit(made(), real, holdout=[unseen] if held else [])
     assert profile(found).calibration_source == said
+
+
+def test_scores_that_a_detector_held_out_itself_calibrate_it(real: Path) -> None:
+    found = profile(fit(HoldingOut(), real))
+
+    assert found.calibration.tolist() == [100.0 - n for n in reversed(range(12))]
+    assert found.calibration_source == "reference patients, each judged by what the others taught"
+
+
+def test_a_detector_that_held_out_scores_learns_once_and_scores_nothing(real: Path) -> None:
+    detector = HoldingOut()
+    fit(detector, real)
+
+    assert (len(detector.fitted_on), detector.known) == (1, [])
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_a_held_out_score_that_is_no_number_is_refused_by_name(real: Path, score: float) -> None:
+    with pytest.raises(ProfileError, match=r"stand-in cannot be calibrated.* sub-00 is"):
+        fit(HoldingOut(shift=score), real)
+
+
+def test_the_holdout_calibrates_also_what_held_out_scores_itself(real: Path, unseen: Path) -> None:
+    detector = HoldingOut()
+    found = profile(fit(detector, real, holdout=[unseen]))
+
+    assert found.calibration.tolist() == [20.0, 21.0, 22.0, 23.0]
+    assert calibrated_on(detector) == dict.fromkeys(OTHERS, SUBJECTS)
+
+
+def test_the_holdout_sets_the_scales_of_what_recalibrates(real: Path, unseen: Path) -> None:
+    found = profile(fit(Recalibrating(version="5"), real, holdout=[unseen]))
+
+    assert found.calibration.tolist() == [1020.0, 1021.0, 1022.0, 1023.0]
+    assert found.calibration_source == "patients of the holdout folder"
+    assert found.arrays["scale"].tolist() == [3.0]
+    assert (found.facts["scale"], found.facts["version"]) == (3.0, "5")
+    assert found.facts["subjects"] == SUBJECTS
+
+
+def test_without_a_holdout_nothing_is_recalibrated(real: Path) -> None:
+    assert "scale" not in profile(fit(Recalibrating(), real)).facts
+
+
+def test_stated_pathology_reaches_what_is_learned_from(tmp_path: Path) -> None:
+    for subject in SUBJECTS:
+        path = write(tmp_path, subject)
+    mask = np.zeros((12, 12, 12), np.uint8)
+    mask[3:6, 4:6, 5:6] = 1
+    stem = path.name.removesuffix("_T1w.nii.gz")
+    nib.save(
+        nib.Nifti1Image(mask, np.diag([2.0, 2, 2, 1])), path.with_name(f"{stem}_T1w_mask.nii.gz")
+    )
+    detector = LeavingOut()
+
+    fit(detector, tmp_path)
+
+    stated = {t.ref.subject: t.own.pathology for t in detector.targets if t.own is not None}
+    assert [who for who, where in stated.items() if where is not None] == [SUBJECTS[-1]]
+    np.testing.assert_array_equal(stated[SUBJECTS[-1]], mask > 0)
+
+
+def test_the_kind_of_scale_reaches_what_is_learned_from(real: Path) -> None:
+    detector = LeavingOut()
+    fit(detector, real)
+
+    kinds = {
+        (t.own.intensity, t.prepared.intensity) for t in detector.targets if t.own and t.prepared
+    }
+    assert kinds == {("mr", "mr")}
 
 
 def test_the_count_of_a_profile_is_of_patients(real: Path) -> None:

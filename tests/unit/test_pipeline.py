@@ -511,3 +511,30 @@ def test_auto_takes_the_best_device(
     monkeypatch.setattr("torch.cuda.is_available", lambda: there)
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     assert resolve_device("auto") == expected
+
+
+@dataclass(frozen=True)
+class Explaining(StandIn):
+    def explain(self, target: Any, profile: Any, score: Score, *, device: str) -> list[Heatmap]:
+        del profile, score, device
+        kind = type(target).__name__.lower()
+        return [Heatmap(np.ones((2, 2, 2), np.float32), np.eye(4), "why", name=kind)]
+
+
+def test_a_scan_that_fails_is_explained(made: Maker) -> None:
+    finding = found(made, Explaining(), ref=REFS[20])
+    assert list(finding.layers) == ["scantarget"]
+
+
+def test_a_scan_that_passes_is_not_explained(made: Maker) -> None:
+    assert found(made, Explaining()).layers == {}
+
+
+def test_a_series_that_fails_is_explained(made: Maker) -> None:
+    detector = Explaining(scope=Scope.SERIES, measure=giving(Score(99.0)))
+    assert list(series_found(made, detector).layers) == ["seriestarget"]
+
+
+def test_what_was_never_scored_is_not_explained(made: Maker) -> None:
+    detector = Explaining(measure=raising(NotJudged("it is too small")))
+    assert found(made, detector, explain="all").layers == {}

@@ -14,6 +14,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 from stand_in import ref_of, scan_of
 
+from pytest_safegen import prepare
 from pytest_safegen.errors import NotJudged
 from pytest_safegen.model import Prepared, Scan
 from pytest_safegen.prepare import (
@@ -376,6 +377,42 @@ def test_registration_gives_the_same_twice() -> None:
     np.testing.assert_allclose(one, two, atol=1e-9)
 
 
+IMPOSSIBLE = {
+    "mirrored": np.diag([-1.0, 1, 1, 1]),
+    "flattened": np.diag([1.0, 1, 0.3, 1]),
+    "stretched": np.diag([1.0, 2.5, 1, 1]),
+}
+
+
+def goes_astray(monkeypatch: pytest.MonkeyPatch, end: np.ndarray, *, times: int) -> None:
+    """Let the first runs of a registration end at one map, with the best value of all."""
+    once, strays = prepare._register_once, iter(range(times))
+
+    def run(*images: Any, **options: Any) -> tuple[float, np.ndarray]:
+        return once(*images, **options) if next(strays, None) is None else (-9.0, end)
+
+    monkeypatch.setattr(prepare, "_register_once", run)
+
+
+@pytest.mark.parametrize("end", IMPOSSIBLE)
+def test_a_registration_that_goes_astray_is_run_again(
+    monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    fixed = far_off(1)
+    goes_astray(monkeypatch, IMPOSSIBLE[end], times=1)
+    found = register(fixed, moved(fixed, RIGID[1]), kind="rigid")
+    assert off_by(found, RIGID[1], fixed) < SPACING
+
+
+def test_a_scan_whose_registration_always_goes_astray_is_not_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fixed = far_off(1)
+    goes_astray(monkeypatch, IMPOSSIBLE["mirrored"], times=2)
+    with pytest.raises(NotJudged, match="mirrored or out of shape"):
+        register(fixed, fixed, kind="affine")
+
+
 @pytest.fixture(scope="module")
 def template() -> Template:
     return build_template([canonical(phantom(n), HEAD) for n in range(3)], HEAD, rounds=1)
@@ -456,3 +493,49 @@ def test_correlation_agrees_with_numpy() -> None:
 def test_correlation_with_a_constant_is_0(where: np.ndarray) -> None:
     a = np.random.default_rng(0).random((3, 3, 3)).astype(np.float32)
     assert correlation(a, np.ones((3, 3, 3), np.float32), where=where) == 0.0
+
+
+def stated(spacing: float, *, voxels: int = 8) -> Prepared:
+    """A prepared head of which a cube in the middle is stated to be pathology."""
+    scan = phantom(1)
+    mask = np.zeros(scan.voxels.shape, dtype=bool)
+    mask[20 : 20 + voxels, 24 : 24 + voxels, 16 : 16 + voxels] = True
+    return canonical(replace(scan, mask=mask), replace(HEAD, spacing=spacing))
+
+
+@pytest.mark.parametrize("spacing", [2.0, 4.0, 8.0])
+def test_stated_pathology_keeps_its_place_and_size(spacing: float) -> None:
+    own = stated(spacing)
+
+    assert own.pathology is not None
+    assert own.pathology.shape == own.voxels.shape
+    places = np.argwhere(own.pathology) @ own.affine[:3, :3].T + own.affine[:3, 3]
+    middle = phantom(1).affine @ [23.5, 27.5, 19.5, 1]
+    np.testing.assert_allclose(places.mean(0), middle[:3], atol=spacing)
+    volume = own.pathology.sum() * spacing**3
+    assert volume == pytest.approx((8 * SPACING) ** 3, rel=0.8)
+    assert volume >= (8 * SPACING) ** 3
+
+
+def test_a_small_part_of_a_voxel_is_not_stated() -> None:
+    own = stated(16.0, voxels=1)
+
+    assert own.pathology is not None
+    assert not own.pathology.any()
+
+
+@pytest.mark.parametrize("mask", [None, np.zeros(phantom(1).voxels.shape, dtype=bool)])
+def test_where_nothing_is_stated_there_is_no_pathology(mask: Any) -> None:
+    assert canonical(replace(phantom(1), mask=mask), HEAD).pathology is None
+
+
+def test_stated_pathology_cannot_be_written() -> None:
+    own = stated(4.0)
+
+    assert own.pathology is not None
+    assert not own.pathology.flags.writeable
+
+
+@pytest.mark.parametrize("options", [HEAD, HOUNSFIELD])
+def test_a_prepared_scan_knows_its_kind_of_scale(options: PrepareOptions) -> None:
+    assert canonical(phantom(1), options).intensity == options.intensity

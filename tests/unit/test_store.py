@@ -29,6 +29,7 @@ from pytest_safegen.store import (
     load_run,
     read_findings,
     save_heatmap,
+    save_layer,
     save_run,
     write_json,
 )
@@ -49,6 +50,7 @@ findings = st.builds(
         st.builds(Measure, texts, numbers, st.text()), max_size=3, unique_by=lambda m: m.name
     ).map(tuple),
     heatmap=st.none() | texts,
+    layers=st.dictionaries(texts, texts, max_size=3),
     nearest=st.none() | texts,
     seconds=st.floats(0, 1e6),
 )
@@ -136,6 +138,9 @@ def test_a_number_that_is_none_is_not_written(tmp_path: Path, value: float) -> N
         {"score": True},
         {"p_value": []},
         {"seconds": {}},
+        {"layers": []},
+        {"layers": None},
+        {"layers": {"shap": 3}},
     ],
 )
 def test_what_is_no_finding_is_refused(change: dict[str, Any]) -> None:
@@ -324,6 +329,35 @@ def test_targets_that_look_alike_have_heatmaps_of_their_own(
         for target in (one, two)
     }
     assert len(names) == 2
+
+
+LAYER = replace(heatmap_of(), name="grad-cam")
+
+
+def test_a_layer_is_a_file_that_its_finding_names(tmp_path: Path) -> None:
+    finding = save_layer(LAYER, tmp_path, PLAIN)
+    assert load_heatmap(tmp_path / finding.layers["grad-cam"]).name == "grad-cam"
+
+
+def test_layers_leave_the_heatmap_and_each_other_alone(tmp_path: Path) -> None:
+    finding = save_heatmap(heatmap_of(), tmp_path, PLAIN)
+    for name in ("grad-cam", "shap"):
+        finding = save_layer(replace(LAYER, name=name), tmp_path, finding)
+    paths = [finding.heatmap, *finding.layers.values()]
+    assert list(finding.layers) == ["grad-cam", "shap"]
+    assert len({str(path) for path in paths if (tmp_path / str(path)).is_file()}) == 3
+
+
+def test_a_check_named_like_a_layer_has_a_file_of_its_own(tmp_path: Path) -> None:
+    other = replace(PLAIN, check="anomaly-shap")
+    layer = save_layer(replace(LAYER, name="shap"), tmp_path, PLAIN).layers["shap"]
+    assert layer != save_heatmap(LAYER, tmp_path, other).heatmap
+
+
+@pytest.mark.parametrize("name", ["../../up", "a/b", "", "é", "a\0b"])
+def test_the_layer_of_any_name_lies_in_the_folder(tmp_path: Path, name: str) -> None:
+    finding = save_layer(replace(LAYER, name=name), tmp_path, PLAIN)
+    assert (tmp_path / finding.layers[name]).resolve().parent == tmp_path / "heatmaps"
 
 
 def test_a_heatmap_that_somebody_else_wrote_has_defaults(tmp_path: Path) -> None:

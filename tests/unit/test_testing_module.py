@@ -14,7 +14,16 @@ from stand_in import StandIn
 
 from pytest_safegen import testing
 from pytest_safegen.discover import discover
-from pytest_safegen.model import Fitted, Heatmap, Measure, Profile, ScanTarget, Scope, Score
+from pytest_safegen.model import (
+    Fitted,
+    Heatmap,
+    Measure,
+    Profile,
+    ScanTarget,
+    Scope,
+    Score,
+    Unexplained,
+)
 from pytest_safegen.prepare import Template, correlation
 from pytest_safegen.readers import read
 from pytest_safegen.testing import (
@@ -110,7 +119,12 @@ def quick(monkeypatch: pytest.MonkeyPatch, template: Template) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("made", [AnomalyDetector, IntegrityDetector, MemorizationDetector])
+def quick_anomaly() -> AnomalyDetector:
+    """The check without its network, which takes minutes to learn."""
+    return AnomalyDetector(("atlas", "image-quality"), explanations=())
+
+
+@pytest.mark.parametrize("made", [quick_anomaly, IntegrityDetector, MemorizationDetector])
 def test_built_in_scan_detectors_keep_the_contract(made: Callable[[], Any]) -> None:
     check_detector(made(), subjects=FEW)
 
@@ -162,6 +176,41 @@ def test_a_detector_may_have_measures_only() -> None:
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_detector_that_breaks_the_contract_is_refused(detector: StandIn, rule: str) -> None:
+    with pytest.raises(AssertionError, match=rule):
+        check_detector(detector, subjects=1)
+
+
+@dataclass(frozen=True)
+class Explaining(StandIn):
+    names: tuple[str, ...] = ("grad-cam",)
+    cut: int = 0
+
+    def explain(
+        self, target: ScanTarget, profile: Profile | None, score: Score, *, device: str
+    ) -> list[Heatmap | Unexplained]:
+        del profile, score, device
+        assert target.scan is not None
+        values = target.scan.voxels[self.cut :]
+        layers = [Heatmap(values, target.scan.affine, "why", name=name) for name in self.names]
+        return [*layers, Unexplained("shap", "it is not there")]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_detector_may_explain_itself() -> None:
+    check_detector(Explaining(), subjects=1)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("detector", "rule"),
+    [
+        (Explaining(names=("",)), "lower-case name"),
+        (Explaining(names=("Grad CAM",)), "lower-case name"),
+        (Explaining(names=("shap",)), "name of its own"),
+        (Explaining(cut=1), "own grid"),
+    ],
+)
+def test_an_explanation_that_breaks_the_contract_is_refused(detector: StandIn, rule: str) -> None:
     with pytest.raises(AssertionError, match=rule):
         check_detector(detector, subjects=1)
 

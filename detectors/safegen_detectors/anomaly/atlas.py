@@ -1,4 +1,4 @@
-"""A statistical atlas: what each feature is at each place of the template, over real scans.
+"""The method `atlas`: at each place, how far the features are from those of real scans.
 
 The idea is PaDiM's (Defard et al. 2021): a Gaussian at each location, with a shrunken covariance.
 Here the variance is per location and the correlation of features is one for the whole body.
@@ -6,81 +6,92 @@ Here the variance is per location and the correlation of features is one for the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
+from safegen_detectors.anomaly import grids
 from safegen_detectors.anomaly.features import box_mean
+from safegen_detectors.anomaly.maps import highest, mean_inside
+from safegen_detectors.anomaly.model import Ground, Learned, Reading, Sample
+from safegen_detectors.anomaly.threads import side_by_side
+from safegen_detectors.anomaly.view import View, left_out
 
-LOCAL_SHARE = 0.8
-CORRELATION_SHRINKAGE = 0.1
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SHRINKAGE = 0.1
+SAMPLES_FOR_CORRELATION = 16
 PEAK_WIDTH = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
-    """Running sums of feature maps over scans: count, sum and sum of squares (f, i, j, k)."""
+class Atlas:
+    """Mahalanobis distance of multi-scale features at each place."""
 
-    count: int
-    first: torch.Tensor
-    second: torch.Tensor
+    name: str = "atlas"
 
-    def plus(self, maps: torch.Tensor, *, sign: int = 1) -> Sums:
-        """With one scan more, or with `sign=-1` one less."""
-        return Sums(self.count + sign, self.first + sign * maps, self.second + sign * maps * maps)
+    def fit(
+        self,
+        samples: Sequence[Sample],
+        ground: Ground,
+        *,
+        seed: int,  # noqa: ARG002  nothing here is random
+        device: str,
+    ) -> Learned:
+        """The correlation of the features, from samples judged without themselves."""
+        step = max(1, len(samples) // SAMPLES_FOR_CORRELATION)
+        moments = [_moments(left_out(View(sample, ground, device))) for sample in samples[::step]]
+        whitening = whitening_of(torch.stack(moments).mean(0))
+        held_out = side_by_side(
+            lambda sample: _reading(left_out(View(sample, ground, device)), whitening).statistics,
+            samples,
+        )
+        limit = float(np.median([statistics["peak"] for statistics in held_out]))
+        return Learned({"whitening": whitening.cpu().numpy()}, {"limit": limit}, held_out)
 
-    def drop(self, maps: torch.Tensor) -> Sums:
-        """As if that scan had never been added."""
-        return self.plus(maps, sign=-1)
+    def read(self, view: View, learned: Learned) -> Reading:
+        """Four statistics of the distance map, and the map."""
+        found = _reading(view, grids.tensor(learned.arrays["whitening"], view.device))
+        return Reading(found.statistics, found.map / float(learned.facts["limit"]))
+
+
+def whitening_of(moments: torch.Tensor) -> torch.Tensor:
+    """W (f, f) with W' W the inverse of the correlation of second moments (f, f), shrunken."""
+    scale = torch.sqrt(moments.diag().clamp_min(1e-12))
+    correlation = (1 - SHRINKAGE) * moments / torch.outer(scale, scale)
+    correlation = correlation + SHRINKAGE * torch.eye(len(scale), device=scale.device)
+    root: torch.Tensor = torch.linalg.cholesky(torch.linalg.inv(correlation))
+    return root.T
+
+
+def distance(relative: torch.Tensor, whitening: torch.Tensor) -> torch.Tensor:
+    """Mahalanobis distance per voxel (i, j, k), 1 on average for real scans."""
+    white = torch.einsum("fg,gijk->fijk", whitening, relative)
+    return torch.sqrt((white * white).mean(0))
+
+
+def _moments(view: View) -> torch.Tensor:
+    inside = view.relative[:, view.judged]
+    return inside @ inside.T / max(inside.shape[1], 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Atlas:
-    """Mean and deviation (f, i, j, k) of features, their whitening (f, f), and where to judge."""
-
-    mean: torch.Tensor
-    deviation: torch.Tensor
-    whitening: torch.Tensor
-    region: torch.Tensor
-
-    def standardized(self, maps: torch.Tensor) -> torch.Tensor:
-        """How many deviations each feature is from its mean, (f, i, j, k)."""
-        return (maps - self.mean) / self.deviation
-
-    def distance(self, standardized: torch.Tensor) -> torch.Tensor:
-        """Mahalanobis distance per voxel (i, j, k), 1 on average for real scans, 0 outside."""
-        white = torch.einsum("fg,gijk->fijk", self.whitening, standardized)
-        distance = torch.sqrt((white * white).mean(0)) * self.region
-        return box_mean(distance, PEAK_WIDTH) * self.region
+class _Distances:
+    statistics: Mapping[str, float]
+    map: torch.Tensor
 
 
-def empty_sums(like: torch.Tensor) -> Sums:
-    """The sums of no scan."""
-    zero = torch.zeros_like(like)
-    return Sums(0, zero, zero)
-
-
-def atlas_of(sums: Sums, region: torch.Tensor) -> Atlas:
-    """The atlas of some sums, with uncorrelated features; region is bool (i, j, k)."""
-    mean = sums.first / sums.count
-    variance = (sums.second / sums.count - mean * mean).clamp_min(0) * sums.count / (sums.count - 1)
-    local = box_mean(variance, 5)
-    overall = local[:, region].mean(1)[:, None, None, None]
-    deviation = torch.sqrt(LOCAL_SHARE * local + (1 - LOCAL_SHARE) * overall + 1e-8)
-    identity = torch.eye(len(mean), device=mean.device)
-    return Atlas(box_mean(mean, 3), deviation, identity, region)
-
-
-def whitened(atlas: Atlas, correlation: torch.Tensor) -> Atlas:
-    """The atlas with its features decorrelated by their mean correlation (f, f)."""
-    scale = torch.sqrt(correlation.diag())
-    shrunk = correlation / torch.outer(scale, scale) * (1 - CORRELATION_SHRINKAGE)
-    shrunk = shrunk + CORRELATION_SHRINKAGE * torch.eye(len(shrunk), device=shrunk.device)
-    root = torch.linalg.cholesky(torch.linalg.inv(shrunk)).T
-    return replace(atlas, whitening=root)
-
-
-def correlation_of(standardized: torch.Tensor, region: torch.Tensor) -> torch.Tensor:
-    """Second moments (f, f) of standardized features within the region."""
-    inside = standardized[:, region]
-    return inside @ inside.T / inside.shape[1]
+def _reading(view: View, whitening: torch.Tensor) -> _Distances:
+    inside = view.judged.float()
+    smooth = box_mean(distance(view.relative, whitening) * inside, PEAK_WIDTH) * inside
+    statistics = {
+        "peak": highest(smooth, view.judged, share=0.0),
+        "focal": highest(smooth, view.judged, share=0.001),
+        "regional": highest(smooth, view.judged, share=0.01),
+        "overall": mean_inside(smooth, view.judged),
+    }
+    return _Distances(statistics, smooth)

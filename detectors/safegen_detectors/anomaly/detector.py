@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from pytest_safegen import Fitted, NotJudged, Profile, Rule, ScanTarget, Scope, Score
+from safegen_detectors.anomaly.methods import DEFAULT, SEGMENTATION, methods_named
+
+if TYPE_CHECKING:
+    from pytest_safegen import Heatmap, Unexplained
 
 RULES: Mapping[str, Rule] = {
     "score": Rule(false_alarm_rate=0.025, source="calibrated"),
@@ -15,33 +20,56 @@ RULES: Mapping[str, Rule] = {
         source="engineering default: more cannot be stated pathology",
     ),
 }
+EXPLANATIONS = ("grad-cam", "shap", "combined")
+EXPLAINED = (*EXPLANATIONS, "gradients", "occlusion", "deep-shap", "partition-shap")
 
 
 @dataclass(frozen=True)
 class AnomalyDetector:
-    """A per-location statistical atlas over multi-scale features, after affine alignment.
+    """Several methods on one scale; the score is the largest departure of any.
 
-    The score is the largest of five departures (highest spot, small regions, a larger part, the
-    whole, image quality), each in robust standard deviations of real scans. Stated pathology is
-    left out of the judgement.
+    `methods` are names from `methods.NAMES`; `options` hold the options of each by its name;
+    `explanations` are the maps made for scans that do not pass, and `explained` the spoiled scans
+    they are learned from, 0 for none. `device` is where it learns. Stated pathology is left out
+    of the judgement.
     """
 
+    methods: tuple[str, ...] = DEFAULT
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    explanations: tuple[str, ...] = EXPLANATIONS
+    explained: int = 60
+    device: str = "auto"
+
     name = "anomaly"
-    version = "1"
+    version = "2"
     scope = Scope.SCAN
     needs_profile = True
     rules = RULES
 
-    def fit(
-        self,
-        reference: Iterable[ScanTarget],
-        *,
-        seed: int,  # noqa: ARG002  nothing here is random
-    ) -> Fitted:
-        """The atlas, and the scales of the score, from real scans."""
-        from safegen_detectors.anomaly import fitting  # torch takes seconds to import
+    def fit(self, reference: Iterable[ScanTarget], *, seed: int) -> Fitted:
+        """What the methods learn from real scans, and the scores of those, held out."""
+        # torch takes seconds to import
+        from safegen_detectors.anomaly import fitting
+        from safegen_detectors.anomaly.threads import one_thread_each, resolved
 
-        return fitting.fit(reference)
+        methods = methods_named(self.methods, self.options)
+        with one_thread_each():
+            return fitting.fit(
+                reference,
+                methods,
+                seed=seed,
+                device=resolved(self.device),
+                explained=self.explained,
+            )
+
+    def recalibrate(self, profile: Profile, holdout: Iterable[ScanTarget]) -> Fitted:
+        """The profile on the scales of a holdout."""
+        from safegen_detectors.anomaly import fitting
+        from safegen_detectors.anomaly.threads import one_thread_each, resolved
+
+        methods = methods_named(self.methods, self.options)
+        with one_thread_each():
+            return fitting.recalibrate(profile, methods, holdout, device=resolved(self.device))
 
     def score(
         self, targets: Sequence[ScanTarget], profile: Profile | None, *, device: str
@@ -49,6 +77,21 @@ class AnomalyDetector:
         """One score a scan, with the map of what departs."""
         if profile is None:
             raise NotJudged("anomaly needs a profile of real scans")
-        from safegen_detectors.anomaly import scoring  # torch takes seconds to import
+        from safegen_detectors.anomaly import scoring
+        from safegen_detectors.anomaly.threads import one_thread_each
 
-        return [scoring.score(target, profile, device=device) for target in targets]
+        methods = methods_named(self.methods, self.options)
+        with one_thread_each():
+            return [scoring.score(target, profile, methods, device=device) for target in targets]
+
+    def explain(
+        self, target: ScanTarget, profile: Profile | None, score: Score, *, device: str
+    ) -> Sequence[Heatmap | Unexplained]:
+        """Grad-CAM, SHAP and their sum with the map, for one scan."""
+        if profile is None or not self.explanations or SEGMENTATION not in self.methods:
+            return []
+        from safegen_detectors.anomaly import explaining
+        from safegen_detectors.anomaly.threads import one_thread_each
+
+        with one_thread_each():
+            return explaining.explain(target, profile, score, self.explanations, device=device)

@@ -1,107 +1,110 @@
-"""Multi-scale feature maps of a prepared scan: intensity, texture, edges, fine patterns."""
+"""Multi-scale feature maps of a scan on its own grid: intensity, texture, edges, fine patterns.
+
+They are computed before anything is resampled to the template, because interpolated voxels have
+lost the fine patterns that tell faults.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional
 
-from pytest_safegen import NotJudged, ScanTarget
-
-Box = tuple[slice, slice, slice]
-
 NAMES = (
+    "voxels",
     "intensity",
     "coarse intensity",
+    "structure",
     "fine texture",
     "coarse texture",
     "edges",
     "coarse edges",
     "contrast",
     "voxel-to-voxel pattern",
+    "steps from left to right",
+    "steps from back to front",
+    "steps from bottom to top",
+    "checkerboard pattern",
 )
-FINE_FLOOR, CONTRAST_FLOOR = 0.01, 0.02  # keep the logarithm of blank regions finite
+MIRRORED = (1, 2, 5, 8)
+"""Which features are also compared with the other side of the body."""
+MIRRORED_NAMES = tuple(f"{NAMES[index]}, left against right" for index in MIRRORED)
+
+FINE_FLOOR, CONTRAST_FLOOR, PATTERN_FLOOR = 0.01, 0.02, 0.05
+"""They keep the logarithm of blank regions finite."""
 
 
-def feature_maps(voxels: NDArray[np.float32], *, device: str) -> torch.Tensor:
-    """The maps of NAMES, float32 (8, i, j, k), of voxels (i, j, k) scaled to about 0..1."""
-    # A copy, since prepared voxels are read-only and torch tensors cannot be.
-    volume = torch.tensor(voxels, dtype=torch.float32, device=device)
+def feature_maps(volume: torch.Tensor) -> torch.Tensor:
+    """The maps of NAMES, float32 (14, i, j, k), of a volume (i, j, k) scaled to about 0..1."""
     smooth = box_mean(volume, 3)
     coarse = box_mean(box_mean(smooth, 5), 5)
     detail = volume - smooth
     energy = detail * detail
+    steps = [second_difference(volume, axis) for axis in range(3)]
+    checkers = second_difference(second_difference(steps[0], 1), 2)
+    scales = box_mean(
+        torch.stack(
+            [
+                (volume - coarse) ** 2,
+                (detail - box_mean(detail, 3)).abs(),
+                checkers.abs(),
+                *(step * step for step in steps),
+            ]
+        ),
+        5,
+    )
     return torch.stack(
         [
+            volume,
             smooth,
             coarse,
-            torch.log(box_mean(energy, 3).clamp_min(0).sqrt() + FINE_FLOOR),
-            torch.log(box_mean(energy, 7).clamp_min(0).sqrt() + FINE_FLOOR),
+            smooth - coarse,
+            _log_root(box_mean(energy, 3), FINE_FLOOR),
+            _log_root(box_mean(energy, 7), FINE_FLOOR),
             box_mean(gradient_magnitude(smooth), 3),
-            box_mean(gradient_magnitude(coarse), 3),
-            torch.log(box_mean((volume - coarse) ** 2, 5).clamp_min(0).sqrt() + CONTRAST_FLOOR),
-            box_mean((detail - box_mean(detail, 3)).abs(), 5),
+            gradient_magnitude(coarse),
+            _log_root(scales[0], CONTRAST_FLOOR),
+            scales[1],
+            *(_log_root(step, CONTRAST_FLOOR) for step in scales[3:]),
+            torch.log(scales[2] + PATTERN_FLOOR),
         ]
     )
 
 
-def template_features(target: ScanTarget, box: Box, *, device: str) -> torch.Tensor:
-    """The feature maps of a scan, float32 (8, i, j, k), within a box of the template's grid.
-
-    They are computed on the scan's own grid and only then brought to the template's, because
-    interpolated voxels have lost the fine patterns that tell faults.
-
-    Raises:
-        NotJudged: the scan is not prepared.
-    """
-    own, prepared = target.own, target.prepared
-    if own is None or prepared is None:
-        raise NotJudged(target.unprepared or "the scan is not prepared")
-    to_own = np.linalg.inv(own.affine) @ prepared.to_scan @ prepared.affine
-    places = _places(to_own, box, own.voxels.shape, device=device)
-    maps = feature_maps(own.voxels, device=device)
-    moved = functional.grid_sample(
-        maps[None], places[None], mode="bilinear", padding_mode="border", align_corners=True
-    )
-    return moved[0]
-
-
-def _places(
-    to_own: NDArray[np.float64], box: Box, shape: Sequence[int], *, device: str
-) -> torch.Tensor:
-    """Voxels of the box in a grid of `shape`: (i, j, k, 3), -1..1, last axis first."""
-    axes = [torch.arange(part.start, part.stop, dtype=torch.float32, device=device) for part in box]
-    matrix = torch.tensor(to_own, dtype=torch.float32, device=device)
-    index = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
-    own = index @ matrix[:3, :3].T + matrix[:3, 3]
-    size = torch.tensor([max(n - 1, 1) for n in shape], dtype=torch.float32, device=device)
-    return (2 * own / size - 1).flip(-1)
-
-
-def box_around(region: NDArray[np.bool_]) -> Box:
-    """The smallest box of voxels that holds a region (i, j, k)."""
-    i, j, k = (slice(int(n.min()), int(n.max()) + 1) for n in np.nonzero(region))
-    return i, j, k
-
-
 def box_mean(maps: torch.Tensor, width: int) -> torch.Tensor:
-    """Mean over a cube of `width` (odd) voxels, borders repeated; maps (..., i, j, k)."""
-    lead, shape = maps.shape[:-3], maps.shape[-3:]
-    x = maps.reshape(-1, 1, *shape)
+    """Mean over a cube of `width` (odd) voxels, borders repeated; maps (..., i, j, k).
+
+    Sums of shifted views: on a processor eight times faster than average pooling.
+    """
     half = width // 2
-    for axis in range(3):
-        pad = [0] * 6
-        pad[4 - 2 * axis] = pad[5 - 2 * axis] = half
-        kernel = [1, 1, 1]
-        kernel[axis] = width
-        x = functional.avg_pool3d(functional.pad(x, pad, mode="replicate"), kernel, stride=1)
-    return x.reshape(*lead, *shape)
+    for axis in (-3, -2, -1):
+        n = maps.shape[axis]
+        first, last = maps.narrow(axis, 0, 1), maps.narrow(axis, n - 1, 1)
+        padded = torch.cat([first] * half + [maps] + [last] * half, axis)
+        total = padded.narrow(axis, 0, n).clone()
+        for start in range(1, width):
+            total += padded.narrow(axis, start, n)
+        maps = total.mul_(1 / width)
+    return maps
+
+
+def second_difference(volume: torch.Tensor, axis: int) -> torch.Tensor:
+    """x[n-1] - 2 x[n] + x[n+1] along an axis of (i, j, k), borders repeated."""
+    pad = [0] * 6
+    pad[4 - 2 * axis] = pad[5 - 2 * axis] = 1
+    padded = functional.pad(volume[None, None], pad, mode="replicate")[0, 0]
+    n = volume.shape[axis]
+    return padded.narrow(axis, 0, n) - 2 * volume + padded.narrow(axis, 2, n)
 
 
 def gradient_magnitude(volume: torch.Tensor) -> torch.Tensor:
     """Length of the central-difference gradient, per voxel, of a map (i, j, k)."""
-    parts = torch.gradient(volume, dim=(0, 1, 2))
-    return torch.sqrt(sum(part * part for part in parts) + 1e-12)  # type: ignore[arg-type]
+    squared = torch.zeros_like(volume)
+    for axis in range(3):
+        if volume.shape[axis] > 1:
+            (part,) = torch.gradient(volume, dim=axis)
+            squared = squared + part * part
+    return torch.sqrt(squared + 1e-12)
+
+
+def _log_root(energy: torch.Tensor, floor: float) -> torch.Tensor:
+    return torch.log(energy.clamp_min(0).sqrt() + floor)

@@ -1,127 +1,97 @@
-"""Learn the atlas and the scales of the scores from real scans, each judged without itself."""
+"""Learn from real scans: the ground, each method, and one scale for all their statistics."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from scipy import ndimage
 
-from pytest_safegen import Fitted, NotJudged, Prepared, ScanTarget
-from safegen_detectors.anomaly.atlas import (
-    Atlas,
-    Sums,
-    atlas_of,
-    correlation_of,
-    empty_sums,
-    whitened,
-)
-from safegen_detectors.anomaly.features import Box, box_around, template_features
-from safegen_detectors.anomaly.statistics import (
-    location_statistics,
-    quality_distance,
-    quality_model,
-    quality_vector,
-    spread_of,
-)
+from pytest_safegen import Fitted, Profile, ScanTarget
+from safegen_detectors.anomaly import fusion, ground as grounds
+from safegen_detectors.anomaly.fusion import Statistics
+from safegen_detectors.anomaly.learn_explanations import with_explanations
+from safegen_detectors.anomaly.methods import NEED_FEATURES, SEGMENTATION
+from safegen_detectors.anomaly.model import Learned, Method
+from safegen_detectors.anomaly.reading import GROUND, ground_of, joined_statistics, read
+from safegen_detectors.anomaly.reference import likeness_facts
+from safegen_detectors.anomaly.samples import reference_of, sample_of
+from safegen_detectors.anomaly.view import View
 
-Vectors = NDArray[np.float64]
-
-BODY_SHARE = 0.05
-REGION_MARGIN = 3
-SCANS_FOR_CORRELATION = 8
-SCANS_FOR_SCALE = 24
+FEWEST_FOR_SCALES = 8  # scans; a quarter of them makes the tail
 
 
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """Sums of features over the reference within a box of the template, and where to judge."""
+def fit(
+    reference: Iterable[ScanTarget],
+    methods: Sequence[Method],
+    *,
+    seed: int,
+    device: str,
+    explained: int = 0,
+) -> Fitted:
+    """What the methods learn, and the score of each patient by what the others taught.
 
-    sums: Sums
-    region: torch.Tensor
-    box: Box
-
-    def maps(self, target: ScanTarget) -> torch.Tensor:
-        """The features of a scan within the box."""
-        return template_features(target, self.box, device="cpu")
-
-    def without(self, maps: torch.Tensor) -> Atlas:
-        """The atlas as if the scan of these features had not been there."""
-        return atlas_of(self.sums.drop(maps), self.region)
-
-
-def fit(reference: Iterable[ScanTarget]) -> Fitted:
-    """Atlas, quality model and score scales; a few passes, memory for a few scans."""
-    learned = _learn(reference)
-    atlas = _with_correlation(reference, learned)
-    locations, qualities = _leave_one_out(reference, learned, atlas)
-    mean, precision = quality_model(qualities)
-    own = [quality_distance(vector, *_without(qualities, n)) for n, vector in enumerate(qualities)]
-    facts = spread_of(np.column_stack([locations, own]))
-    arrays = {
-        "mean": atlas.mean.half().numpy(),
-        "deviation": atlas.deviation.half().numpy(),
-        "whitening": atlas.whitening.numpy(),
-        "region": atlas.region.numpy(),
-        "quality_mean": mean,
-        "quality_precision": precision,
-        "box": np.array([[part.start, part.stop] for part in learned.box]),
+    `explained` is the number of spoiled scans from which explanations are learned, 0 for none.
+    """
+    samples, bodies, one = reference_of(reference)
+    cropped = all(np.allclose(np.diag(s.to_template)[:3], 1, atol=1e-6) for s in samples)
+    ground = grounds.ground_of(samples, bodies, cropped=cropped, modality=one.intensity)
+    if any(method.name in NEED_FEATURES for method in methods):
+        ground = grounds.with_gaussian(ground, samples)
+    learned = {m.name: m.fit(samples, ground, seed=seed, device=device) for m in methods}
+    if explained and SEGMENTATION in learned:
+        learned[SEGMENTATION] = with_explanations(
+            learned[SEGMENTATION], samples, ground, seed=seed, volumes=explained
+        )
+    joined = [joined_statistics(parts) for parts in _by_sample(learned, len(samples))]
+    arrays = {f"{GROUND}/{name}": a for name, a in grounds.arrays_of(ground).items()}
+    for name, part in learned.items():
+        arrays |= {f"{name}/{key}": np.asarray(a) for key, a in part.arrays.items()}
+    facts = {
+        GROUND: grounds.facts_of(ground),
+        "methods": {name: dict(part.facts) for name, part in learned.items()},
+        "scales": fusion.scales_of(joined).as_facts(),
+        "likeness": likeness_facts(reference),
     }
-    return Fitted(arrays, {**facts, "voxel_limit": float(np.median(locations[:, 0]))})
+    return Fitted(arrays, facts, _by_patient([s.patient for s in samples], joined))
 
 
-def _learn(reference: Iterable[ScanTarget]) -> Learned:
-    region = _region(reference)
-    box = box_around(region)
-    sums: Sums | None = None
-    for target in reference:
-        maps = template_features(target, box, device="cpu")
-        sums = (sums or empty_sums(maps)).plus(maps)
-    if sums is None:
-        raise ValueError("there is no scan to learn from")
-    return Learned(sums, torch.from_numpy(region[box]), box)
+def recalibrate(
+    profile: Profile, methods: Sequence[Method], holdout: Iterable[ScanTarget], *, device: str
+) -> Fitted:
+    """The same knowledge with the scales of other real scans, and their scores.
+
+    Too few scans make no scales: they are scored on those of the reference.
+    """
+    ground = ground_of(profile)
+    patients, joined = [], []
+    for target in holdout:
+        sample = sample_of(target)
+        readings = read(View(sample, ground, device), methods, profile)
+        patients.append(sample.patient)
+        joined.append(joined_statistics({n: r.statistics for n, r in readings.items()}))
+    if len(joined) < FEWEST_FOR_SCALES:
+        known = fusion.scales_from(profile.facts["scales"])
+        scores = [float(known.departures(statistics).max()) for statistics in joined]
+        return Fitted(profile.arrays, profile.facts, _worst_by_patient(patients, scores))
+    facts = {
+        **profile.facts,
+        "scales": fusion.scales_of(joined).as_facts(),
+        "likeness": likeness_facts(holdout),
+    }
+    return Fitted(profile.arrays, facts, _by_patient(patients, joined))
 
 
-def _region(reference: Iterable[ScanTarget]) -> NDArray[np.bool_]:
-    """Where some real scans have body, and a little more, since faults may lie beside it."""
-    shares = [_prepared(target).body for target in reference]
-    body = np.mean(shares, axis=0) > BODY_SHARE
-    grown = body if body.all() else ndimage.binary_dilation(body, iterations=REGION_MARGIN)
-    return np.asarray(grown, dtype=bool)
+def _by_sample(learned: Mapping[str, Learned], count: int) -> list[dict[str, Statistics]]:
+    return [{name: part.held_out[n] for name, part in learned.items()} for n in range(count)]
 
 
-def _with_correlation(reference: Iterable[ScanTarget], learned: Learned) -> Atlas:
-    moments = []
-    for target in islice(reference, SCANS_FOR_CORRELATION):
-        maps = learned.maps(target)
-        standardized = learned.without(maps).standardized(maps)
-        moments.append(correlation_of(standardized, learned.region))
-    return whitened(atlas_of(learned.sums, learned.region), torch.stack(moments).mean(0))
+def _by_patient(patients: Sequence[str], joined: Sequence[Statistics]) -> dict[str, float]:
+    """The largest score of each patient's scans, on scales without that scan."""
+    return _worst_by_patient(patients, fusion.scores_left_out(joined))
 
 
-def _leave_one_out(
-    reference: Iterable[ScanTarget], learned: Learned, atlas: Atlas
-) -> tuple[Vectors, Vectors]:
-    """Statistics (n, 4) and quality vectors (n, 2 f) of scans under an atlas without them."""
-    locations, qualities = [], []
-    for target in islice(reference, SCANS_FOR_SCALE):
-        maps = learned.maps(target)
-        own = replace(learned.without(maps), whitening=atlas.whitening)
-        standardized = own.standardized(maps)
-        locations.append(location_statistics(own.distance(standardized), own.region))
-        qualities.append(quality_vector(standardized, own.region))
-    return np.array(locations), np.array(qualities)
-
-
-def _without(vectors: Vectors, index: int) -> tuple[Vectors, Vectors]:
-    return quality_model(np.delete(vectors, index, axis=0))
-
-
-def _prepared(target: ScanTarget) -> Prepared:
-    if target.prepared is None:
-        raise NotJudged(f"{target.ref.target} is not prepared")
-    return target.prepared
+def _worst_by_patient(patients: Sequence[str], scores: Sequence[float]) -> dict[str, float]:
+    worst: dict[str, float] = {}
+    for patient, score in zip(patients, scores, strict=True):
+        worst[patient] = max(score, worst.get(patient, score))
+    return worst

@@ -1,144 +1,149 @@
-"""Score one prepared scan against the atlas."""
+"""Score one prepared scan: read it by every method, fuse, and say what is wrong where."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from pytest_safegen import Heatmap, Measure, NotJudged, Profile, ScanTarget, Score
-from pytest_safegen.prepare import onto_prepared_grid, resample, to_scan_grid, world
+from pytest_safegen import Measure, NotJudged, Profile, ScanTarget, Score
 from safegen_detectors.anomaly import words
-from safegen_detectors.anomaly.atlas import Atlas
-from safegen_detectors.anomaly.features import Box, template_features
-from safegen_detectors.anomaly.statistics import (
-    BRANCHES,
-    departures,
-    location_statistics,
-    quality_distance,
-    quality_vector,
-)
-
-PATHOLOGY_MARGIN = 3
-STATED = 0.2  # share of a voxel that is stated to be pathology
-MEANING = "distance from real scans"
+from safegen_detectors.anomaly.fusion import scales_from
+from safegen_detectors.anomaly.image_quality.method import most_unusual
+from safegen_detectors.anomaly.layers import heatmap_of
+from safegen_detectors.anomaly.methods import QUALITY, SEGMENTATION
+from safegen_detectors.anomaly.model import Method, Reading
+from safegen_detectors.anomaly.reading import ground_of, joined_statistics, learned_of, read
+from safegen_detectors.anomaly.reference import refuse_unlike
+from safegen_detectors.anomaly.samples import sample_of
+from safegen_detectors.anomaly.segmentation.resemblance import descriptor, resembles
+from safegen_detectors.anomaly.view import View
+from safegen_detectors.explain.region import Region, phrase, worst_region
 
 
-def score(target: ScanTarget, profile: Profile, *, device: str) -> Score:
-    """The score of one scan: five departures, the worst spot, and the map.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One sample with what every method saw in it, and how far each branch departs."""
+
+    view: View
+    readings: Mapping[str, Reading]
+    branches: tuple[str, ...]
+    departures: NDArray[np.float64]
+
+    @property
+    def leading(self) -> str:
+        """The branch that departs most."""
+        return self.branches[int(self.departures.argmax())]
+
+
+def judged(
+    target: ScanTarget, profile: Profile, methods: Sequence[Method], *, device: str
+) -> Judged:
+    """What the methods say of one scan.
 
     Raises:
-        NotJudged: the scan is not prepared, or nothing is left to judge.
+        NotJudged: the scan is not prepared, is nothing like the reference, or nothing of it is
+            left to judge.
     """
-    if target.prepared is None or target.scan is None:
-        raise NotJudged(target.unprepared or "the scan is not prepared")
-    atlas = _atlas(profile, device)
-    box = _box(profile)
-    judged, excluded = _judged_region(target, atlas.region, box)
-    if not bool(judged.any()):
+    view = View(sample_of(target), ground_of(profile), device)
+    refuse_unlike(target, profile)
+    if not bool(view.judged.any()):
         raise NotJudged("the stated pathology covers all that could be judged")
-    plain = _without_pathology(target, profile, box)
-    standardized = atlas.standardized(template_features(plain, box, device=device))
-    distance = atlas.distance(standardized) * judged
-    quality = quality_distance(
-        quality_vector(standardized, judged),
-        profile.arrays["quality_mean"],
-        profile.arrays["quality_precision"],
-    )
-    raw = np.array([*location_statistics(distance, judged), quality])
-    away = departures(raw, profile.facts)
-    branch = BRANCHES[int(away.argmax())]
-    place = _place_of_worst(distance)
-    corner = [part.start for part in box]
-    at = world(target.prepared, [n + start for n, start in zip(place, corner, strict=True)])
-    return Score(
-        value=float(away.max()),
-        measures=_measures(away, excluded, at),
-        heatmap=_heatmap(distance, profile, target, box),
-        says=words.clause(branch, standardized, place, at, judged),
-    )
+    readings = read(view, methods, profile)
+    scales = scales_from(profile.facts["scales"])
+    statistics = joined_statistics({name: r.statistics for name, r in readings.items()})
+    return Judged(view, readings, scales.branches, scales.departures(statistics))
 
 
-def _atlas(profile: Profile, device: str) -> Atlas:
-    def tensor(name: str) -> torch.Tensor:
-        array: NDArray[Any] = profile.arrays[name]
-        return torch.tensor(array, device=device)
+def score(target: ScanTarget, profile: Profile, methods: Sequence[Method], *, device: str) -> Score:
+    """The score of one scan: its largest departure, the worst region, and the map.
 
-    return Atlas(
-        tensor("mean").float(), tensor("deviation").float(), tensor("whitening"), tensor("region")
-    )
-
-
-def _box(profile: Profile) -> Box:
-    i, j, k = (slice(int(low), int(high)) for low, high in profile.arrays["box"])
-    return i, j, k
-
-
-def _judged_region(
-    target: ScanTarget, region: torch.Tensor, box: Box
-) -> tuple[torch.Tensor, float]:
-    """Where to judge: the atlas region without stated pathology; and the share left out."""
-    scan, prepared = target.scan, target.prepared
-    if scan is None or prepared is None or scan.mask is None or not scan.mask.any():
-        return region, 0.0
-    mask = onto_prepared_grid(scan.mask.astype(np.float32), prepared, scan) > STATED
-    grown = ndimage.binary_dilation(mask, iterations=PATHOLOGY_MARGIN) if mask.any() else mask
-    judged = region & ~torch.from_numpy(np.asarray(grown)[box]).to(region.device)
-    return judged, 1.0 - float(judged.sum()) / float(region.sum())
-
-
-def _without_pathology(target: ScanTarget, profile: Profile, box: Box) -> ScanTarget:
-    """The target with its stated pathology replaced by what real scans show there on average.
-
-    Features see several voxels around, so that it would disturb the judgement of its surroundings.
+    Raises:
+        NotJudged: as `judged` does.
     """
-    scan, own, prepared = target.scan, target.own, target.prepared
-    if scan is None or own is None or prepared is None or scan.mask is None or not scan.mask.any():
-        return target
-    usual = np.zeros(prepared.voxels.shape, dtype=np.float32)
-    usual[box] = profile.arrays["mean"][0]
-    there = resample(
-        usual,
-        prepared.affine,
-        to_affine=own.affine,
-        to_shape=own.voxels.shape,
-        mapping=np.linalg.inv(prepared.to_scan).astype(np.float64),
+    found = judged(target, profile, methods, device=device)
+    values = outline(found)
+    region = None if values is None else _region(values, found, target)
+    return Score(
+        value=float(found.departures.max()),
+        measures=_measures(found, region),
+        heatmap=None if values is None else heatmap_of(values, target),
+        says=_says(found, values, region, profile),
     )
-    mask = onto_prepared_grid(scan.mask.astype(np.float32), own, scan) > STATED
-    grown = ndimage.binary_dilation(mask, iterations=1) if mask.any() else mask
-    filled = np.where(grown, there, own.voxels).astype(np.float32)
-    return replace(target, own=replace(own, voxels=filled))
 
 
-def _place_of_worst(distance: torch.Tensor) -> tuple[int, int, int]:
-    i, j, k = np.unravel_index(int(distance.argmax()), tuple(distance.shape))
-    return int(i), int(j), int(k)
+def outline(found: Judged) -> torch.Tensor | None:
+    """The map (i, j, k) on the own grid, 1 at the limit of the outline; None without one.
+
+    Of the method that departs most; if that knows no places, the network's, which is the sharpest.
+    """
+    maps = {name: r.map for name, r in found.readings.items() if r.map is not None}
+    for name in (found.leading.partition(".")[0], SEGMENTATION):
+        if name in maps:
+            return maps[name]
+    return torch.stack(list(maps.values())).mean(0) if maps else None
 
 
-def _measures(
-    away: NDArray[np.float64], excluded: float, at: Sequence[float]
-) -> tuple[Measure, ...]:
-    branches = [
-        Measure(name, float(value), "sd") for name, value in zip(BRANCHES, away, strict=True)
-    ]
-    places = [Measure(f"worst_{axis}", at[n], "mm") for n, axis in enumerate("xyz")]
-    share = Measure(
-        "excluded_share", excluded, "", "the stated pathology covers too much of what is judged"
-    )
-    return (*branches, *places, share)
-
-
-def _heatmap(
-    distance: torch.Tensor, profile: Profile, target: ScanTarget, box: Box
-) -> Heatmap | None:
-    if target.scan is None or target.prepared is None:
+def _region(values: torch.Tensor, found: Judged, target: ScanTarget) -> Region | None:
+    """The worst region; the highest spot where nothing reaches the limit of the outline."""
+    if target.own is None:
         return None
-    values = np.zeros(target.prepared.voxels.shape, dtype=np.float32)
-    values[box] = (distance / float(profile.facts["voxel_limit"])).float().cpu().numpy()
-    native = to_scan_grid(values, target.prepared, target.scan)
-    return Heatmap(native, target.scan.affine, MEANING)
+    volume = values.cpu().numpy()
+    limit = min(1.0, float(volume.max()))
+    return worst_region(volume, target.own.affine, found.view.sample.body, limit=limit)
+
+
+def _measures(found: Judged, region: Region | None) -> tuple[Measure, ...]:
+    branches = [
+        Measure(name, float(value), "tails")
+        for name, value in zip(found.branches, found.departures, strict=True)
+    ]
+    places = []
+    if region is not None:
+        places = [
+            Measure(f"worst_{a}", v, "mm") for a, v in zip("xyz", region.peak_mm, strict=True)
+        ]
+        places.append(Measure("worst_volume", region.volume_ml, "ml"))
+    region_voxels = float(found.view.region.sum())
+    left = float(found.view.judged.sum()) / max(region_voxels, 1.0)
+    excluded = Measure(
+        "excluded_share",
+        1.0 - left,
+        "",
+        "the stated pathology covers too much of what is judged",
+    )
+    return (*branches, *places, excluded)
+
+
+def _says(
+    found: Judged, values: torch.Tensor | None, region: Region | None, profile: Profile
+) -> str:
+    if found.leading.startswith(QUALITY):
+        return words.whole_clause(most_unusual(found.view, learned_of(profile, QUALITY)))
+    if values is None or region is None:
+        return words.WHOLE
+    where = (values >= min(1.0, float(values.max()))) & found.view.judged
+    if not bool(where.any()):
+        return f"{words.LOCAL}, {phrase(region)}"
+    if found.view.ground.gaussian is None:
+        return words.local_clause(phrase(region), None, "intensity is unusual")
+    feature = words.unusual_feature(found.view, where)
+    return words.local_clause(phrase(region), _kind(found, where, profile), feature)
+
+
+def _kind(found: Judged, where: torch.Tensor, profile: Profile) -> str | None:
+    """The group of faults that a place (bool, own grid) resembles."""
+    if SEGMENTATION not in found.readings:
+        return None
+    learned = learned_of(profile, SEGMENTATION)
+    arrays: dict[str, Any] = {
+        name: learned.arrays[f"resemblance/{name}"]
+        for name in ("weights", "offsets")
+        if f"resemblance/{name}" in learned.arrays
+    }
+    groups = learned.facts["groups"] if arrays else []
+    return resembles(descriptor(found.view, where), groups, arrays)

@@ -1,4 +1,4 @@
-"""Sentences on what departs, and where."""
+"""Sentences on what departs, where, and what it resembles."""
 
 from __future__ import annotations
 
@@ -6,34 +6,51 @@ from collections.abc import Sequence
 
 import torch
 
-from safegen_detectors.anomaly.features import NAMES
+from safegen_detectors.anomaly.view import View, feature_names
 
-LOCAL = ("peak", "focal", "regional")
-SAYS = {
-    "peak": "one spot of the scan looks like no real scan there",
-    "focal": "small regions of the scan look like no real scan there",
-    "regional": "a larger part of the scan looks like no real scan there",
-    "overall": "the scan is unlike real scans all over",
-    "quality": "the image quality of the scan as a whole is unlike that of real scans",
+KINDS = {
+    "blur": "blurred tissue",
+    "ct": "a ring, streak or metal",
+    "dropout": "missing tissue",
+    "foreign": "tissue from elsewhere",
+    "intensity": "wrong brightness or contrast",
+    "kspace": "a disturbed scanner signal",
+    "noise": "noise",
+    "pattern": "a regular pattern",
+    "resolution": "coarse blocks or steps",
+    "seam": "a seam",
+    "sharpen": "over-sharpened tissue",
+    "slice": "missing or repeated slices",
+    "structure": "repeated or deformed structure",
+    "warp": "warped anatomy",
 }
+"""What each group of the fault bank looks like."""
+
+LOCAL = "a region looks like no real scan there"
+WHOLE = "the scan as a whole is unlike real scans"
 
 
-def clause(
-    branch: str,
-    standardized: torch.Tensor,
-    place: tuple[int, int, int],
-    millimetres: Sequence[float],
-    region: torch.Tensor,
-) -> str:
-    """What is wrong and where, without a full stop; `standardized` (f, i, j, k)."""
-    i, j, k = place
-    values = standardized[:, i, j, k] if branch in LOCAL else standardized[:, region].mean(1)
-    worst = int(values.abs().argmax())
-    side = "above" if float(values[worst]) > 0 else "below"
-    size = abs(float(values[worst]))
-    where = ", ".join(f"{value:.0f}" for value in millimetres)
-    at = f", worst at ({where}) mm" if branch in LOCAL else ""
-    return (
-        f"{SAYS[branch]}{at}, mostly in its {NAMES[worst]} "
-        f"({size:.1f} standard deviations {side} the real scans)"
-    )
+def local_clause(place: str, kind: str | None, feature: str) -> str:
+    """On a region: where it is, what it resembles, and its most unusual feature."""
+    resembles = f"; it resembles {KINDS.get(kind, kind)} most" if kind else ""
+    return f"{LOCAL}, {place}{resembles}, and its {feature}"
+
+
+def whole_clause(unusual: Sequence[tuple[str, float]]) -> str:
+    """On the whole scan: its most unusual measures, (name, robust deviations) each."""
+    listed = ", ".join(f"{name} ({_deviations(far)})" for name, far in unusual)
+    return f"{WHOLE}, above all in {listed}"
+
+
+def unusual_feature(view: View, where: torch.Tensor) -> str:
+    """The feature that departs most at a place (bool): "edges are 4.1 standard deviations ..."."""
+    inside = view.standardized[:, where].mean(1)
+    worst = int(inside.abs().argmax())
+    side = "above" if float(inside[worst]) > 0 else "below"
+    far = abs(float(inside[worst]))
+    name = feature_names(view.ground)[worst]
+    return f"{name}: {far:.1f} standard deviations {side} the real scans"
+
+
+def _deviations(far: float) -> str:
+    return f"{far:+.1f} sd"

@@ -15,6 +15,9 @@ from safegen_reports.html.targets import Target
 Read = Callable[[ScanRef], Scan]
 LoadHeatmap = Callable[[Path], Heatmap]
 
+OWN_MAP = "score"
+"""What the heatmap of the score is called among the maps that explain it."""
+
 
 class LastRead:
     """Reads scans and keeps only the last one: findings of one target mostly want the same."""
@@ -32,13 +35,26 @@ class LastRead:
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """One map of a finding with its name; `problem` says why there is no picture of it."""
+
+    name: str
+    figure: Figure | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
-    """A finding as its page shows it; `problem` says why there is no picture of its heatmap."""
+    """A finding as its page shows it: its heatmap first, then the maps that explain it."""
 
     finding: Finding
-    figure: Figure | None
-    problem: str
+    layers: tuple[Layer, ...]
     chart: Chart | None
+
+    @property
+    def figure(self) -> Figure | None:
+        """The first picture that there is."""
+        return next((layer.figure for layer in self.layers if layer.figure), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +89,36 @@ class Studio:
 
     def _shown(self, target: Target, finding: Finding, number: int) -> Shown:
         chart_ = chart(finding, self.calibrations.get(finding.check))
-        if finding.heatmap is None or not target.refs:
-            return Shown(finding, None, "", chart_)
-        name, stem = finding.heatmap, f"{target.stem}-{number}"
-        figure, problem = _attempt(lambda: self._figure(target, name, stem), name)
-        return Shown(finding, figure, problem, chart_)
+        layers: list[Layer] = []
+        for name, path in _maps(finding) if target.refs else ():
+            stem = f"{target.stem}-{number}" + (f"-{len(layers)}" if layers else "")
+            first = next((layer.figure for layer in layers if layer.figure), None)
+            layers.append(self._layer(target, name, path, stem, first))
+        return Shown(finding, tuple(layers), chart_)
 
-    def _figure(self, target: Target, name: str, stem: str) -> Figure:
-        heatmap = self.load_heatmap(_inside(self.folder, name))
+    def _layer(
+        self, target: Target, name: str, path: str, stem: str, first: Figure | None
+    ) -> Layer:
+        figure, problem = _attempt(lambda: self._figure(target, path, stem, first), path)
+        return Layer(name, figure, problem)
+
+    def _figure(self, target: Target, path: str, stem: str, first: Figure | None) -> Figure:
+        """The map's picture, over the same slices as the first one of that scan."""
+        heatmap = self.load_heatmap(_inside(self.folder, path))
         named = (ref for ref in target.refs if ref.target == heatmap.of)
-        scan = self.read(next(named, target.refs[-1]))
-        return draw(scan, heatmap, folder=self.folder, stem=stem)
+        ref = next(named, target.refs[-1])
+        under = first if first and first.target == ref.target else None
+        return draw(self.read(ref), heatmap, folder=self.folder, stem=stem, under=under)
 
     def _overview(self, target: Target) -> Figure:
         scan = self.read(target.refs[-1])
         return draw(scan, None, folder=self.folder, stem=f"{target.stem}-0")
+
+
+def _maps(finding: Finding) -> list[tuple[str, str]]:
+    """The names and paths of a finding's maps; the detector's own is named "score"."""
+    own = [(OWN_MAP, finding.heatmap)] if finding.heatmap else []
+    return [*own, *finding.layers.items()]
 
 
 def _attempt(make: Callable[[], Figure], what: str) -> tuple[Figure | None, str]:

@@ -46,12 +46,18 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Three slices through one place (mm, RAS+); `peak` and what follows only with a heatmap."""
+    """Three slices through one voxel, which lies at `place` (mm, RAS+); `peak` and what follows
+    only with a heatmap.
+
+    `worst` is where the peak is: the place itself, unless the slices are those of another map.
+    """
 
     target: str
     panels: tuple[Panel, ...]
+    voxel: Voxel
     place: Point
     peak: float | None = None
+    worst: Point | None = None
     meaning: str = ""
     ceiling: float = 0.0
 
@@ -71,23 +77,32 @@ class Brush:
     window: tuple[float, float]
 
 
-def draw(scan: Scan, heatmap: Heatmap | None, *, folder: Path, stem: str) -> Figure:
-    """Write the slices to `images/` and describe them: through the heatmap's worst voxel, or
-    through the scan's centre of mass.
+def draw(
+    scan: Scan, heatmap: Heatmap | None, *, folder: Path, stem: str, under: Figure | None = None
+) -> Figure:
+    """Write the slices to `images/` and describe them: those of another figure of the scan if one
+    is given, else through the heatmap's worst voxel, or through the scan's centre of mass.
 
     Raises SafegenError where the scan's geometry or the heatmap's grid does not allow it.
     """
     volume = to_ras(scan.voxels, scan.affine)
     heat = to_ras(_on_grid(heatmap, scan), scan.affine) if heatmap else None
-    voxel = _place(volume, heat)
+    worst = _worst(heat) if heat else None
+    voxel = under.voxel if under else worst or centre_of_mass(volume.values)
+    bases = [panel.base for panel in under.panels] if under else [None] * len(PLANES)
     brush = Brush(folder, stem, SIDE / float(volume.extent.max()), window(volume.values))
     ceiling = heatmap.ceiling if heatmap else 0.0
-    panels = tuple(_panel(brush, plane, voxel, volume, heat, ceiling) for plane in PLANES)
+    panels = tuple(
+        _panel(brush, plane, voxel, volume, heat, ceiling, base)
+        for plane, base in zip(PLANES, bases, strict=True)
+    )
     return Figure(
         target=scan.ref.target,
         panels=panels,
+        voxel=voxel,
         place=world(volume, voxel),
-        peak=float(heat.values[voxel]) if heat else None,
+        peak=float(heat.values[worst]) if heat and worst else None,
+        worst=world(volume, worst) if worst else None,
         meaning=heatmap.meaning if heatmap else "",
         ceiling=ceiling,
     )
@@ -105,11 +120,11 @@ def _on_grid(heatmap: Heatmap, scan: Scan) -> NDArray[np.float32]:
     return heatmap.values
 
 
-def _place(volume: Volume, heat: Volume | None) -> Voxel:
-    worst = worst_voxel(heat.values) if heat else None
-    if heat and worst is None:
+def _worst(heat: Volume) -> Voxel:
+    worst = worst_voxel(heat.values)
+    if worst is None:
         raise SafegenError("The heatmap holds no finite value; it is not drawn.")
-    return worst or centre_of_mass(volume.values)
+    return worst
 
 
 def _panel(
@@ -119,11 +134,13 @@ def _panel(
     volume: Volume,
     heat: Volume | None,
     ceiling: float,
+    base: str | None,
 ) -> Panel:
     width, height = _size(brush, plane, volume)
     left, top = (SIDE - width) // 2, (SIDE - height) // 2
-    grey = _grey(cut(volume, plane, voxel), brush.window)
-    base = _write(brush, f"{plane.name}.png", _framed(grey.resize((width, height)), (left, top)))
+    if base is None:
+        grey = _grey(cut(volume, plane, voxel), brush.window).resize((width, height))
+        base = _write(brush, f"{plane.name}.png", _framed(grey, (left, top)))
     over = None
     if heat:
         warm = Image.fromarray(np.ascontiguousarray(cut(heat, plane, voxel), dtype=np.float32))

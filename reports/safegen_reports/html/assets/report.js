@@ -1,4 +1,5 @@
-// The table of targets on the index, and the heatmap's opacity on the pages. No network, no storage.
+// The table of targets on the index; the choice of a map and its opacity on the pages.
+// No network, no storage.
 "use strict";
 
 const ROWS_AT_ONCE = 150;
@@ -24,6 +25,19 @@ function setUpOpacity() {
     label.querySelector("input").addEventListener("input", (event) => {
       for (const layer of layers) layer.style.opacity = event.target.value / 100;
     });
+  }
+}
+
+function setUpLayers() {
+  for (const choice of document.querySelectorAll(".layers .choice")) {
+    const layers = [...choice.parentElement.querySelectorAll(".layer")];
+    const show = () => {
+      const chosen = Number(choice.querySelector("input:checked").value);
+      for (const [number, layer] of layers.entries()) layer.hidden = number !== chosen;
+    };
+    choice.hidden = false;
+    choice.addEventListener("change", show);
+    show();
   }
 }
 
@@ -221,4 +235,5 @@ function setUpTable() {
 }
 
 setUpOpacity();
+setUpLayers();
 if (document.getElementById("targets")) setUpTable();

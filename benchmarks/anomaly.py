@@ -1,0 +1,183 @@
+"""How well the anomaly check and published ideas find faults in real scans, and where.
+
+python -m benchmarks.anomaly --data FOLDER [--reference 80] [--planted 6] [--torchio] [--dose]
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.anomaly_parts import tables
+from benchmarks.anomaly_parts.cohort import Reference, Split, reference_from, split
+from benchmarks.anomaly_parts.contestants import ALL, OURS, Field, fit_field
+from benchmarks.anomaly_parts.figure import draw
+from benchmarks.anomaly_parts.kinds import HALVES, Kind, kinds_of
+from benchmarks.anomaly_parts.options import arguments
+from benchmarks.anomaly_parts.summary import Results
+from benchmarks.anomaly_parts.trial import Judge, Outcome, Planting, run
+from benchmarks.memory import own_peak_mib
+from pytest_safegen.discover import discover
+from safegen_detectors.anomaly.threads import one_thread_each
+
+NOTES = (
+    "Faults are planted in the scan as read, stored in its own data type, and prepared and "
+    "aligned anew.",
+    "A family is judged by a network that learned from no family of its group: the groups are "
+    "split into two halves, and the network learned from the other half.",
+    "Faults of the whole scan, and TorchIO's, are never learned from; they are kept from the half "
+    "of the group that is most like them.",
+    "The best IoU is an oracle: the limit of the map is chosen for each family on its own truth.",
+    "Baselines are small re-makings; the limit of their outline is the 99.5th percentile of eight "
+    "reference scans.",
+)
+PACKAGES = ("torch", "numpy", "scipy", "SimpleITK", "torchio")
+
+
+def main(words: list[str] | None = None) -> None:
+    """Run, print, write; or print the tables of an earlier run."""
+    asked = arguments(words)
+    if asked.table:
+        print(tables.markdown(json.loads(asked.table.read_text(encoding="utf-8"))))
+        return
+    with one_thread_each():
+        content, outcomes = measured(asked)
+    print(tables.markdown(content))
+    write(asked.out, json.dumps(content, indent=1) + "\n")
+    if asked.scans:
+        write(asked.scans, as_csv(outcomes))
+    if draw(content, asked.figure):
+        print(f"written: {asked.figure}")
+
+
+def measured(asked: argparse.Namespace) -> tuple[dict[str, Any], list[Outcome]]:
+    """All numbers of one run, and the outcome of each scan."""
+    torchio = asked.torchio and importlib.util.find_spec("torchio") is not None
+    parts = split(
+        discover(asked.data), reference=asked.reference, tests=asked.tests, seed=asked.seed
+    )
+    reference = reference_from(parts.reference)
+    kinds = kinds_of(reference.template.options.intensity, asked.families, torchio=torchio)
+    field = fit_field(
+        reference,
+        methods=asked.methods,
+        baselines=asked.baselines,
+        steps=asked.steps,
+        also_all=asked.also_all,
+        seed=asked.seed,
+    )
+    after_fit = own_peak_mib()
+    plantings = planned(asked, kinds, len(parts.tests))
+    outcomes = run(Judge(reference, field, asked.seed), parts.tests, plantings)
+    missing = ["TorchIO's faults: torchio is not installed"] if asked.torchio > torchio else []
+    facts = facts_of(asked, parts, reference, field)
+    summary = Results(field, kinds, outcomes, asked.seed).summary()
+    memory = {"after fitting": round(after_fit), "after judging": round(own_peak_mib())}
+    return {
+        **facts,
+        "not_run": [*field.not_run, *missing],
+        "peak_memory_mib": memory,
+        "seconds_a_scan": seconds_a_scan(field, summary["seconds"]),
+        **summary,
+    }, outcomes
+
+
+def planned(
+    asked: argparse.Namespace, kinds: Sequence[Kind], tests: int
+) -> dict[int, list[Planting]]:
+    """Which faults go into which test scan, each scan about equally often."""
+    order = np.random.default_rng(asked.seed).permutation(tests).tolist()
+    plan: dict[int, list[Planting]] = {place: [] for place in order}
+    explained = 0
+    for number, kind in enumerate(kinds):
+        for place in _some(order, asked.planted, number):
+            explain = kind.local and explained < asked.faithfulness
+            explain = explain and not any(planting.explain for planting in plan[place])
+            explained += explain
+            plan[place].append(Planting(kind, asked.strength, explain=explain))
+        for place in _some(order, asked.dose_planted, number) if asked.dose else ():
+            if kind.bank == "safegen":
+                plan[place] += [Planting(kind, dose, dose=True) for dose in asked.strengths]
+    return plan
+
+
+def seconds_a_scan(field: Field, seconds: Mapping[str, float]) -> float:
+    """Reading, preparing, features and the methods of the gate's check, once each."""
+    panel = next(panel for panel in field.panels if panel.name == OURS and panel.variant != ALL)
+    steps = ("read", "prepare", "features", *panel.parts)
+    return round(sum(seconds[step] for step in steps), 3)
+
+
+def facts_of(
+    asked: argparse.Namespace, parts: Split, reference: Reference, field: Field
+) -> dict[str, Any]:
+    """What the numbers depend on."""
+    return {
+        "data": asked.data.name,
+        "modality": reference.template.options.intensity,
+        "spacing_mm": reference.template.options.spacing,
+        "reference": len(reference.samples),
+        "left_out": list(reference.left_out),
+        "tests": len(parts.tests),
+        "planted": asked.planted,
+        "strength": asked.strength,
+        "seed": asked.seed,
+        "steps": asked.steps or None,
+        "halves": HALVES,
+        "methods": list(asked.methods),
+        "fit_seconds": {name: round(part.seconds, 1) for name, part in field.parts.items()},
+        "machine": {"cores": os.cpu_count(), "python": platform.python_version()},
+        "versions": dict(_versions()),
+        "notes": NOTES,
+    }
+
+
+def as_csv(outcomes: Sequence[Outcome]) -> str:
+    """A line for each scan and contestant."""
+    text = StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(["kind", "strength", "dose", "patient", "contestant", "score", "ap", "iou"])
+    for o in outcomes:
+        for name, score in o.scores.items():
+            where = o.places.get(name)
+            place = [where.precision, where.iou] if where else ["", ""]
+            lines.writerow([o.kind, o.strength, int(o.dose), o.patient, name, score, *place])
+    return text.getvalue()
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file under a temporary name, and rename it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"partial-{path.name}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+    print(f"written: {path}")
+
+
+def _some(order: Sequence[int], count: int, number: int) -> list[int]:
+    """The places of the scans for one family, going round through all."""
+    few = min(count, len(order))
+    return [order[(number * few + n) % len(order)] for n in range(few)]
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in PACKAGES:
+        try:
+            yield name, importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""Real scans split by patient, and prepared as the gate prepares them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from pytest_safegen import NotJudged, Release, Scan, ScanRef, ScanTarget, prepare
+from pytest_safegen.errors import ReadError
+from pytest_safegen.fitting import SUBJECTS_FOR_TEMPLATE
+from pytest_safegen.prepare import Template
+from pytest_safegen.readers import read
+from pytest_safegen.testing import template_of
+from safegen_detectors.anomaly import ground as grounds
+from safegen_detectors.anomaly.model import Ground, Mask, Sample
+from safegen_detectors.anomaly.reference import likeness_facts
+from safegen_detectors.anomaly.samples import reference_of
+from safegen_detectors.anomaly.threads import side_by_side
+
+FEWEST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The scans to learn from and those to judge, no patient in both."""
+
+    reference: tuple[ScanRef, ...]
+    tests: tuple[ScanRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The real scans that every method learns from, prepared once for all.
+
+    `stored` is the ground as a profile holds it, rounded, for scans that are judged.
+    """
+
+    template: Template
+    samples: tuple[Sample, ...]
+    ground: Ground
+    stored: Ground
+    likeness: dict[str, float]
+    left_out: tuple[str, ...]
+
+    @property
+    def patients(self) -> list[str]:
+        """The patient of each sample."""
+        return [sample.patient for sample in self.samples]
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """One scan of the reference: its sample, body on the template's grid, and likeness."""
+
+    sample: Sample
+    body: Mask
+    light: ScanTarget
+
+
+def split(found: Release, *, reference: int, tests: int, seed: int) -> Split:
+    """A random split of the patients; all that are left are judged if `tests` is 0.
+
+    Raises:
+        SystemExit: too few patients.
+    """
+    series = list(found.series)
+    random.Random(seed).shuffle(series)  # noqa: S311  no secret in it
+    rest = series[reference : reference + tests if tests else None]
+    if reference < FEWEST or not rest:
+        raise SystemExit(
+            f"--reference {reference} of {len(series)} patients: at least {FEWEST} are learned "
+            "from, and at least one must be left to judge."
+        )
+    return Split(
+        tuple(ref for one in series[:reference] for ref in one.refs),
+        tuple(ref for one in rest for ref in one.refs),
+    )
+
+
+def reference_from(refs: Sequence[ScanRef]) -> Reference:
+    """The reference prepared: template, samples, and what is usual at each place."""
+    first = list({ref.subject: ref for ref in reversed(refs)}.values())[::-1]
+    step = max(1, len(first) // SUBJECTS_FOR_TEMPLATE)
+    template = template_of(read(ref) for ref in first[::step][:SUBJECTS_FOR_TEMPLATE])
+    shown = tqdm(total=len(refs), desc="reference")
+
+    def member(ref: ScanRef) -> _Member | str:
+        shown.update()
+        return _member(ref, template)
+
+    found = side_by_side(member, refs)
+    shown.close()
+    members = [one for one in found if isinstance(one, _Member)]
+    samples = [one.sample for one in members]
+    cropped = all(np.allclose(np.diag(s.to_template)[:3], 1, atol=1e-6) for s in samples)
+    bodies = [one.body for one in members]
+    modality = template.options.intensity
+    ground = grounds.ground_of(samples, bodies, cropped=cropped, modality=modality)
+    ground = grounds.with_gaussian(ground, samples)
+    return Reference(
+        template,
+        tuple(samples),
+        ground,
+        grounds.ground_from(grounds.arrays_of(ground), grounds.facts_of(ground)),
+        likeness_facts([one.light for one in members]),
+        tuple(one for one in found if isinstance(one, str)),
+    )
+
+
+def target_of(scan: Scan, template: Template) -> ScanTarget:
+    """A scan as the detectors get it.
+
+    Raises:
+        NotJudged: it cannot be prepared.
+    """
+    own = prepare.canonical(scan, template.options)
+    return ScanTarget(scan.ref, scan, prepare.align(own, template), own)
+
+
+def _member(ref: ScanRef, template: Template) -> _Member | str:
+    try:
+        target = target_of(read(ref), template)
+    except (ReadError, NotJudged) as problem:
+        return f"{ref.target}: {problem}"
+    (sample,), (body,), _ = reference_of([target])
+    light = ScanTarget(ref, None, _without_voxels(target))
+    return _Member(sample, body, light)
+
+
+def _without_voxels(target: ScanTarget) -> prepare.Prepared | None:
+    """Only what `likeness_facts` asks for; volumes would add up."""
+    if target.prepared is None:
+        return None
+    few = target.prepared
+    return prepare.Prepared(
+        few.voxels[:1, :1, :1].copy(),
+        few.body[:1, :1, :1].copy(),
+        few.affine,
+        few.to_scan,
+        few.similarity,
+    )

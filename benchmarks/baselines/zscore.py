@@ -1,0 +1,55 @@
+"""How many standard deviations each voxel is from the reference, brighter or darker.
+
+The trivial baseline that Meissen et al. ("Challenging current semi-supervised anomaly
+segmentation methods for brain MRI", 2021) ask everyone to show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from safegen_detectors.anomaly import grids
+from safegen_detectors.anomaly.maps import limit_of, top
+from safegen_detectors.anomaly.model import Ground, Learned, Reading, Sample
+from safegen_detectors.anomaly.residuals import peak
+from safegen_detectors.anomaly.view import View
+
+FLOOR = 0.02  # of an intensity scale of 0..1
+
+
+@dataclass(frozen=True, slots=True)
+class ZScore:
+    """Mean and deviation per voxel of the template; the statistic is the highest 1 %."""
+
+    name = "zscore"
+
+    def fit(self, samples: Sequence[Sample], ground: Ground, *, seed: int, device: str) -> Learned:  # noqa: ARG002  nothing is random
+        """The sums over the reference; each sample is held out by taking it from them."""
+        first = sum(grids.tensor(sample.aligned, device) for sample in samples)
+        second = sum(grids.tensor(sample.aligned, device).square() for sample in samples)
+        sums, count = torch.stack([torch.as_tensor(first), torch.as_tensor(second)]), len(samples)
+        region, held_out, tops = torch.tensor(ground.region), [], []
+        for sample in samples:
+            own = grids.tensor(sample.aligned, device)
+            z = _z(own, sums - torch.stack([own, own.square()]), count - 1).cpu()
+            held_out.append({"peak": peak(z, region)})
+            tops.append(top(z, region))
+        facts = {"count": count, "limit": limit_of(tops)}
+        return Learned({"sums": sums.cpu().numpy()}, facts, held_out)
+
+    def read(self, view: View, learned: Learned) -> Reading:
+        """The absolute z-score per voxel; the map is 1 at the median top of real scans."""
+        sums = grids.tensor(learned.arrays["sums"], view.device)
+        z = _z(grids.tensor(view.sample.aligned, view.device), sums, learned.facts["count"])
+        region = torch.tensor(view.ground.region, device=view.device)
+        outline = grids.onto_own((z * region / learned.facts["limit"])[None], view.sample)[0]
+        return Reading({"peak": peak(z, region)}, outline)
+
+
+def _z(volume: torch.Tensor, sums: torch.Tensor, count: int) -> torch.Tensor:
+    mean = sums[0] / count
+    variance = (sums[1] / count - mean.square()).clamp_min(0)
+    return (volume - mean).abs() / (variance.sqrt() + FLOOR)

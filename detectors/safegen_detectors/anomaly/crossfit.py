@@ -1,0 +1,112 @@
+"""Cross-fitting: every real scan is judged by a model that never saw its patient.
+
+The samples are split into folds by patient. Each fold's model learns from the other folds and
+reads its own. No model is trained again for scans to come: they are read by the models of all
+folds, and the readings are averaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from safegen_detectors.anomaly.maps import limit_of
+from safegen_detectors.anomaly.model import Learned, Reading, Sample
+from safegen_detectors.anomaly.threads import side_by_side
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Indices of the samples to learn from, and of those of other patients to read."""
+
+    train: tuple[int, ...]
+    held_out: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one fold learned, and the statistics of the samples that it held out, in order."""
+
+    arrays: Arrays
+    held_out: Sequence[Mapping[str, float]]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+FitFold = Callable[[Sequence[Sample], Sequence[Sample], int], Part]
+"""Learns from the first samples and reads the second, with a seed of its own."""
+
+
+def folds_of(patients: Sequence[str], *, count: int, seed: int) -> list[Fold]:
+    """`count` folds of about equal size; each sample is held out once, never beside its patient.
+
+    Raises:
+        ValueError: fewer patients than folds, or fewer than two folds.
+    """
+    known = sorted(set(patients))
+    if not 2 <= count <= len(known):
+        raise ValueError(
+            f"{count} folds need at least {max(count, 2)} patients and 2 folds;"
+            f" there are {len(known)} patients"
+        )
+    shuffled = np.random.default_rng(seed).permutation(known)
+    fold_of = {str(patient): n % count for n, patient in enumerate(shuffled)}
+    place = np.array([fold_of[patient] for patient in patients])
+    return [Fold(_indices(place != n), _indices(place == n)) for n in range(count)]
+
+
+def cross_fit(samples: Sequence[Sample], fit_fold: FitFold, *, count: int, seed: int) -> Learned:
+    """Fit every fold, side by side; arrays are "<fold>/<name>", facts listed under "folds"."""
+    folds = folds_of([sample.patient for sample in samples], count=count, seed=seed)
+    parts = side_by_side(
+        lambda n: _fitted(samples, folds[n], fit_fold, seed + n), range(len(folds))
+    )
+    arrays = {f"{n}/{k}": array for n, part in enumerate(parts) for k, array in part.arrays.items()}
+    read = {
+        index: statistics
+        for fold, part in zip(folds, parts, strict=True)
+        for index, statistics in zip(fold.held_out, part.held_out, strict=True)
+    }
+    facts = {"folds": [dict(part.facts) for part in parts]}
+    return Learned(arrays, facts, [read[index] for index in range(len(samples))])
+
+
+def members(learned: Learned) -> list[Arrays]:
+    """The arrays of each fold, under the names that the fold gave them."""
+    return [under(learned.arrays, str(n)) for n in range(len(learned.facts["folds"]))]
+
+
+def outline_limit(learned: Learned) -> float:
+    """From where on a map outlines: the limit of the "tops" that all folds held out."""
+    return limit_of([top for fold in learned.facts["folds"] for top in fold["tops"]])
+
+
+def under(arrays: Arrays, prefix: str) -> dict[str, NDArray[Any]]:
+    """The arrays below "<prefix>/", without it."""
+    start = f"{prefix}/"
+    return {name.removeprefix(start): a for name, a in arrays.items() if name.startswith(start)}
+
+
+def averaged(readings: Sequence[Reading]) -> Reading:
+    """The mean of the readings of one sample by several models."""
+    statistics = {
+        name: float(np.mean([reading.statistics[name] for reading in readings]))
+        for name in readings[0].statistics
+    }
+    maps = [reading.map for reading in readings if reading.map is not None]
+    return Reading(statistics, torch.stack(maps).mean(0) if maps else None)
+
+
+def _fitted(samples: Sequence[Sample], fold: Fold, fit_fold: FitFold, seed: int) -> Part:
+    train = [samples[index] for index in fold.train]
+    return fit_fold(train, [samples[index] for index in fold.held_out], seed)
+
+
+def _indices(chosen: NDArray[np.bool_]) -> tuple[int, ...]:
+    return tuple(int(index) for index in np.flatnonzero(chosen))

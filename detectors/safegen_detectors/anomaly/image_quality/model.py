@@ -1,0 +1,67 @@
+"""A shrunken Gaussian over vectors of measures, and how far a vector is from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+LEAST_SPREAD = 0.3  # of the standard deviation, for measures that hardly vary in most scans
+SMALLEST_SPREAD = 1e-3  # of a grey value of 0..1 or of a logarithm: nobody would see it
+CLIPPED = 6.0  # robust deviations, so that one odd scan does not widen the Gaussian
+FAR = 20.0  # robust deviations from which on only the logarithm counts
+
+
+@dataclass(frozen=True, slots=True)
+class QualityModel:
+    """Median and robust deviation of each measure (m,), and the Gaussian of what they standardize.
+
+    `precision` (m, m) is the inverse of the covariance shrunken as Ledoit and Wolf (2004) do.
+    """
+
+    median: Vector
+    spread: Vector
+    mean: Vector
+    precision: Matrix
+
+    def standardized(self, vector: Vector) -> Vector:
+        """Robust deviations of each measure from its median, (m,)."""
+        z = (vector - self.median) / self.spread
+        beyond = np.log1p(np.clip(np.abs(z) - FAR, 0, None))
+        return np.asarray(np.sign(z) * (np.minimum(np.abs(z), FAR) + beyond))
+
+    def distance(self, vector: Vector) -> float:
+        """Mahalanobis distance over the square root of the number of measures."""
+        gap = self.standardized(vector) - self.mean
+        return float(np.sqrt(max(float(gap @ self.precision @ gap), 0.0) / gap.size))
+
+
+def learn(vectors: NDArray[np.float64]) -> QualityModel:
+    """The model of vectors (n, m) of real scans."""
+    median = np.median(vectors, axis=0)
+    robust = 1.4826 * np.median(np.abs(vectors - median), axis=0)
+    spread = np.maximum(robust, LEAST_SPREAD * vectors.std(axis=0)).clip(SMALLEST_SPREAD)
+    z = np.clip((vectors - median) / spread, -CLIPPED, CLIPPED)
+    covariance = shrunken(z)
+    precision = np.asarray(np.linalg.inv(covariance + 1e-3 * np.eye(len(covariance))), np.float64)
+    return QualityModel(median, spread, z.mean(axis=0), precision)
+
+
+def shrunken(x: NDArray[np.float64]) -> Matrix:
+    """The covariance of x (n, m), shrunken to a multiple of the identity.
+
+    Ledoit and Wolf, A well-conditioned estimator for large-dimensional covariance matrices (2004).
+    """
+    n, m = x.shape
+    centred = x - x.mean(axis=0)
+    sample = centred.T @ centred / n
+    level = np.trace(sample) / m
+    apart = float(((sample - level * np.eye(m)) ** 2).sum()) / m
+    squares = centred**2
+    noise = float((squares.T @ squares / n - sample**2).sum()) / (n * m)
+    share = 1.0 if apart == 0 else min(max(noise / apart, 0.0), 1.0)
+    return np.asarray((1 - share) * sample + share * level * np.eye(m))

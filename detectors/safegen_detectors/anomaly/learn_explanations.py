@@ -1,0 +1,135 @@
+"""What explanations need of a profile: a light predictor, units of the maps, and their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from safegen_detectors.anomaly import grids
+from safegen_detectors.anomaly.explaining import PREDICTOR, foretold, maps_for_weights
+from safegen_detectors.anomaly.model import Ground, Learned, Sample
+from safegen_detectors.anomaly.segmentation.method import ArtefactSegmentation
+from safegen_detectors.anomaly.segmentation.pool import (
+    Spoiled,
+    another,
+    families_for,
+    spoil,
+    usual_without,
+)
+from safegen_detectors.anomaly.threads import side_by_side
+from safegen_detectors.anomaly.view import View
+from safegen_detectors.explain.combine import METHODS, choose_weights, unit_of
+from safegen_detectors.explain.predictor import FEWEST, train_predictor
+
+VOLUMES, STEPS = 60, 120
+VALIDATED = 8
+SPREAD = 7919  # a prime, so that neighbours, which can be of one patient, are taken far apart
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What the predictor sees of a spoiled or untouched sample, and the score it foretells.
+
+    The sample itself, which is large, can be made again from its number.
+    """
+
+    number: int
+    patient: str
+    spoiled: bool
+    seen: torch.Tensor
+    score: float
+
+
+def with_explanations(
+    learned: Learned,
+    samples: Sequence[Sample],
+    ground: Ground,
+    *,
+    seed: int,
+    volumes: int = VOLUMES,
+) -> Learned:
+    """What a network learned, and what is needed to explain it.
+
+    The predictor and the weights learn from faults planted in the reference itself: they explain
+    scores and never make one. Where there are too few patients, it is left as it is.
+    """
+    if len({sample.patient for sample in samples}) < FEWEST:
+        return learned
+    scored = side_by_side(lambda n: _scored(learned, samples, n, ground, seed=seed), range(volumes))
+    seen = torch.stack([one.seen for one in scored])
+    scores = np.array([one.score for one in scored])
+    patients = [one.patient for one in scored]
+    if len(set(patients)) < FEWEST:
+        return learned
+    trained = train_predictor(seen, scores, seed=seed, steps=STEPS, patients=patients)
+    arrays = {f"{PREDICTOR}/{name}": a for name, a in trained.arrays.items()}
+    known = replace(learned, arrays={**learned.arrays, **arrays})
+    facts = {
+        "rank_correlation": trained.rank_correlation,
+        "held_out": trained.held_out,
+        **_weights(known, scored, samples, ground, seed=seed),
+    }
+    return replace(known, facts={**learned.facts, "explained": facts})
+
+
+def _weights(
+    learned: Learned,
+    scored: Sequence[Scored],
+    samples: Sequence[Sample],
+    ground: Ground,
+    *,
+    seed: int,
+) -> dict[str, Any]:
+    """Units of the maps, from untouched scans, and weights, from spoiled ones."""
+    clean = [one for one in scored if not one.spoiled][:VALIDATED]
+    spoiled = [one for one in scored if one.spoiled][:VALIDATED]
+    if not clean or not spoiled:
+        return {"units": {}}
+
+    def maps_and_truth(one: Scored) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
+        again = _spoiled(samples, one.number, ground, seed=seed)
+        maps = maps_for_weights(again.view, learned)
+        return {name: value.cpu().numpy() for name, value in maps.items()}, again.truth
+
+    # One after the other: shap swaps random state that belongs to the whole process.
+    made = [maps_and_truth(one) for one in (*clean, *spoiled)]
+    units = {name: _unit([maps[name] for maps, _ in made[: len(clean)]]) for name in METHODS}
+    faulty = made[len(clean) :]
+    in_units = {name: [maps[name] / units[name] for maps, _ in faulty] for name in METHODS}
+    weights = choose_weights(in_units, [truth for _, truth in faulty])
+    return {"units": units, "weights": weights.to_json()}
+
+
+def _unit(clean: Sequence[NDArray[Any]]) -> float:
+    try:
+        return unit_of(clean)
+    except ValueError:  # nothing is seen in clean scans
+        return 1.0
+
+
+def _scored(
+    learned: Learned, samples: Sequence[Sample], number: int, ground: Ground, *, seed: int
+) -> Scored:
+    made = _spoiled(samples, number, ground, seed=seed)
+    score = ArtefactSegmentation().read(made.view, learned).statistics["core"]
+    sample = made.view.sample
+    return Scored(number, sample.patient, bool(made.faults), foretold(sample), max(score, 1e-3))
+
+
+def _spoiled(samples: Sequence[Sample], number: int, ground: Ground, *, seed: int) -> Spoiled:
+    """Spoiled sample of a number, also on the template's grid."""
+    random = np.random.default_rng([seed, number, 2])
+    index = number * SPREAD % len(samples)
+    usual = usual_without(samples[index], ground)
+    donor = another(samples, index, random)
+    families = families_for(ground.modality)
+    made = spoil(samples[index], donor, usual, ground, families, random=random)
+    sample = made.view.sample
+    aligned = grids.onto_template(grids.tensor(sample.own, "cpu")[None], sample)[0]
+    placed = replace(sample, aligned=aligned.numpy())
+    return replace(made, view=View(placed, ground, usual=made.view.expected))

@@ -1,0 +1,217 @@
+"""One sample seen against the real scans: what it shows at each place, and what is usual there.
+
+Everything lies on the sample's own grid. It is computed once and shared by all methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from safegen_detectors.anomaly import grids
+from safegen_detectors.anomaly.features import (
+    MIRRORED,
+    MIRRORED_NAMES,
+    NAMES,
+    box_mean,
+    feature_maps,
+)
+from safegen_detectors.anomaly.lazy import lazy
+from safegen_detectors.anomaly.model import Gaussian, Ground, Sample
+
+LOCAL_SHARE = 0.8
+MEAN_WIDTH, VARIANCE_WIDTH = 3, 5
+SMALLEST_VARIANCE = 1e-8
+VOXELS_FOR_LEVELS = 20_000
+QUARTILES_OF_NORMAL = 1.349  # the distance of a standard normal's quartiles
+SPREADS = (0.5, 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is usual at each voxel of a sample's own grid.
+
+    `mean` and `variance` (f, i, j, k) of the features; `place` (3, i, j, k), coordinates -1..1 in
+    the template; `body` (i, j, k), share of real scans with body there; `region` bool (i, j, k).
+    """
+
+    mean: torch.Tensor
+    variance: torch.Tensor
+    overall: torch.Tensor
+    place: torch.Tensor
+    body: torch.Tensor
+    region: torch.Tensor
+
+    @property
+    def deviation(self) -> torch.Tensor:
+        """Standard deviation (f, i, j, k), its variance shrunken to the mean of the region."""
+        overall = self.overall[:, None, None, None]
+        return torch.sqrt(
+            LOCAL_SHARE * self.variance + (1 - LOCAL_SHARE) * overall + SMALLEST_VARIANCE
+        )
+
+
+@dataclass(frozen=True)
+class View:
+    """A sample, what it was learned from, and lazily all that methods derive from both.
+
+    `usual` replaces what the ground expects, as for a sample that the ground has learned from.
+    """
+
+    sample: Sample
+    ground: Ground
+    device: str = "cpu"
+    usual: Expected | None = None
+
+    @lazy
+    def expected(self) -> Expected:
+        """What is usual on the sample's own grid."""
+        return self.usual or expected_at(self.sample, self.ground, device=self.device)
+
+    @lazy
+    def region(self) -> torch.Tensor:
+        """Bool (i, j, k): where to judge; to be had without the features of the reference."""
+        if self.usual is None and self.ground.gaussian is None:
+            return region_at(self.sample, self.ground, device=self.device)
+        return self.expected.region
+
+    @lazy
+    def judged(self) -> torch.Tensor:
+        """Bool (i, j, k): the region without stated pathology."""
+        if self.sample.pathology is None:
+            return self.region
+        stated = torch.tensor(self.sample.pathology, device=self.device)
+        return self.region & ~widened(stated)
+
+    @lazy
+    def voxels(self) -> torch.Tensor:
+        """The scan (i, j, k), its stated pathology replaced by what is usual there.
+
+        Features see several voxels around, so that it would disturb its surroundings.
+        """
+        own = grids.tensor(self.sample.own, self.device)
+        if self.sample.pathology is None:
+            return own
+        stated = torch.tensor(self.sample.pathology, device=self.device)
+        return torch.where(stated, self.expected.mean[1], own)
+
+    @lazy
+    def features(self) -> torch.Tensor:
+        """The features (f, i, j, k)."""
+        return features_of(self.voxels, self.sample, self.ground)
+
+    @lazy
+    def standardized(self) -> torch.Tensor:
+        """How many standard deviations each feature is from its usual value, (f, i, j, k)."""
+        return (self.features - self.expected.mean) / self.expected.deviation
+
+    @lazy
+    def relative(self) -> torch.Tensor:
+        """`standardized` less its median over the scan, in units of its own spread, (f, i, j, k).
+
+        A scanner, a bias or a contrast that the reference does not have shifts a feature
+        everywhere; what departs from the rest of the same scan is local. The spread is held
+        between 0.5 and 2, since all but a few voxels should look like real tissue.
+        """
+        middle, spread = _levels(self.standardized, self.judged)
+        return (self.standardized - middle) / spread.clamp(*SPREADS)
+
+
+def _levels(maps: torch.Tensor, inside: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Median and robust standard deviation of maps (f, i, j, k) inside, each (f, 1, 1, 1)."""
+    values = maps[:, inside]
+    values = values[:, :: max(1, values.shape[1] // VOXELS_FOR_LEVELS)]
+    if values.shape[1] == 0:
+        shape = (len(maps), 1, 1, 1)
+        return maps.new_zeros(shape), maps.new_ones(shape)
+    low, middle, high = torch.quantile(values, values.new_tensor([0.25, 0.5, 0.75]), dim=1)
+    spread = (high - low) / QUARTILES_OF_NORMAL
+    return middle[:, None, None, None], spread[:, None, None, None]
+
+
+def feature_names(ground: Ground) -> tuple[str, ...]:
+    """The features' names in order."""
+    return NAMES if ground.mirror is None else (*NAMES, *MIRRORED_NAMES)
+
+
+def features_of(volume: torch.Tensor, sample: Sample, ground: Ground) -> torch.Tensor:
+    """Features (f, i, j, k) of a volume on the sample's own grid."""
+    maps = feature_maps(volume)
+    if ground.mirror is None:
+        return maps
+    chosen = maps[list(MIRRORED)]
+    other = grids.pull(chosen, grids.mirrored(sample, ground), volume.shape)
+    return torch.cat([maps, chosen - other])
+
+
+def template_features(sample: Sample, ground: Ground) -> torch.Tensor:
+    """Features (f, i, j, k) on the template's grid, computed on the sample's own grid."""
+    maps = grids.onto_template(feature_maps(grids.tensor(sample.own, "cpu")), sample)
+    if ground.mirror is None:
+        return maps
+    chosen = maps[list(MIRRORED)]
+    return torch.cat([maps, chosen - grids.flipped(chosen, ground)])
+
+
+def expected_at(sample: Sample, ground: Ground, *, device: str) -> Expected:
+    """What is usual on the sample's own grid; all but the mean is smooth enough for half of it."""
+    gaussian = _gaussian(ground)
+    shape = ground.region.shape
+    axes = [torch.linspace(-1, 1, n, device=device) for n in shape]
+    place = torch.stack(torch.meshgrid(*axes, indexing="ij"))
+    body = grids.tensor(ground.body, device)[None]
+    variance = grids.tensor(gaussian.variance, device)
+    smooth = grids.onto_own_coarsely(torch.cat([variance, place, body]), sample)
+    count = len(variance)
+    return Expected(
+        grids.onto_own(grids.tensor(gaussian.mean, device), sample),
+        smooth[:count],
+        grids.tensor(gaussian.overall, device),
+        smooth[count : count + 3],
+        smooth[-1],
+        region_at(sample, ground, device=device),
+    )
+
+
+def region_at(sample: Sample, ground: Ground, *, device: str) -> torch.Tensor:
+    """Bool (i, j, k): the ground's region on the sample's own grid."""
+    moved = grids.onto_own(grids.tensor(ground.region, device)[None], sample)[0]
+    return (moved > 0.5) & inside_template(sample, ground.region.shape, device=device)
+
+
+def inside_template(sample: Sample, shape: Sequence[int], *, device: str) -> torch.Tensor:
+    """Bool (i, j, k): the voxels of the own grid whose middle lies within the template's grid."""
+    index = grids.places(sample.to_template, sample.own.shape, device=device)
+    last = torch.tensor([n - 0.5 for n in shape], device=device)
+    return ((index > -0.5) & (index < last)).all(-1)
+
+
+def left_out(view: View) -> View:
+    """The view as if its sample, one of those the ground has learned from, had not been there.
+
+    Closed form: without x, the mean of n is (n m - x) / (n - 1) and the variance
+    (n - 1) / (n - 2) v - n (x - m)^2 / ((n - 1) (n - 2)).
+    """
+    usual, n = view.expected, _gaussian(view.ground).count
+    if n < 3:
+        raise ValueError("leaving one scan out needs at least three")
+    own = box_mean(view.features, MEAN_WIDTH)
+    mean = (n * usual.mean - own) / (n - 1)
+    share = box_mean((view.features - usual.mean) ** 2, VARIANCE_WIDTH)
+    reduced = (n - 1) / (n - 2) * usual.variance - n / ((n - 1) * (n - 2)) * share
+    variance = torch.maximum(reduced, 0.2 * usual.variance)
+    other = Expected(mean, variance, usual.overall, usual.place, usual.body, usual.region)
+    return View(view.sample, view.ground, view.device, other)
+
+
+def widened(mask: torch.Tensor, voxels: int = 3) -> torch.Tensor:
+    """A mask (i, j, k) grown by some voxels in all directions."""
+    return box_mean(mask.float(), 2 * voxels + 1) > 0
+
+
+def _gaussian(ground: Ground) -> Gaussian:
+    if ground.gaussian is None:
+        raise ValueError("this method needs the features of the reference")
+    return ground.gaussian

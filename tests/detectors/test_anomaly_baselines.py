@@ -1,0 +1,104 @@
+"""The baselines of the benchmark keep the contract of methods and see a large hole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from anomaly_samples import cohort, peak_of, with_hole
+
+from benchmarks.baselines import Histogram, ZScore, dae, dia, fpi, phanes, thor
+from benchmarks.baselines.common import NetworkBaseline, box_mask
+from safegen_detectors.anomaly.maps import top
+from safegen_detectors.anomaly.model import Method
+from safegen_detectors.anomaly.view import View
+
+COUNT, UNSEEN = 7, 6
+NETWORKS = [dae, dia, fpi, phanes, thor]
+PLAIN = [ZScore(), Histogram(bins=16)]
+
+
+def short(make: Callable[..., NetworkBaseline]) -> Method:
+    return replace(make(steps=2, batch=1), spacing=8.0)
+
+
+METHODS: list[Method] = [*PLAIN, *map(short, NETWORKS)]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_a_baseline_keeps_the_contract(method: Method) -> None:
+    samples, ground = cohort(COUNT)
+
+    learned = method.fit(samples[:4], ground, seed=0, device="cpu")
+    first = method.read(View(samples[UNSEEN], ground), learned)
+    again = method.read(View(samples[UNSEEN], ground), learned)
+
+    assert first.statistics == again.statistics
+    assert [set(held_out) for held_out in learned.held_out] == [set(first.statistics)] * 4
+    assert all(np.isfinite(value) and value >= 0 for value in first.statistics.values())
+    if first.map is not None:
+        assert first.map.shape == samples[UNSEEN].own.shape
+        assert bool(torch.isfinite(first.map).all())
+
+
+@pytest.mark.parametrize("method", PLAIN, ids=lambda method: method.name)
+def test_a_hole_scores_higher_than_the_same_scan_without(method: Method) -> None:
+    samples, ground = cohort(COUNT)
+    learned = method.fit(samples[:UNSEEN], ground, seed=0, device="cpu")
+    faulty, _ = with_hole(samples[UNSEEN])
+
+    clean = method.read(View(samples[UNSEEN], ground), learned).statistics
+    found = method.read(View(faulty, ground), learned).statistics
+
+    assert all(found[name] > clean[name] for name in clean)
+
+
+def test_the_z_score_is_highest_in_the_hole() -> None:
+    samples, ground = cohort(COUNT)
+    learned = ZScore().fit(samples[:UNSEEN], ground, seed=0, device="cpu")
+    faulty, hole = with_hole(samples[UNSEEN])
+
+    reading = ZScore().read(View(faulty, ground), learned)
+
+    assert reading.map is not None
+    assert hole[peak_of(reading.map)]
+
+
+def test_a_z_score_is_held_out_as_if_the_sample_had_never_been_there() -> None:
+    samples, ground = cohort(COUNT)
+
+    held_out = ZScore().fit(samples, ground, seed=0, device="cpu").held_out[0]
+    never = ZScore().fit(samples[1:], ground, seed=0, device="cpu")
+
+    found = ZScore().read(View(samples[0], ground), never).statistics
+    assert held_out == pytest.approx(found, rel=1e-2)
+
+
+def test_the_limit_of_the_z_score_is_the_median_top_of_samples_never_seen() -> None:
+    samples, ground = cohort(COUNT)
+    tops = []
+    for n, sample in enumerate(samples):
+        never = ZScore().fit([*samples[:n], *samples[n + 1 :]], ground, seed=0, device="cpu")
+        view = View(sample, ground)
+        found = ZScore().read(view, never).map
+        assert found is not None
+        tops.append(top(found, view.judged) * never.facts["limit"])
+
+    learned = ZScore().fit(samples, ground, seed=0, device="cpu")
+
+    assert learned.facts["limit"] == pytest.approx(np.median(tops), rel=0.05)
+
+
+def test_patches_have_sides_of_the_asked_shares() -> None:
+    random = torch.Generator().manual_seed(0)
+
+    shares = [
+        float(box_mask((40, 40, 40), random, narrow=0.1, wide=0.4).float().mean())
+        for _ in range(20)
+    ]
+
+    assert min(shares) > 0
+    assert max(shares) <= 0.4**3 * 1.2

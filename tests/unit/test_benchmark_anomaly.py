@@ -1,0 +1,181 @@
+"""The benchmark of the anomaly check, on phantoms: it runs, and its numbers are what they say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from benchmarks import anomaly
+from benchmarks.anomaly_parts import cohort, compare, faithfulness, tables
+from benchmarks.anomaly_parts.cohort import reference_from, split, target_of
+from benchmarks.anomaly_parts.compare import Scored, mean_auroc_interval, paired
+from benchmarks.anomaly_parts.contestants import OURS, fit_field
+from benchmarks.anomaly_parts.kinds import HALVES, TORCHIO, kinds_of
+from benchmarks.anomaly_parts.options import arguments
+from benchmarks.anomaly_parts.places import LIMITS, overlap_at_limits
+from benchmarks.anomaly_parts.trial import Judge, run
+from pytest_safegen import Prepared, Profile, prepare
+from pytest_safegen.discover import discover
+from pytest_safegen.faults import FAMILIES
+from pytest_safegen.readers import read
+from pytest_safegen.testing import write_cohort
+from safegen_detectors.anomaly import AnomalyDetector
+from safegen_detectors.anomaly.threads import one_thread_each
+from safegen_detectors.explain.metrics import iou
+
+METHODS, BASELINE = ("atlas", "image-quality"), "histogram"
+WORDS = ["--reference", "12", "--planted", "2", "--families", "dropout,noise", "--baselines"]
+
+
+def unmoved(fixed: Prepared, moving: Prepared, **options: Any) -> NDArray[np.float64]:
+    """Phantoms lie on one grid, so that nothing needs to be registered."""
+    return np.eye(4)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few() -> Iterator[None]:
+    """What takes time and proves nothing here is done less often."""
+    with pytest.MonkeyPatch.context() as patch, one_thread_each():
+        patch.setattr(cohort, "SUBJECTS_FOR_TEMPLATE", 2)
+        patch.setattr(prepare, "register", unmoved)
+        patch.setattr(faithfulness, "STEPS", 2)
+        patch.setattr(compare, "DRAWS", 100)
+        yield
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_cohort(tmp_path_factory.mktemp("phantoms"), range(15))
+
+
+@pytest.fixture(scope="module")
+def content(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("results")
+    out, scans = folder / "anomaly.json", folder / "scans.csv"
+    words = [*WORDS, BASELINE, "--methods", ",".join(METHODS), "--data", str(data)]
+    words += ["--dose", "--strengths", "0.2,1", "--dose-planted", "1", "--faithfulness", "1"]
+    words += ["--figure", str(folder / "dose.svg"), "--out", str(out), "--scans", str(scans)]
+    anomaly.main(words)
+    assert scans.read_text(encoding="utf-8").startswith("kind,strength")
+    found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    return found
+
+
+def test_each_family_has_numbers_of_each_contestant(content: dict[str, Any]) -> None:
+    methods = {row["kind"]: set(row["methods"]) for row in content["kinds"]}
+
+    assert methods == {name: {OURS, *METHODS, BASELINE} for name in ("noise", "dropout")}
+
+
+def test_only_local_families_have_places(content: dict[str, Any]) -> None:
+    located = {row["kind"]: "iou" in row["methods"][OURS] for row in content["kinds"]}
+
+    assert located == {"noise": False, "dropout": True}
+
+
+def test_false_alarms_are_of_all_untouched_scans(content: dict[str, Any]) -> None:
+    alarms = content["contestants"][OURS]["false_alarms"]
+
+    assert [one["n"] for one in alarms.values()] == [3, 3]
+
+
+def test_deleting_what_the_map_shows_lowers_the_score_faster_than_chance(
+    content: dict[str, Any],
+) -> None:
+    found = content["faithfulness"]
+
+    assert found["deletion"] < found["deletion_by_chance"]
+
+
+def test_every_strength_has_its_dose(content: dict[str, Any]) -> None:
+    assert {name: list(found) for name, found in content["dose"].items()} == {
+        "noise": ["0.2", "1"],
+        "dropout": ["0.2", "1"],
+    }
+
+
+def test_the_tables_are_printed_from_the_file(
+    content: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "anomaly.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+    anomaly.main(["--table", str(path)])
+
+    assert capsys.readouterr().out.strip() == tables.markdown(content).strip()
+
+
+def test_the_score_is_that_of_the_detector(data: Path) -> None:
+    parts = split(discover(data), reference=10, tests=1, seed=0)
+    reference = reference_from(parts.reference)
+    field = fit_field(reference, methods=METHODS, baselines=(), steps=0, also_all=False, seed=0)
+    (outcome,) = run(Judge(reference, field, 0), parts.tests, {})
+
+    detector = AnomalyDetector(methods=METHODS)
+    known = [target_of(read(ref), reference.template) for ref in parts.reference]
+    fitted = detector.fit(known, seed=0)
+    profile = Profile("anomaly", "", fitted.arrays, fitted.facts, np.empty(0), "", len(known))
+    target = target_of(read(parts.tests[0]), reference.template)
+    (score,) = detector.score([target], profile, device="cpu")
+
+    assert outcome.scores[OURS] == pytest.approx(score.value, rel=1e-4)
+
+
+def test_every_group_of_local_families_is_in_one_half() -> None:
+    groups = {family.group for family in FAMILIES.values() if family.local}
+    halves = [group for half in HALVES.values() for group in half]
+
+    assert sorted(halves) == sorted({*groups, "kspace"})
+
+
+def test_torchio_faults_are_kept_from_a_group_that_exists() -> None:
+    assert set(TORCHIO.values()) <= {family.group for family in FAMILIES.values()}
+
+
+def test_a_family_that_the_modality_cannot_have_is_refused() -> None:
+    with pytest.raises(SystemExit, match="rings"):
+        kinds_of("mr", ["rings"], torchio=False)
+
+
+def test_planting_uses_all_scans_about_equally() -> None:
+    asked = arguments(["--planted", "3"])
+    plan = anomaly.planned(asked, kinds_of("mr", [], torchio=False), 10)
+
+    counts = [len(plantings) for plantings in plan.values()]
+
+    assert max(counts) - min(counts) <= 1
+
+
+def test_quick_leaves_what_was_asked_for() -> None:
+    asked = arguments(["--quick", "--planted", "3"])
+
+    assert (asked.reference, asked.planted, asked.baselines) == (24, 3, ())
+
+
+def test_overlap_at_limits_is_the_overlap_at_each() -> None:
+    random = np.random.default_rng(0)
+    found, wanted = random.lognormal(size=200).astype(np.float32), random.random(200) > 0.7
+
+    actual = overlap_at_limits(found, wanted)
+
+    assert actual == pytest.approx([iou(found, wanted, limit=limit) for limit in LIMITS])
+
+
+def test_a_constant_difference_has_no_spread() -> None:
+    test = paired([0.9, 0.8, 0.7], [0.65, 0.55, 0.45], seed=0)
+
+    assert test is not None
+    assert test.low <= test.difference == pytest.approx(0.25)
+
+
+def test_a_perfect_contestant_has_no_width() -> None:
+    family = Scored([2.0, 3.0], ["a", "b"], [0.0, 1.0, 0.5], ["a", "b", "c"])
+
+    assert mean_auroc_interval([family, replace(family)], seed=0) == (1.0, 1.0)
