@@ -216,7 +216,11 @@ class Fitter:
     ) -> tuple[Profile, Mapping[str, float]]:
         """A profile without calibration, and the scores that the detector held out itself."""
         try:
-            fitted = detector.fit(cohort, seed=self.seed)
+            # One step that can take minutes: whoever waits should see what for.
+            (fitted,) = [
+                one.fit(cohort, seed=self.seed)
+                for one in self.progress([detector], f"learning {detector.name}")
+            ]
         except NotJudged as problem:
             raise ProfileError(f"The check {detector.name} learns nothing: {problem}.") from problem
         facts = {**fitted.facts, "version": detector.version}

@@ -400,7 +400,13 @@ def test_progress_is_told_step_by_step(real: Path) -> None:
         return items
 
     fit(LeavingOut(), real, progress=progress)
-    assert labels == ["template", "preparing", "preparing", "calibrating stand-in"]
+    assert labels == [
+        "template",
+        "preparing",
+        "preparing",
+        "learning stand-in",
+        "calibrating stand-in",
+    ]
 
 
 def test_progress_sees_every_scan(real: Path) -> None:
@@ -412,4 +418,9 @@ def test_progress_sees_every_scan(real: Path) -> None:
             yield item
 
     fit(LeavingOut(), real, progress=progress)
-    assert counts == {"template": 12, "preparing": 12, "calibrating stand-in": 12}
+    assert counts == {
+        "template": 12,
+        "preparing": 12,
+        "learning stand-in": 1,
+        "calibrating stand-in": 12,
+    }
