@@ -195,7 +195,7 @@ def _panel(
         for place in range(len(patients))
     ]
     worst: dict[str, float] = {}
-    for patient, score in zip(patients, fusion.scores_left_out(held_out), strict=True):
+    for patient, score in zip(patients, fusion.scores_left_out(held_out, patients), strict=True):
         worst[patient] = max(score, worst.get(patient, score))
     calibration = np.sort(np.array(list(worst.values())))
     return Panel(name, variant, tuple(names), fusion.scales_of(held_out), calibration, outline)

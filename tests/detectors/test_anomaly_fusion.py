@@ -117,3 +117,13 @@ def test_scales_survive_json() -> None:
 
     assert again.branches == scales.branches
     assert departures(again, 1.3, 0.8) == departures(scales, 1.3, 0.8)
+
+
+def test_a_patients_other_scans_have_no_part_in_the_scales_either() -> None:
+    known = held_out()
+    patients = ["twice", "twice", *(str(n) for n in range(2, len(known)))]
+    odd = {name: 50 * value for name, value in known[1].items()}
+
+    found = scores_left_out([known[0], odd, *known[2:]], patients)[0]
+
+    assert found == pytest.approx(float(scales_of(known[2:]).departures(known[0]).max()))

@@ -87,7 +87,7 @@ def _by_sample(learned: Mapping[str, Learned], count: int) -> list[dict[str, Sta
 
 def _by_patient(patients: Sequence[str], joined: Sequence[Statistics]) -> dict[str, float]:
     """The largest score of each patient's scans, on scales without that scan."""
-    return _worst_by_patient(patients, fusion.scores_left_out(joined))
+    return _worst_by_patient(patients, fusion.scores_left_out(joined, patients))
 
 
 def _worst_by_patient(patients: Sequence[str], scores: Sequence[float]) -> dict[str, float]:

@@ -62,12 +62,25 @@ def scales_of(held_out: Sequence[Statistics]) -> Scales:
     return Scales(branches, start, np.maximum(np.maximum(excess, LEAST_TAIL * robust), 1e-3))
 
 
-def scores_left_out(held_out: Sequence[Statistics]) -> list[float]:
-    """The score of each real scan on scales that it had no part in."""
+def scores_left_out(
+    held_out: Sequence[Statistics], patients: Sequence[str] | None = None
+) -> list[float]:
+    """The score of each real scan on scales that its patient had no part in.
+
+    `patients` names the patient of each scan; without it, each scan is a patient's only one.
+    """
+    whose = patients or [str(n) for n in range(len(held_out))]
     return [
-        float(scales_of([*held_out[:n], *held_out[n + 1 :]]).departures(statistics).max())
-        for n, statistics in enumerate(held_out)
+        float(scales_of(_of_others(held_out, whose, patient)).departures(statistics).max())
+        for statistics, patient in zip(held_out, whose, strict=True)
     ]
+
+
+def _of_others(
+    held_out: Sequence[Statistics], whose: Sequence[str], patient: str
+) -> list[Statistics]:
+    others = [one for one, name in zip(held_out, whose, strict=True) if name != patient]
+    return others or list(held_out)  # of one patient alone there is nothing else to compare with
 
 
 def logs_of(statistics: Statistics, branches: Sequence[str]) -> Vector:
