@@ -40,7 +40,7 @@ def _anomaly(given: Mapping[str, Any]) -> Detector:
     from safegen_detectors.anomaly.detector import EXPLAINED, EXPLANATIONS
     from safegen_detectors.anomaly.methods import DEFAULT, NAMES, refuse_unknown
 
-    known = ("methods", "explanations", *NAMES)
+    known = ("methods", "explanations", "explained", *NAMES)
     _options({"anomaly": given}, "anomaly", *known)
     names = _names(given.get("methods", DEFAULT), "methods")
     shown = _names(given.get("explanations", EXPLANATIONS), "explanations")
@@ -51,7 +51,12 @@ def _anomaly(given: Mapping[str, Any]) -> Detector:
         raise pytest_safegen.UsageProblem(
             f"The explanations of anomaly are {', '.join(EXPLAINED)}; {unknown[0]!r} is none."
         )
-    return AnomalyDetector(tuple(names), options, tuple(shown))
+    explained = given.get("explained", AnomalyDetector.explained)
+    if not isinstance(explained, int) or isinstance(explained, bool) or explained < 0:
+        raise pytest_safegen.UsageProblem(
+            f"The option explained of anomaly is a number of scans from 0 on, not {explained!r}."
+        )
+    return AnomalyDetector(tuple(names), options, tuple(shown), explained)
 
 
 def _names(given: Any, option: str) -> tuple[str, ...]:

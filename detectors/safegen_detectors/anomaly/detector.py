@@ -37,7 +37,7 @@ class AnomalyDetector:
     methods: tuple[str, ...] = DEFAULT
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     explanations: tuple[str, ...] = EXPLANATIONS
-    explained: int = 60
+    explained: int = 40
     device: str = "auto"
 
     name = "anomaly"

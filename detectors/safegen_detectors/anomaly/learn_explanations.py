@@ -27,7 +27,7 @@ from safegen_detectors.explain.combine import METHODS, choose_weights, unit_of
 from safegen_detectors.explain.predictor import FEWEST, train_predictor
 
 VOLUMES, STEPS = 60, 120
-VALIDATED = 8
+VALIDATED = 4  # maps of whole scans through two networks take seconds each
 SPREAD = 7919  # a prime, so that neighbours, which can be of one patient, are taken far apart
 
 
