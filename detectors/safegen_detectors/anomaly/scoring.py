@@ -123,7 +123,10 @@ def _says(
     found: Judged, values: torch.Tensor | None, region: Region | None, profile: Profile
 ) -> str:
     if found.leading.startswith(QUALITY):
-        return words.whole_clause(most_unusual(found.view, learned_of(profile, QUALITY)))
+        whole = words.whole_clause(most_unusual(found.view, learned_of(profile, QUALITY)))
+        if values is None or region is None or float(values.max()) < 1:
+            return whole
+        return f"{whole}; what stands out most is {phrase(region)}"
     if values is None or region is None:
         return words.WHOLE
     where = (values >= min(1.0, float(values.max()))) & found.view.judged
