@@ -36,20 +36,20 @@ def safegen_detectors(settings: Settings) -> Sequence[Detector]:
 
 def _anomaly(given: Mapping[str, Any]) -> Detector:
     """The anomaly check with its methods, and a table of options for each method."""
-    from safegen_detectors.anomaly import AnomalyDetector
-    from safegen_detectors.anomaly.detector import EXPLAINED, EXPLANATIONS
+    from safegen_detectors.anomaly import AnomalyDetector, explanations
     from safegen_detectors.anomaly.methods import DEFAULT, NAMES, refuse_unknown
 
     known = ("methods", "explanations", "explained", *NAMES)
     _options({"anomaly": given}, "anomaly", *known)
     names = _names(given.get("methods", DEFAULT), "methods")
-    shown = _names(given.get("explanations", EXPLANATIONS), "explanations")
+    shown = _names(given.get("explanations", explanations.DEFAULT), "explanations")
     options = {name: given[name] for name in NAMES if name in given}
     refuse_unknown(names, options)
-    unknown = sorted(set(shown) - set(EXPLAINED))
+    unknown = sorted(set(shown) - set(explanations.MEANINGS))
     if unknown:
         raise pytest_safegen.UsageProblem(
-            f"The explanations of anomaly are {', '.join(EXPLAINED)}; {unknown[0]!r} is none."
+            f"The explanations of anomaly are {', '.join(explanations.MEANINGS)}; "
+            f"{unknown[0]!r} is none."
         )
     explained = given.get("explained", AnomalyDetector.explained)
     if not isinstance(explained, int) or isinstance(explained, bool) or explained < 0:

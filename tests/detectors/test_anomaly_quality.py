@@ -275,7 +275,7 @@ def test_a_blurred_scan_is_more_unusual_and_says_why() -> None:
 
     assert clean.map is None
     assert all(found.statistics[name] > clean.statistics[name] for name in clean.statistics)
-    assert len(most_unusual(soft, learned)) == 3
+    assert len(most_unusual(found.details, learned)) == 3
 
 
 def test_an_unseen_scan_is_about_as_unusual_as_a_held_out_one() -> None:

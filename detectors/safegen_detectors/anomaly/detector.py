@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_safegen import Fitted, NotJudged, Profile, Rule, ScanTarget, Scope, Score
+from safegen_detectors.anomaly import explanations
 from safegen_detectors.anomaly.methods import DEFAULT, SEGMENTATION, methods_named
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ RULES: Mapping[str, Rule] = {
         source="engineering default: more cannot be stated pathology",
     ),
 }
-EXPLANATIONS = ("grad-cam", "shap", "combined")
-EXPLAINED = (*EXPLANATIONS, "gradients", "occlusion", "deep-shap", "partition-shap")
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class AnomalyDetector:
 
     methods: tuple[str, ...] = DEFAULT
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    explanations: tuple[str, ...] = EXPLANATIONS
+    explanations: tuple[str, ...] = explanations.DEFAULT
     explained: int = 40
     device: str = "auto"
 

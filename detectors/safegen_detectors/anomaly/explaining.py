@@ -16,6 +16,7 @@ from torch import nn
 from pytest_safegen import Heatmap, Profile, ScanTarget, Score, Unexplained
 from safegen_detectors.anomaly import grids
 from safegen_detectors.anomaly.crossfit import under
+from safegen_detectors.anomaly.explanations import MEANINGS
 from safegen_detectors.anomaly.layers import heatmap_of
 from safegen_detectors.anomaly.methods import SEGMENTATION
 from safegen_detectors.anomaly.model import Learned, Sample
@@ -38,15 +39,6 @@ SAMPLES = 20
 CUBE, EVALUATIONS = 4, 400
 OCCLUDED, STEP = 16, 12
 PREDICTOR = "explain/predictor"
-MEANINGS = {
-    "grad-cam": "where the network's coarse features raise the score (Grad-CAM)",
-    "gradients": "how the score changes with the features, times their departure",
-    "occlusion": "how much the score falls where the scan is made usual",
-    "shap": "what each place adds to the foretold score (SHAP, expected gradients)",
-    "deep-shap": "what each place adds to the foretold score (SHAP, DeepLIFT)",
-    "partition-shap": "what each cube adds to the foretold score (SHAP, Owen values)",
-    "combined": "weighted sum of the check's map, Grad-CAM and SHAP; 1 is its limit",
-}
 
 
 @dataclass(frozen=True, slots=True)

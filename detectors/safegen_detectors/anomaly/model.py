@@ -95,11 +95,13 @@ class Reading:
 
     `statistics`: positive numbers by name, higher is worse, the names always the same for a
     method. `map`: float32 tensor (i, j, k) on the own grid, at least 0, higher is worse, 1 where
-    the method would outline; None for a method that knows no places.
+    the method would outline; None for a method that knows no places. `details`: the numbers
+    behind the statistics, for words.
     """
 
     statistics: Mapping[str, float]
     map: torch.Tensor | None = None
+    details: Mapping[str, float] = field(default_factory=dict)
 
 
 class Method(Protocol):

@@ -123,7 +123,9 @@ def _says(
     found: Judged, values: torch.Tensor | None, region: Region | None, profile: Profile
 ) -> str:
     if found.leading.startswith(QUALITY):
-        whole = words.whole_clause(most_unusual(found.view, learned_of(profile, QUALITY)))
+        whole = words.whole_clause(
+            most_unusual(found.readings[QUALITY].details, learned_of(profile, QUALITY))
+        )
         if values is None or region is None or float(values.max()) < 1:
             return whole
         return f"{whole}; what stands out most is {phrase(region)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,8 +46,9 @@ class ImageQuality:
 
     def read(self, view: View, learned: Learned) -> Reading:
         """One statistic; there is no map."""
-        vector = np.array(list(measures_of(view).values()))
-        return Reading(_statistics(model_of(learned), vector))
+        measures = measures_of(view)
+        vector = np.array(list(measures.values()))
+        return Reading(_statistics(model_of(learned), vector), details=measures)
 
 
 def model_of(learned: Learned) -> model.QualityModel:
@@ -55,12 +56,13 @@ def model_of(learned: Learned) -> model.QualityModel:
     return model.QualityModel(*(learned.arrays[name] for name in ARRAYS))
 
 
-def most_unusual(view: View, learned: Learned, *, most: int = 3) -> list[tuple[str, float]]:
-    """The most unusual measures of a scan: name, and robust deviations from real scans."""
-    vector = np.array(list(measures_of(view).values()))
-    away = model_of(learned).standardized(vector)
-    order = np.argsort(-np.abs(away))[:most]
-    return [(str(learned.facts["measures"][n]), float(away[n])) for n in order]
+def most_unusual(
+    measures: Mapping[str, float], learned: Learned, *, most: int = 3
+) -> list[tuple[str, float]]:
+    """The most unusual of a scan's measures: name, and robust deviations from real scans."""
+    away = model_of(learned).standardized(np.array(list(measures.values())))
+    names = list(measures)
+    return [(names[n], float(away[n])) for n in np.argsort(-np.abs(away))[:most]]
 
 
 def _statistics(known: model.QualityModel, vector: model.Vector) -> dict[str, float]:

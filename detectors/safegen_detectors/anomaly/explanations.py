@@ -1,0 +1,15 @@
+"""The explanations by name, as in `[detectors.anomaly] explanations = [...]`, and their legends."""
+
+from __future__ import annotations
+
+MEANINGS = {
+    "grad-cam": "where the network's coarse features raise the score (Grad-CAM)",
+    "gradients": "how the score changes with the features, times their departure",
+    "occlusion": "how much the score falls where the scan is made usual",
+    "shap": "what each place adds to the foretold score (SHAP, expected gradients)",
+    "deep-shap": "what each place adds to the foretold score (SHAP, DeepLIFT)",
+    "partition-shap": "what each cube adds to the foretold score (SHAP, Owen values)",
+    "combined": "weighted sum of the check's map, Grad-CAM and SHAP; 1 is its limit",
+}
+
+DEFAULT = ("grad-cam", "shap", "combined")
