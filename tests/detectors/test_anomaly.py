@@ -455,3 +455,10 @@ def test_scans_are_scored_alike_in_any_company() -> None:
     together = known.detector.score(several, known.profile, device="cpu")
 
     assert [score.value for score in together] == [known.value(spoiled), known.value(phantom(50))]
+
+
+@pytest.mark.parametrize("subject", range(50, 56))
+def test_ten_patients_are_enough_not_to_fail_another_for_its_quality(subject: int) -> None:
+    found = gate("image-quality")
+
+    assert found.value(phantom(subject)) < max(found.fitted.held_out.values())

@@ -47,7 +47,7 @@ def flat(level: float, patient: str = "a") -> Sample:
 
 
 def ground_of_flat(levels: Sequence[float]) -> Ground:
-    samples = [flat(level) for level in levels]
+    samples = [flat(level, str(level)) for level in levels]
     bodies = [sample.body for sample in samples]
     ground = grounds.ground_of(samples, bodies, cropped=True, modality="mr")
     return grounds.with_gaussian(ground, samples)
@@ -262,29 +262,46 @@ def test_a_scan_as_usual_as_the_mean_departs_nowhere() -> None:
 LEVELS = (0.2, 0.35, 0.4, 0.55, 0.6, 0.62)
 
 
-@pytest.mark.parametrize("index", range(1, len(LEVELS)))
+@pytest.mark.parametrize("index", range(len(LEVELS)))
 def test_leaving_a_sample_out_is_as_if_it_had_never_been_there(index: int) -> None:
     ground = ground_of_flat(LEVELS)
+    sample = flat(LEVELS[index], str(LEVELS[index]))
     never = ground_of_flat([v for n, v in enumerate(LEVELS) if n != index])
 
-    dropped = left_out(View(flat(LEVELS[index]), ground)).expected
-    refitted = expected_at(flat(LEVELS[index]), never, device="cpu")
+    dropped = left_out(View(sample, ground)).expected
+    refitted = expected_at(sample, never, device="cpu")
 
     torch.testing.assert_close(dropped.mean, refitted.mean, atol=2e-3, rtol=0)
     torch.testing.assert_close(dropped.variance, refitted.variance, atol=2e-4, rtol=2e-2)
 
 
-def test_the_only_odd_sample_does_not_take_all_variance_with_it() -> None:
-    ground = ground_of_flat([0.5, 0.5, 0.5, 0.9])
+def test_all_scans_of_a_patient_are_left_out_together() -> None:
+    samples = [flat(0.4, "a"), flat(0.9, "a"), flat(0.5, "b"), flat(0.6, "c"), flat(0.7, "d")]
+    bodies = [sample.body for sample in samples]
+    bare = grounds.ground_of(samples, bodies, cropped=True, modality="mr")
 
-    variance = left_out(View(flat(0.9), ground)).expected.variance
+    without = grounds.with_gaussian(bare, samples).without["a"]
+
+    assert without.count == 3
+    np.testing.assert_allclose(without.mean[0], 0.6, atol=2e-3)
+
+
+def test_the_only_odd_sample_does_not_take_all_variance_with_it() -> None:
+    ground = ground_of_flat([0.5, 0.52, 0.54, 0.9])
+
+    variance = left_out(View(flat(0.9, "0.9"), ground)).expected.variance
 
     assert float(variance[0].min()) > 0
 
 
-def test_two_samples_cannot_be_left_out() -> None:
-    with pytest.raises(ValueError, match="at least three"):
-        left_out(View(flat(0.4), ground_of_flat([0.4, 0.5])))
+def test_an_unknown_patient_cannot_be_left_out() -> None:
+    with pytest.raises(ValueError, match="without those of x"):
+        left_out(View(flat(0.4, "x"), ground_of_flat([0.4, 0.5, 0.6])))
+
+
+def test_of_two_patients_neither_can_be_left_out() -> None:
+    with pytest.raises(ValueError, match=r"without those of 0\.4"):
+        left_out(View(flat(0.4, "0.4"), ground_of_flat([0.4, 0.5])))
 
 
 def test_a_sample_departs_more_from_the_others_than_from_all() -> None:

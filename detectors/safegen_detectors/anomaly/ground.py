@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ BODY_SHARE = 0.05
 REGION_MARGIN = 3
 FARTHEST_ROLL = 6
 SYMMETRIC = 0.9
+GROUPS = 6  # of patients; two sums of all features each are held while the ground is made
 
 ARRAYS = ("intensity", "body", "region")
 GAUSSIAN = ("mean", "variance", "overall")
@@ -37,28 +38,25 @@ def ground_of(
 
 
 def with_gaussian(ground: Ground, samples: Sequence[Sample]) -> Ground:
-    """The ground with mean and variance of all features at each place."""
-    count = len(samples)
-    first: torch.Tensor | None = None
-    second: torch.Tensor | None = None
-    for sample in samples:
-        maps = template_features(sample, ground)
-        first = maps.clone() if first is None else first.add_(maps)
-        second = maps * maps if second is None else second.addcmul_(maps, maps)
-    if first is None or second is None or count < 2:
+    """The ground with mean and variance of all features at each place, and those without a patient.
+
+    Patients are put into groups, and each patient's Gaussian without it leaves its whole group
+    out. So a real scan is measured as a new one will be, by scans that it had no part in.
+
+    Raises:
+        ValueError: fewer than two scans.
+    """
+    if len(samples) < 2:
         raise ValueError("a Gaussian needs at least two scans")
-    mean = first / count
-    variance = (second / count - mean * mean).clamp_min(0) * count / (count - 1)
-    local = box_mean(variance, VARIANCE_WIDTH)
-    inside = torch.tensor(ground.region, dtype=torch.float32)
-    overall = (local * inside).sum((1, 2, 3)) / inside.sum()
-    gaussian = Gaussian(
-        count,
-        box_mean(mean, MEAN_WIDTH).half().numpy(),
-        local.clamp(max=6e4).half().numpy(),
-        overall.numpy(),
-    )
-    return replace(ground, gaussian=gaussian)
+    groups = _groups(samples)
+    sums = [_sums(group, ground) for group in groups]
+    total = _added(sums)
+    without: dict[str, Gaussian] = {}
+    for group, own in zip(groups, sums, strict=True):
+        if total.count - own.count >= 2:
+            others = _gaussian(_less(total, own), ground)
+            without |= {sample.patient: others for sample in group}
+    return replace(ground, gaussian=_gaussian(total, ground), without=without)
 
 
 def mirror_of(intensity: Volume) -> int | None:
@@ -108,6 +106,58 @@ def ground_from(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) ->
         facts["mirror"],
         gaussian,
         facts["modality"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Sums of features and of their squares over `count` scans, each (f, i, j, k)."""
+
+    count: int
+    first: torch.Tensor
+    second: torch.Tensor
+
+
+def _groups(samples: Sequence[Sample]) -> list[list[Sample]]:
+    """The samples in groups of patients, no patient in two of them."""
+    place = {patient: n for n, patient in enumerate(sorted({s.patient for s in samples}))}
+    count = min(GROUPS, len(place))
+    return [[s for s in samples if place[s.patient] % count == n] for n in range(count)]
+
+
+def _sums(samples: Sequence[Sample], ground: Ground) -> _Sums:
+    maps = template_features(samples[0], ground)
+    first, second = maps.clone(), maps * maps
+    for sample in samples[1:]:
+        maps = template_features(sample, ground)
+        first += maps
+        second.addcmul_(maps, maps)
+    return _Sums(len(samples), first, second)
+
+
+def _added(sums: Sequence[_Sums]) -> _Sums:
+    first, second = sums[0].first.clone(), sums[0].second.clone()
+    for part in sums[1:]:
+        first += part.first
+        second += part.second
+    return _Sums(sum(part.count for part in sums), first, second)
+
+
+def _less(total: _Sums, part: _Sums) -> _Sums:
+    return _Sums(total.count - part.count, total.first - part.first, total.second - part.second)
+
+
+def _gaussian(sums: _Sums, ground: Ground) -> Gaussian:
+    mean = sums.first / sums.count
+    variance = (sums.second / sums.count - mean * mean).clamp_min(0)
+    local = box_mean(variance * (sums.count / (sums.count - 1)), VARIANCE_WIDTH)
+    inside = torch.tensor(ground.region, dtype=torch.float32)
+    overall = (local * inside).sum((1, 2, 3)) / inside.sum()
+    return Gaussian(
+        sums.count,
+        box_mean(mean, MEAN_WIDTH).half().numpy(),
+        local.clamp(max=6e4).half().numpy(),
+        overall.numpy(),
     )
 
 

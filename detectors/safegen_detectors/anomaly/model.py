@@ -65,7 +65,9 @@ class Ground:
     scans with body there; `region` bool (i, j, k), where to judge; `box` the smallest box that
     holds the region; `mirror` is the number of voxels by which the template must be rolled along
     its first axis after a flip to lie on itself, None where left and right do not correspond.
-    `gaussian` is None where no method asks for features; `modality` is "mr" or "ct".
+    `gaussian` is None where no method asks for features; `modality` is "mr" or "ct". `without`
+    holds, for each patient of the reference, a Gaussian of others alone; it exists while a method
+    learns and is in no profile.
     """
 
     intensity: Volume
@@ -75,6 +77,7 @@ class Ground:
     mirror: int | None
     gaussian: Gaussian | None = None
     modality: str = "mr"
+    without: Mapping[str, Gaussian] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Everything lies on the sample's own grid. It is computed once and shared by all 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -189,21 +189,16 @@ def inside_template(sample: Sample, shape: Sequence[int], *, device: str) -> tor
 
 
 def left_out(view: View) -> View:
-    """The view as if its sample, one of those the ground has learned from, had not been there.
+    """The view of a sample of the reference, against real scans of other patients alone.
 
-    Closed form: without x, the mean of n is (n m - x) / (n - 1) and the variance
-    (n - 1) / (n - 2) v - n (x - m)^2 / ((n - 1) (n - 2)).
+    Raises:
+        ValueError: the ground holds nothing without this patient.
     """
-    usual, n = view.expected, _gaussian(view.ground).count
-    if n < 3:
-        raise ValueError("leaving one scan out needs at least three")
-    own = box_mean(view.features, MEAN_WIDTH)
-    mean = (n * usual.mean - own) / (n - 1)
-    share = box_mean((view.features - usual.mean) ** 2, VARIANCE_WIDTH)
-    reduced = (n - 1) / (n - 2) * usual.variance - n / ((n - 1) * (n - 2)) * share
-    variance = torch.maximum(reduced, 0.2 * usual.variance)
-    other = Expected(mean, variance, usual.overall, usual.place, usual.body, usual.region)
-    return View(view.sample, view.ground, view.device, other)
+    patient, ground = view.sample.patient, view.ground
+    if patient not in ground.without:
+        raise ValueError(f"nothing is known of real scans without those of {patient}")
+    others = replace(ground, gaussian=ground.without[patient])
+    return View(view.sample, others, view.device)
 
 
 def widened(mask: torch.Tensor, voxels: int = 3) -> torch.Tensor:
