@@ -16,7 +16,22 @@ from pytest_safegen.faults import FAMILIES
 from safegen_detectors.anomaly import ground as grounds
 from safegen_detectors.anomaly.model import Ground, Learned, Sample
 from safegen_detectors.anomaly.segmentation import ArtefactSegmentation
-from safegen_detectors.anomaly.segmentation.learning import LIMITS, outline_loss, overlaps, trained
+from safegen_detectors.anomaly.segmentation.crops import (
+    CROP,
+    Whole,
+    batch_of,
+    compact,
+    floats,
+)
+from safegen_detectors.anomaly.segmentation.learning import (
+    LIMITS,
+    loss_of,
+    outline_loss,
+    overlaps,
+    peak_loss,
+    trained,
+)
+from safegen_detectors.anomaly.segmentation.mining import PEAKS, hard_negatives
 from safegen_detectors.anomaly.segmentation.network import (
     STRIDE,
     SegmentationNet,
@@ -24,7 +39,6 @@ from safegen_detectors.anomaly.segmentation.network import (
     logits_of,
 )
 from safegen_detectors.anomaly.segmentation.pool import (
-    CROP,
     Lessons,
     Spoiled,
     another,
@@ -89,7 +103,7 @@ def spoiled(seed: int, *names: str) -> Spoiled:
 
 @pytest.mark.parametrize("shape", [(8, 8, 8), (9, 17, 11), (1, 1, 1), (3, 40, 2)])
 def test_the_network_reads_volumes_of_any_shape(shape: tuple[int, int, int]) -> None:
-    network = SegmentationNet(3, widths=(4, 4, 4, 4)).eval()
+    network = SegmentationNet(3, widths=(4, 4, 4)).eval()
 
     logits = logits_of(network, torch.rand(3, *shape))
 
@@ -243,19 +257,71 @@ def test_a_lone_sample_is_its_own_donor() -> None:
 
 
 def test_training_lowers_the_loss() -> None:
-    crops = some().crops[:4]
-    logits = []
+    few = replace(some(), crops=some().crops[:4])
+    batch = batch_of(few.crops, torch.Generator().manual_seed(0))
+    losses = []
     for steps in (1, 12):
-        network, done = trained(crops, Budget(steps, 2, 3e-3), seed=0, device="cpu")
+        network, done = trained(few, Budget(steps, 2, 3e-3), seed=0, device="cpu")
         assert done == steps
         with torch.inference_mode():
-            found = network.train()(torch.stack([crop.floats() for crop in crops]))
-        logits.append(found)
-    truth, region = (torch.stack([getattr(c, n) for c in crops]) for n in ("truth", "region"))
-
-    losses = [float(outline_loss(one, truth, region)) for one in logits]
+            losses.append(float(loss_of(network.train()(batch.inputs), batch)))
 
     assert losses[1] < losses[0]
+
+
+def test_mirrored_crops_keep_inputs_and_truth_together() -> None:
+    marked = torch.zeros(1, 10, 10, 10)
+    marked[0, 2, 3, 4] = 5.0
+    truth = marked[0] > 0
+    crop = Whole(compact(marked), torch.ones_like(truth)).crop(np.array([5, 5, 5]), truth)
+    random = torch.Generator().manual_seed(0)
+
+    batches = [batch_of([crop], random) for _ in range(20)]
+
+    assert all(torch.equal(b.inputs[:, 0] > 1, b.truth) for b in batches)
+    assert len({int(b.truth.flatten().nonzero()) for b in batches}) > 3
+
+
+def test_compact_inputs_are_as_they_were_to_a_fortieth() -> None:
+    given = torch.linspace(-6, 6, 101)
+
+    assert float((floats(compact(given)) - given).abs().max()) <= 0.0251
+
+
+def test_hard_negatives_show_where_a_network_sees_most_in_untouched_scans() -> None:
+    class Bright(SegmentationNet):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[:, 0]
+
+    inputs = torch.zeros(2, 64, 64, 64)
+    for place in ((10, 10, 10), (50, 50, 50), (10, 50, 10)):
+        inputs[(0, *place)] = 5.0
+    scan = Whole(compact(inputs), torch.ones(64, 64, 64, dtype=torch.bool))
+
+    random = torch.Generator().manual_seed(0)
+    crops = hard_negatives(Bright(2, widths=(4, 4, 4)), [scan], random=random, device="cpu")
+
+    assert len(crops) == PEAKS == 3
+    assert all(float(floats(crop.inputs)[0].max()) == 5.0 for crop in crops)
+    assert not any(bool(crop.truth.any()) for crop in crops)
+
+
+def test_the_peak_tells_crops_with_a_fault_from_those_without() -> None:
+    truth = torch.zeros(2, 8, 8, 8, dtype=torch.bool)
+    truth[0, 2:6, 2:6, 2:6] = True
+    region = torch.ones_like(truth)
+    right = torch.full(truth.shape, -9.0)
+    right[0] = torch.where(truth[0], 9.0, -9.0)
+
+    assert float(peak_loss(right, truth, region)) < 0.01
+    assert float(peak_loss(-right, truth, region)) > 4
+
+
+def test_the_peak_of_a_crop_with_a_corner_of_a_fault_says_nothing() -> None:
+    truth = torch.zeros(1, 8, 8, 8, dtype=torch.bool)
+    truth[0, 0, 0, :4] = True
+
+    assert float(peak_loss(torch.full(truth.shape, 9.0), truth, torch.ones_like(truth))) == 0.0
 
 
 def test_the_loss_is_low_for_the_truth_and_counts_nothing_outside_the_region() -> None:

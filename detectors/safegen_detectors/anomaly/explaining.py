@@ -23,7 +23,7 @@ from safegen_detectors.anomaly.model import Learned, Sample
 from safegen_detectors.anomaly.reading import ground_of, learned_of
 from safegen_detectors.anomaly.samples import sample_of
 from safegen_detectors.anomaly.segmentation.method import ArtefactSegmentation, networks_of
-from safegen_detectors.anomaly.segmentation.network import inputs_of, padded
+from safegen_detectors.anomaly.segmentation.network import SegmentationNet, inputs_of, padded
 from safegen_detectors.anomaly.view import View
 from safegen_detectors.explain import predictor
 from safegen_detectors.explain.combine import Weights, combine
@@ -52,7 +52,7 @@ class Explained:
 class LogitOfHighest(nn.Module):
     """Inputs of the network (n, c, i, j, k) to the mean of its highest logits, (n, 1)."""
 
-    def __init__(self, network: nn.Module, judged: torch.Tensor) -> None:
+    def __init__(self, network: SegmentationNet, judged: torch.Tensor) -> None:
         super().__init__()
         self.network = network
         self.judged = judged
@@ -165,7 +165,7 @@ def _trimmed(maps: Sequence[torch.Tensor], view: View) -> torch.Tensor:
 
 def _grad_cam(explained: Explained) -> torch.Tensor:
     modules, inputs, _ = _scores(explained)
-    found = [grad_cam(m, inputs, m.network.up[1]) for m in modules]  # type: ignore[index, arg-type]
+    found = [grad_cam(m, inputs, m.network.finest) for m in modules]
     return _trimmed(found, explained.view)
 
 

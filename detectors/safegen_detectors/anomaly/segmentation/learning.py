@@ -10,32 +10,49 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from safegen_detectors.anomaly.device import channels_last, placed, seeded
+from safegen_detectors.anomaly.segmentation.crops import CROP, Batch, Crop, batch_of
+from safegen_detectors.anomaly.segmentation.mining import hard_negatives
 from safegen_detectors.anomaly.segmentation.network import STRIDE, SegmentationNet
-from safegen_detectors.anomaly.segmentation.pool import CROP, Crop, Spoiled
+from safegen_detectors.anomaly.segmentation.pool import Lessons, Spoiled
 from safegen_detectors.anomaly.training import Budget, draw, train
 
 WEIGHT_OF_FAULTS = 2.0
 SHARE_OF_OVERLAP = 0.5
+SHARE_OF_PEAKS = 0.3
 FEWEST_VOXELS = 20  # below, the overlap says nothing
+VOXELS_OF_PEAK = 64
+MINED_AFTER = (0.25, 0.5, 0.75)  # shares of the steps
+SHARE_MINED = 0.3  # of the crops drawn from then on
 LIMITS = tuple(float(n) for n in np.arange(-3, 3.01, 0.25))
 
 
 def trained(
-    crops: Sequence[Crop], budget: Budget, *, seed: int, device: str
+    lessons: Lessons, budget: Budget, *, seed: int, device: str
 ) -> tuple[SegmentationNet, int]:
     """A network, and the steps it was trained for."""
     with seeded(seed, device):
-        network = placed(SegmentationNet(crops[0].inputs.shape[0]), device)
+        network = placed(SegmentationNet(lessons.crops[0].inputs.shape[0]), device)
+    mined: list[Crop] = []
+    rounds = {int(share * budget.steps) for share in MINED_AFTER}
+
+    def mine(step: int, random: torch.Generator) -> None:
+        if step in rounds:
+            mined.extend(hard_negatives(network, lessons.untouched, random=random, device=device))
 
     def loss(size: int, random: torch.Generator) -> torch.Tensor:
-        chosen = [crops[index] for index in draw(len(crops), size, random)]
-        inputs = torch.stack([crop.floats() for crop in chosen]).to(device)
-        truth = torch.stack([crop.truth for crop in chosen]).to(device)
-        region = torch.stack([crop.region for crop in chosen]).to(device)
-        return outline_loss(network(channels_last(inputs)), truth, region)
+        batch = batch_of(_drawn(lessons.crops, mined, size, random), random).to(device)
+        return loss_of(network(channels_last(batch.inputs)), batch)
 
-    steps = train(network, loss, budget, seed=seed, device=device, shortest=CROP // STRIDE)
+    steps = train(
+        network, loss, budget, seed=seed, device=device, shortest=CROP // STRIDE, before=mine
+    )
     return network.eval(), steps
+
+
+def loss_of(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """The outline's loss, and the peaks' by which whole scans are told apart."""
+    outline = outline_loss(logits, batch.truth, batch.region)
+    return outline + SHARE_OF_PEAKS * peak_loss(logits, batch.truth, batch.region)
 
 
 def outline_loss(logits: torch.Tensor, truth: torch.Tensor, region: torch.Tensor) -> torch.Tensor:
@@ -53,8 +70,34 @@ def outline_loss(logits: torch.Tensor, truth: torch.Tensor, region: torch.Tensor
     return entropy + SHARE_OF_OVERLAP * ((1 - overlap) * has).sum() / has.sum().clamp_min(1)
 
 
+def peak_loss(logits: torch.Tensor, truth: torch.Tensor, region: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of each crop's mean highest logit: is there a fault? All (n, i, j, k).
+
+    Crops with a few voxels of a fault say nothing either way and are left out.
+    """
+    inside = logits.float().masked_fill(~region, -20.0).flatten(1)
+    peaks = inside.topk(min(VOXELS_OF_PEAK, inside.shape[1]), dim=1).values.mean(1)
+    faulty = (truth & region).flatten(1).sum(1)
+    told = (faulty > FEWEST_VOXELS) | ~truth.flatten(1).any(1)
+    each = functional.binary_cross_entropy_with_logits(
+        peaks, (faulty > FEWEST_VOXELS).float(), reduction="none"
+    )
+    return (each * told).sum() / told.sum().clamp_min(1)
+
+
 def overlaps(logits: torch.Tensor, spoiled: Spoiled) -> NDArray[np.float64]:
     """Intersection over union of outline and truth at each of LIMITS, (25,)."""
     truth = torch.tensor(spoiled.truth, device=logits.device) & spoiled.view.judged
     found = [(logits > limit) & spoiled.view.judged for limit in LIMITS]
     return np.array([float((f & truth).sum() / (f | truth).sum().clamp_min(1)) for f in found])
+
+
+def _drawn(
+    crops: Sequence[Crop], mined: Sequence[Crop], count: int, random: torch.Generator
+) -> list[Crop]:
+    """Crops at random, a share of them hard negatives as soon as there are any."""
+    found = [crops[index] for index in draw(len(crops), count, random)]
+    for place in range(count) if mined else ():
+        if float(torch.rand((), generator=random)) < SHARE_MINED:
+            found[place] = mined[draw(len(mined), 1, random)[0]]
+    return found

@@ -23,13 +23,13 @@ from safegen_detectors.anomaly.segmentation.learning import (
 )
 from safegen_detectors.anomaly.segmentation.network import SegmentationNet, inputs_of, logits_of
 from safegen_detectors.anomaly.segmentation.pool import (
-    Lessons,
     another,
     families_for,
     lessons_of,
     spoil,
     usual_without,
 )
+from safegen_detectors.anomaly.segmentation.resemblance import Example
 from safegen_detectors.anomaly.training import Budget
 from safegen_detectors.anomaly.view import View
 from safegen_detectors.anomaly.weights import arrays_of, with_arrays
@@ -56,15 +56,15 @@ class ArtefactSegmentation:
 
     def fit(self, samples: Sequence[Sample], ground: Ground, *, seed: int, device: str) -> Learned:
         """A network a fold, the statistics of all samples held out, and the outline's limit."""
-        taught_by: dict[int, Lessons] = {}  # by the fold's seed, since folds end in any order
+        taught_by: dict[int, list[Example]] = {}  # by the fold's seed, since folds end in any order
 
         def fold(train: Sequence[Sample], held: Sequence[Sample], own_seed: int) -> Part:
             part, taught = self._fold(train, held, ground, seed=own_seed, device=device)
-            taught_by[own_seed] = Lessons([], taught.examples)
+            taught_by[own_seed] = taught
             return part
 
         learned = cross_fit(samples, fold, count=self.folds, seed=seed)
-        examples = [example for n in sorted(taught_by) for example in taught_by[n].examples]
+        examples = [example for n in sorted(taught_by) for example in taught_by[n]]
         groups, arrays = resemblance.learn(examples)
         found = np.array([o for part in learned.facts["folds"] for o in part["overlaps"]])
         limit = LIMITS[int(found.mean(0).argmax())] if len(found) else 0.0
@@ -97,14 +97,14 @@ class ArtefactSegmentation:
         *,
         seed: int,
         device: str,
-    ) -> tuple[Part, Lessons]:
+    ) -> tuple[Part, list[Example]]:
         families = families_for(ground.modality, without=self.without)
         lessons = lessons_of(train, ground, families, volumes=self.volumes, seed=seed)
         budget = Budget(self.steps, BATCH, RATE)
-        network, steps = trained(lessons.crops, budget, seed=seed, device=device)
+        network, steps = trained(lessons, budget, seed=seed, device=device)
         read = [_held_out(network, one, ground, device) for one in held]
         found = [list(o) for o in self._overlaps(network, held, ground, seed, device)]
-        return Part(arrays_of(network), read, {"steps": steps, "overlaps": found}), lessons
+        return Part(arrays_of(network), read, {"steps": steps, "overlaps": found}), lessons.examples
 
     def _overlaps(
         self, network: nn.Module, held: Sequence[Sample], ground: Ground, seed: int, device: str
@@ -121,12 +121,12 @@ class ArtefactSegmentation:
                 yield [float(value) for value in overlaps(logits, spoiled)]
 
 
-def networks_of(learned: Learned, device: str) -> list[nn.Module]:
+def networks_of(learned: Learned, device: str) -> list[SegmentationNet]:
     """The network of each fold."""
     return [_network(arrays, device) for arrays in members(learned)]
 
 
-def _network(arrays: Mapping[str, Any], device: str) -> nn.Module:
+def _network(arrays: Mapping[str, Any], device: str) -> SegmentationNet:
     channels = int(arrays["stem.0.0.weight"].shape[1])
     return placed(with_arrays(lambda: SegmentationNet(channels), arrays), device)
 

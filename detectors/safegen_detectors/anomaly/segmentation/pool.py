@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pytest_safegen.faults import FAMILIES, Canvas, Family
 from safegen_detectors.anomaly import grids
 from safegen_detectors.anomaly.model import Ground, Sample
+from safegen_detectors.anomaly.segmentation.crops import CROP, Crop, Whole, compact
 from safegen_detectors.anomaly.segmentation.network import inputs_of
 from safegen_detectors.anomaly.segmentation.resemblance import Example, descriptor
 from safegen_detectors.anomaly.view import Expected, View, left_out
@@ -19,26 +20,11 @@ from safegen_detectors.anomaly.view import Expected, View, left_out
 Volume = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-CROP = 40
 CROPS_AT_FAULTS, CROPS_ANYWHERE = 3, 1
 MOST_FAULTS = 3
 UNTOUCHED = 0.2  # share of volumes
 VARIED = 0.7
 WEAKEST, STRONGEST = 0.25, 1.0
-STEPS_OF_INTEGER = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Crop:
-    """One lesson: inputs int8 (c, n, n, n) in steps of 1/20, truth and region bool (n, n, n)."""
-
-    inputs: torch.Tensor
-    truth: torch.Tensor
-    region: torch.Tensor
-
-    def floats(self) -> torch.Tensor:
-        """The inputs as float32."""
-        return self.inputs.float() / STEPS_OF_INTEGER
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +44,11 @@ class Spoiled:
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
-    """The crops to learn outlines from, and examples of families to learn resemblances from."""
+    """The crops to learn outlines from, the scans before anything was planted in them, and
+    examples of families to learn resemblances from."""
 
     crops: list[Crop]
+    untouched: list[Whole]
     examples: list[Example]
 
 
@@ -84,13 +72,17 @@ def lessons_of(
 ) -> Lessons:
     """Lessons of about `volumes` spoiled volumes, from all samples alike."""
     each = max(1, round(volumes / len(samples)))
-    crops: list[Crop] = []
-    examples: list[Example] = []
-    for index in range(len(samples)):
-        for cut, shown in _lessons(samples, index, ground, families, each=each, seed=seed):
-            crops += cut
-            examples += shown
-    return Lessons(crops, examples)
+    lessons = Lessons([], [], [])
+    for index, sample in enumerate(samples):
+        random = np.random.default_rng([seed, index])
+        usual = usual_without(sample, ground)
+        lessons.untouched.append(_whole(View(sample, ground, usual=usual)))
+        for _ in range(each):
+            donor = another(samples, index, random)
+            spoiled = spoil(sample, donor, usual, ground, families, random=random)
+            lessons.crops.extend(_cut(spoiled, random))
+            lessons.examples.extend(_examples(spoiled))
+    return lessons
 
 
 def spoil(
@@ -139,29 +131,8 @@ def donated(donor: Sample, sample: Sample) -> Volume:
 
 
 def usual_without(sample: Sample, ground: Ground) -> Expected:
-    """What is usual for a sample that the ground has learned from, without it."""
+    """What is usual for a sample of the reference among scans of other patients."""
     return left_out(View(sample, ground)).expected
-
-
-def _lessons(
-    samples: Sequence[Sample],
-    index: int,
-    ground: Ground,
-    families: Sequence[Family],
-    *,
-    each: int,
-    seed: int,
-) -> Iterator[tuple[list[Crop], list[Example]]]:
-    random = np.random.default_rng([seed, index])
-    usual = usual_without(samples[index], ground)
-    for _ in range(each):
-        donor = another(samples, index, random)
-        spoiled = spoil(samples[index], donor, usual, ground, families, random=random)
-        examples = [
-            Example(family.group, descriptor(spoiled.view, torch.tensor(mask)))
-            for family, mask in spoiled.faults
-        ]
-        yield list(_cut(spoiled, random)), examples
 
 
 def another(samples: Sequence[Sample], index: int, random: np.random.Generator) -> Sample:
@@ -170,31 +141,20 @@ def another(samples: Sequence[Sample], index: int, random: np.random.Generator) 
     return samples[(index + step) % len(samples)]
 
 
+def _whole(view: View) -> Whole:
+    return Whole(compact(inputs_of(view)), view.judged)
+
+
+def _examples(spoiled: Spoiled) -> Iterator[Example]:
+    for family, mask in spoiled.faults:
+        yield Example(family.group, descriptor(spoiled.view, torch.tensor(mask)))
+
+
 def _cut(spoiled: Spoiled, random: np.random.Generator) -> Iterator[Crop]:
-    inputs, mask = inputs_of(spoiled.view), spoiled.truth
-    whole = (inputs * STEPS_OF_INTEGER).round().clamp(-127, 127).to(torch.int8)
+    whole, mask = _whole(spoiled.view), spoiled.truth
     truth = torch.tensor(mask)
-    region = spoiled.view.judged
     faulty, body = np.argwhere(mask), np.argwhere(spoiled.view.sample.body)
     for number in range(CROPS_AT_FAULTS + CROPS_ANYWHERE):
         places = faulty if len(faulty) and number < CROPS_AT_FAULTS else body
         centre = places[random.integers(len(places))] + random.integers(-CROP // 4, CROP // 4, 3)
-        part = _part(centre, truth.shape)
-        yield Crop(
-            _filled(whole[(slice(None), *part)]), _filled(truth[part]), _filled(region[part])
-        )
-
-
-def _part(centre: NDArray[np.int64], shape: Sequence[int]) -> tuple[slice, ...]:
-    low = [
-        int(np.clip(c - CROP // 2, 0, max(n - CROP, 0))) for c, n in zip(centre, shape, strict=True)
-    ]
-    return tuple(slice(start, start + CROP) for start in low)
-
-
-def _filled(part: torch.Tensor) -> torch.Tensor:
-    """A copy with sides of CROP voxels, zeros behind."""
-    i, j, k = part.shape[-3:]
-    full = torch.zeros((*part.shape[:-3], CROP, CROP, CROP), dtype=part.dtype)
-    full[..., :i, :j, :k] = part
-    return full
+        yield whole.crop(centre, truth)
