@@ -23,7 +23,7 @@ from benchmarks.anomaly_parts import tables
 from benchmarks.anomaly_parts.cohort import Reference, Split, reference_from, split
 from benchmarks.anomaly_parts.contestants import ALL, OURS, Field, fit_field
 from benchmarks.anomaly_parts.figure import draw
-from benchmarks.anomaly_parts.kinds import HALVES, Kind, kinds_of
+from benchmarks.anomaly_parts.kinds import QUARTERS, Kind, kinds_of
 from benchmarks.anomaly_parts.options import arguments
 from benchmarks.anomaly_parts.summary import Results
 from benchmarks.anomaly_parts.trial import Judge, Outcome, Planting, run
@@ -34,10 +34,11 @@ from safegen_detectors.anomaly.threads import one_thread_each
 NOTES = (
     "Faults are planted in the scan as read, stored in its own data type, and prepared and "
     "aligned anew.",
-    "A family is judged by a network that learned from no family of its group: the groups are "
-    "split into two halves, and the network learned from the other half.",
-    "Faults of the whole scan, and TorchIO's, are never learned from; they are kept from the half "
-    "of the group that is most like them.",
+    "A family is judged by a network that learned from no family of its group, nor of the groups "
+    "most like it: the groups are split into four quarters, each judged by a network that learned "
+    "from the other three.",
+    "Faults of the whole scan, and TorchIO's, are never learned from; they are judged by the "
+    "network without the quarter of the group that is most like them.",
     "The best IoU is an oracle: the limit of the map is chosen for each family on its own truth.",
     "Baselines are small re-makings; the limit of their outline is the 99.5th percentile of eight "
     "reference scans.",
@@ -134,7 +135,7 @@ def facts_of(
         "strength": asked.strength,
         "seed": asked.seed,
         "steps": asked.steps or None,
-        "halves": HALVES,
+        "quarters": QUARTERS,
         "methods": list(asked.methods),
         "fit_seconds": {name: round(part.seconds, 1) for name, part in field.parts.items()},
         "machine": {"cores": os.cpu_count(), "python": platform.python_version()},

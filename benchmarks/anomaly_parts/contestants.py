@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from benchmarks.anomaly_parts.cohort import Reference
-from benchmarks.anomaly_parts.kinds import HALVES
+from benchmarks.anomaly_parts.kinds import QUARTERS
 from pytest_safegen.calibration import limit_at
 from safegen_detectors.anomaly import fusion
 from safegen_detectors.anomaly.fitting import joined_statistics
@@ -40,7 +40,7 @@ FROM_ANOMALIB = ("padim", "patchcore")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A method and what it learned; `variant` is the half that it never saw, "" if none."""
+    """A method and what it learned; `variant` is the quarter that it never saw, "" if none."""
 
     method: Method
     variant: str
@@ -92,9 +92,9 @@ class Field:
     panels: tuple[Panel, ...]
     not_run: tuple[str, ...]
 
-    def judges(self, half: str) -> tuple[Panel, ...]:
-        """The panels for a fault of a half: those that never saw it, or learned from no fault."""
-        return tuple(panel for panel in self.panels if panel.variant in ("", half, ALL))
+    def judges(self, quarter: str) -> tuple[Panel, ...]:
+        """The panels for a fault of a quarter: those that never saw it or learned from none."""
+        return tuple(panel for panel in self.panels if panel.variant in ("", quarter, ALL))
 
 
 def fit_field(
@@ -112,7 +112,7 @@ def fit_field(
     known = [name for name in baselines if name not in FROM_ANOMALIB and name not in methods]
     wanted |= {name: ("", baseline_named(name, steps)) for name in known}
     shown = tqdm(wanted.items(), desc="fitting")
-    parts = {name: _fitted(method, half, reference, seed) for name, (half, method) in shown}
+    parts = {name: _fitted(method, quarter, reference, seed) for name, (quarter, method) in shown}
     panels = list(_panels(methods, parts, reference.patients))
     panels += [
         _panel(n, "", [n], parts, reference.patients, _outline(n, parts, reference)) for n in known
@@ -147,9 +147,9 @@ def _ours(
             trained = own if name not in ("atlas", "image-quality") else {}
             yield name, ("", methods_named([name], {name: trained})[0])
             continue
-        for half, without in {**HALVES, **({ALL: ()} if also_all else {})}.items():
+        for quarter, without in {**QUARTERS, **({ALL: ()} if also_all else {})}.items():
             options = {name: {**_lessons(steps), "without": without}}
-            yield f"{name}/{half}", (half, methods_named([name], options)[0])
+            yield f"{name}/{quarter}", (quarter, methods_named([name], options)[0])
 
 
 def _lessons(steps: int) -> dict[str, Any]:

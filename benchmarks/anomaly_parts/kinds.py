@@ -1,4 +1,4 @@
-"""The kinds of faults that are planted, and which half of the groups of families each is in."""
+"""The kinds of faults that are planted, and which quarter of the groups of families each is in."""
 
 from __future__ import annotations
 
@@ -15,20 +15,13 @@ from numpy.typing import NDArray
 from pytest_safegen import Scan
 from pytest_safegen.faults import FAMILIES, Canvas, Planted, plant
 
-HALVES = {
-    "A": ("noise", "intensity", "warp", "slice", "seam", "structure"),
-    "B": (
-        "dropout",
-        "blur",
-        "sharpen",
-        "pattern",
-        "foreign",
-        "resolution",
-        "kspace",
-        "ct",
-    ),
+QUARTERS = {
+    "A": ("noise", "slice", "kspace", "seam"),
+    "B": ("intensity", "dropout", "ct"),
+    "C": ("warp", "geometry", "foreign", "structure"),
+    "D": ("blur", "sharpen", "resolution", "pattern"),
 }
-"""A fault is judged by the network that learned from the other half's groups."""
+"""A fault is judged by the network that learned from the groups of the other quarters alone."""
 
 FOREIGN = ("foreign", "structure")  # groups that take tissue of another patient
 TORCHIO = {
@@ -52,10 +45,10 @@ Plant = Callable[[Canvas, Scan, float, np.random.Generator], Planted]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of fault; `bank` is "safegen" or "torchio", `half` that of its group.
+    """One kind of fault; `bank` is "safegen" or "torchio", `quarter` that of its group.
 
-    Faults of the whole scan are never learned from; they are kept from their group's half too,
-    and what has no local relative is judged by the network that did not learn from half A.
+    Faults of the whole scan are never learned from; they are judged by the network that learned
+    from no local fault of their group either.
     """
 
     name: str
@@ -65,9 +58,9 @@ class Kind:
     plant: Plant
 
     @property
-    def half(self) -> str:
-        """The half of the groups that the network which judges it never saw."""
-        return next((half for half, groups in HALVES.items() if self.group in groups), "A")
+    def quarter(self) -> str:
+        """The quarter of the groups that the network which judges it never saw."""
+        return next(name for name, groups in QUARTERS.items() if self.group in groups)
 
     def random(self, seed: int, patient: int) -> np.random.Generator:
         """The same numbers for the same kind and patient, whatever else is planted."""

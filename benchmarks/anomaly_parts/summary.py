@@ -56,14 +56,14 @@ class Results:
             "bank": kind.bank,
             "group": kind.group,
             "local": kind.local,
-            "judged_without": kind.half,
+            "judged_without": kind.quarter,
             "scans": len(found),
             "unprepared": len(every) - len(found),
             "problems": sorted({o.problem for o in every if o.problem}),
             "refused": sum(o.refused for o in found),
             "methods": {
                 shown(panel): self._numbers(panel, found)
-                for panel in self.field.judges(kind.half)
+                for panel in self.field.judges(kind.quarter)
                 if found
             },
         }
@@ -116,7 +116,7 @@ class Results:
         by_name: dict[str, list[Scored]] = {}
         for kind in (kind for kind in self.kinds if kind.bank == "safegen"):
             found = self.of(kind.name)
-            for panel in self.field.judges(kind.half) if found else ():
+            for panel in self.field.judges(kind.quarter) if found else ():
                 key = panel.key
                 planted = [o.scores[key] for o in found]
                 names = [o.patient for o in found]
@@ -131,7 +131,7 @@ class Results:
         """AUROC and share caught of each family at each strength, of the gate's check."""
         table: dict[str, dict[str, Numbers]] = {}
         for kind in self.kinds:
-            (panel,) = (p for p in self.field.judges(kind.half) if shown(p) == OURS)
+            (panel,) = (p for p in self.field.judges(kind.quarter) if shown(p) == OURS)
             found = self.of(kind.name, dose=True)
             for strength in sorted({o.strength for o in found}):
                 some = [o for o in found if o.strength == strength]
@@ -148,7 +148,7 @@ class Results:
 
 
 def shown(panel: Panel) -> str:
-    """The name of a panel in tables, where the half is chosen by the fault."""
+    """The name of a panel in tables, where the quarter is chosen by the fault."""
     return panel.key if panel.variant == ALL else panel.name
 
 

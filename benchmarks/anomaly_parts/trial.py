@@ -96,7 +96,7 @@ class Judge:
             random = kind.random(self.seed, place)
             planted = kind.plant(canvas, scan, planting.strength, random)
             spoiled = with_voxels(scan, planted.voxels)
-        panels = self.field.judges(kind.half)
+        panels = self.field.judges(kind.quarter)
         if planting.dose:
             panels = tuple(panel for panel in panels if panel.name == OURS)
         blank = Outcome(kind.name, scan.ref.subject, planting.strength, planting.dose)

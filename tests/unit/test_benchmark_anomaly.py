@@ -17,7 +17,7 @@ from benchmarks.anomaly_parts import cohort, compare, faithfulness, tables
 from benchmarks.anomaly_parts.cohort import reference_from, split, target_of
 from benchmarks.anomaly_parts.compare import Scored, mean_auroc_interval, paired
 from benchmarks.anomaly_parts.contestants import OURS, fit_field
-from benchmarks.anomaly_parts.kinds import HALVES, TORCHIO, kinds_of
+from benchmarks.anomaly_parts.kinds import QUARTERS, TORCHIO, kinds_of
 from benchmarks.anomaly_parts.options import arguments
 from benchmarks.anomaly_parts.places import LIMITS, overlap_at_limits
 from benchmarks.anomaly_parts.trial import Judge, run
@@ -128,11 +128,11 @@ def test_the_score_is_that_of_the_detector(data: Path) -> None:
     assert outcome.scores[OURS] == pytest.approx(score.value, rel=1e-4)
 
 
-def test_every_group_of_local_families_is_in_one_half() -> None:
-    groups = {family.group for family in FAMILIES.values() if family.local}
-    halves = [group for half in HALVES.values() for group in half]
+def test_every_group_of_families_is_in_one_quarter() -> None:
+    groups = {family.group for family in FAMILIES.values()}
+    quarters = [group for quarter in QUARTERS.values() for group in quarter]
 
-    assert sorted(halves) == sorted({*groups, "kspace"})
+    assert sorted(quarters) == sorted(groups)
 
 
 def test_torchio_faults_are_kept_from_a_group_that_exists() -> None:
