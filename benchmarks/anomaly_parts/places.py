@@ -21,7 +21,8 @@ LIMITS = np.geomspace(0.01, 100, 81)  # of a map whose own limit is 1
 class Places:
     """Average precision, overlap at the map's own limit, pointing game.
 
-    `at_limits` (81,) is the overlap at each of LIMITS, to choose the best in hindsight.
+    `at_limits` (81,) is the overlap at each of LIMITS, to choose the best in hindsight; `volume`
+    of the fault in ml.
     """
 
     precision: float
@@ -29,6 +30,7 @@ class Places:
     dice: float
     pointed: bool
     at_limits: Vector
+    volume: float
 
 
 def truth_on(mask: Mask, own: Prepared, scan: Scan) -> Mask | None:
@@ -40,8 +42,11 @@ def truth_on(mask: Mask, own: Prepared, scan: Scan) -> Mask | None:
     return truth if truth.any() else None
 
 
-def places_of(values: NDArray[np.float32], truth: Mask, judged: Mask) -> Places:
-    """A map (i, j, k) against the truth, over the voxels that are judged and those at fault."""
+def places_of(values: NDArray[np.float32], truth: Mask, judged: Mask, *, spacing: float) -> Places:
+    """A map (i, j, k) against the truth, over the voxels that are judged and those at fault.
+
+    `spacing` in mm.
+    """
     counted = judged | truth
     found, wanted = values[counted], truth[counted]
     return Places(
@@ -50,6 +55,7 @@ def places_of(values: NDArray[np.float32], truth: Mask, judged: Mask) -> Places:
         dice(found, wanted),
         pointing_hit(found, wanted),
         overlap_at_limits(found, wanted),
+        float(truth.sum()) * spacing**3 / 1000,
     )
 
 

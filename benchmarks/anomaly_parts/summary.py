@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.anomaly_parts.compare import Scored, mean_auroc_interval, paired
 from benchmarks.anomaly_parts.contestants import ALL, OURS, RATES, Field, Panel
 from benchmarks.anomaly_parts.kinds import Kind
+from benchmarks.anomaly_parts.sizes import Pair, by_size
 from benchmarks.anomaly_parts.trial import UNTOUCHED, Outcome
 from benchmarks.rates import auroc, rate_of
 from safegen_detectors.explain.metrics import average_precision
@@ -44,6 +45,7 @@ class Results:
             "means": {name: _means(some) for name, some in parts_of(rows).items()},
             "intervals": self._intervals(),
             "comparisons": comparisons(rows, seed=self.seed),
+            "sizes": self._sizes(),
             "dose": self._dose(),
             "faithfulness": self._faithful(),
         }
@@ -126,6 +128,15 @@ class Results:
             name: [round(end, 4) for end in mean_auroc_interval(some, seed=self.seed)]
             for name, some in by_name.items()
         }
+
+    def _sizes(self) -> list[dict[str, Any]]:
+        """The gate's check on local faults, by their volume."""
+        pairs, clean = [], {}
+        for kind in self.kinds:
+            (panel,) = (p for p in self.field.judges(kind.quarter) if shown(p) == OURS)
+            clean[panel.key] = [o.scores[panel.key] for o in self.of(UNTOUCHED)]
+            pairs += [Pair(panel, o) for o in self.of(kind.name) if panel.key in o.places]
+        return by_size(pairs, clean)
 
     def _dose(self) -> dict[str, dict[str, Numbers]]:
         """AUROC and share caught of each family at each strength, of the gate's check."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from benchmarks.anomaly_parts.contestants import OURS, RATES
@@ -25,11 +26,12 @@ HEADINGS = {
     "torchio": "TorchIO's faults",
 }
 AS_SHARES = ("caught", "caught_at_5")
+NOT_BY_SIZE = ("aupr", "dice", "oracle_iou")
 
 
 def markdown(content: Content) -> str:
     """All tables."""
-    parts = (_facts, _contestants, _means, _comparisons, _families, _dose, _faithful)
+    parts = (_facts, _contestants, _means, _sizes, _comparisons, _families, _dose, _faithful)
     return "\n\n".join(text for part in parts for text in part(content)) + "\n"
 
 
@@ -82,6 +84,22 @@ def _means(content: Content) -> Iterator[str]:
         yield table(["mean AUROC of all faults", "95 % interval over patients"], rows)
 
 
+def _sizes(content: Content) -> Iterator[str]:
+    numbers = {name: title for name, title in (WHOLE | PLACES).items() if name not in NOT_BY_SIZE}
+    rows = [
+        [_range(row["from_ml"], row["to_ml"]), str(row["faults"]), *_cells(row, numbers)]
+        for row in content["sizes"]
+    ]
+    if rows:
+        yield table([f"{OURS}, volume of the fault", "faults", *numbers.values()], rows)
+
+
+def _range(low: float, high: float | None) -> str:
+    if high is None:
+        return f"{low:g} ml and more"
+    return f"{low:g} to {high:g} ml" if low else f"less than {high:g} ml"
+
+
 def _comparisons(content: Content) -> Iterator[str]:
     rows = [
         [
@@ -129,7 +147,19 @@ def _dose(content: Content) -> Iterator[str]:
         [name, *(_dose_cell(by_strength.get(key)) for key in strengths)]
         for name, by_strength in dose.items()
     ]
-    yield table(["AUROC (caught) at strength", *strengths], rows)
+    local = {row["kind"]: row["local"] for row in content["kinds"]}
+    means = [
+        [f"**mean of faults of {what}**", *(_dose_cell(_mean(some, key)) for key in strengths)]
+        for what, is_local in (("a part", True), ("the whole", False))
+        if (some := [found for name, found in dose.items() if local[name] is is_local])
+    ]
+    yield table(["AUROC (caught) at strength", *strengths], [*means, *rows])
+
+
+def _mean(found: Sequence[Mapping[str, Mapping[str, float]]], key: str) -> dict[str, float]:
+    """The mean over families of what was measured at one strength."""
+    known = [by_strength[key] for by_strength in found if key in by_strength]
+    return {name: fmean(one[name] for one in known) for name in ("auroc", "caught")}
 
 
 def _dose_cell(numbers: Mapping[str, float] | None) -> str:

@@ -218,7 +218,7 @@ def _places(
     judged = view.judged.numpy()
     maps = {panel.key: panel.map(readings) for panel in panels}
     return {
-        key: places_of(one.float().numpy(), truth, judged)
+        key: places_of(one.float().numpy(), truth, judged, spacing=view.sample.spacing)
         for key, one in maps.items()
         if one is not None
     }

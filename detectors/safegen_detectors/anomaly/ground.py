@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from safegen_detectors.anomaly.features import box_mean
 from safegen_detectors.anomaly.model import Box, Gaussian, Ground, Mask, Sample, Volume
+from safegen_detectors.anomaly.threads import side_by_side
 from safegen_detectors.anomaly.view import MEAN_WIDTH, VARIANCE_WIDTH, template_features
 
 BODY_SHARE = 0.05
@@ -49,7 +50,7 @@ def with_gaussian(ground: Ground, samples: Sequence[Sample]) -> Ground:
     if len(samples) < 2:
         raise ValueError("a Gaussian needs at least two scans")
     groups = _groups(samples)
-    sums = [_sums(group, ground) for group in groups]
+    sums = side_by_side(lambda group: _sums(group, ground), groups)
     total = _added(sums)
     without: dict[str, Gaussian] = {}
     for group, own in zip(groups, sums, strict=True):

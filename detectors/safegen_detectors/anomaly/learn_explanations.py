@@ -116,7 +116,7 @@ def _scored(
     learned: Learned, samples: Sequence[Sample], number: int, ground: Ground, *, seed: int
 ) -> Scored:
     made = _spoiled(samples, number, ground, seed=seed)
-    score = ArtefactSegmentation().read(made.view, learned).statistics["core"]
+    score = ArtefactSegmentation().read(made.view, learned).statistics["spot"]
     sample = made.view.sample
     return Scored(number, sample.patient, bool(made.faults), foretold(sample), max(score, 1e-3))
 

@@ -40,20 +40,12 @@ class Budget:
 
 
 def train(
-    module: nn.Module,
-    loss: Loss,
-    budget: Budget,
-    *,
-    seed: int,
-    device: str,
-    shortest: int = 1,
-    before: Callable[[int, torch.Generator], None] = lambda _, __: None,
+    module: nn.Module, loss: Loss, budget: Budget, *, seed: int, device: str, shortest: int = 1
 ) -> int:
     """Fit the module by AdamW with one cycle of the learning rate; the steps that were done.
 
     `shortest`, in voxels, is the shortest side of any volume within the module: on processors it
-    decides whether the short number format, twice as fast, can be used. `before` is called before
-    each step with its number.
+    decides whether the short number format, twice as fast, can be used.
     """
     placed(module, device).train()
     optimizer = torch.optim.AdamW(module.parameters(), lr=budget.rate, weight_decay=1e-4)
@@ -64,7 +56,6 @@ def train(
     for step in range(budget.steps):
         if budget.seconds is not None and time.monotonic() - start > budget.seconds:
             return step
-        before(step, random)
 
         def backward(n: int) -> None:
             optimizer.zero_grad(set_to_none=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -21,32 +22,34 @@ SHARE_OF_OVERLAP = 0.5
 SHARE_OF_PEAKS = 0.3
 FEWEST_VOXELS = 20  # below, the overlap says nothing
 VOXELS_OF_PEAK = 64
-MINED_AFTER = (0.25, 0.5, 0.75)  # shares of the steps
-SHARE_MINED = 0.3  # of the crops drawn from then on
+MINED_AFTER = 1 / 3  # of the steps
 LIMITS = tuple(float(n) for n in np.arange(-3, 3.01, 0.25))
 
 
 def trained(
     lessons: Lessons, budget: Budget, *, seed: int, device: str
 ) -> tuple[SegmentationNet, int]:
-    """A network, and the steps it was trained for."""
+    """A network, and the steps it was trained for: one cycle, then another with hard negatives."""
     with seeded(seed, device):
         network = placed(SegmentationNet(lessons.crops[0].inputs.shape[0]), device)
-    mined: list[Crop] = []
-    rounds = {int(share * budget.steps) for share in MINED_AFTER}
+    first = int(MINED_AFTER * budget.steps)
+    done = _cycle(network, lessons.crops, replace(budget, steps=first), seed, device)
+    random = torch.Generator().manual_seed(seed)
+    mined = hard_negatives(network, lessons.untouched, random=random, device=device)
+    rest = replace(budget, steps=budget.steps - first)
+    done += _cycle(network, [*lessons.crops, *mined], rest, seed + 1, device)
+    return network.eval(), done
 
-    def mine(step: int, random: torch.Generator) -> None:
-        if step in rounds:
-            mined.extend(hard_negatives(network, lessons.untouched, random=random, device=device))
 
+def _cycle(
+    network: SegmentationNet, crops: Sequence[Crop], budget: Budget, seed: int, device: str
+) -> int:
     def loss(size: int, random: torch.Generator) -> torch.Tensor:
-        batch = batch_of(_drawn(lessons.crops, mined, size, random), random).to(device)
+        chosen = [crops[index] for index in draw(len(crops), size, random)]
+        batch = batch_of(chosen, random).to(device)
         return loss_of(network(channels_last(batch.inputs)), batch)
 
-    steps = train(
-        network, loss, budget, seed=seed, device=device, shortest=CROP // STRIDE, before=mine
-    )
-    return network.eval(), steps
+    return train(network, loss, budget, seed=seed, device=device, shortest=CROP // STRIDE)
 
 
 def loss_of(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
@@ -90,14 +93,3 @@ def overlaps(logits: torch.Tensor, spoiled: Spoiled) -> NDArray[np.float64]:
     truth = torch.tensor(spoiled.truth, device=logits.device) & spoiled.view.judged
     found = [(logits > limit) & spoiled.view.judged for limit in LIMITS]
     return np.array([float((f & truth).sum() / (f | truth).sum().clamp_min(1)) for f in found])
-
-
-def _drawn(
-    crops: Sequence[Crop], mined: Sequence[Crop], count: int, random: torch.Generator
-) -> list[Crop]:
-    """Crops at random, a share of them hard negatives as soon as there are any."""
-    found = [crops[index] for index in draw(len(crops), count, random)]
-    for place in range(count) if mined else ():
-        if float(torch.rand((), generator=random)) < SHARE_MINED:
-            found[place] = mined[draw(len(mined), 1, random)[0]]
-    return found

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from safegen_detectors.anomaly.crossfit import Part, averaged, cross_fit, members
 from safegen_detectors.anomaly.device import placed
+from safegen_detectors.anomaly.features import box_mean
 from safegen_detectors.anomaly.maps import highest
 from safegen_detectors.anomaly.model import Ground, Learned, Reading, Sample
 from safegen_detectors.anomaly.segmentation import resemblance
@@ -36,6 +37,8 @@ from safegen_detectors.anomaly.weights import arrays_of, with_arrays
 
 BATCH = 4
 RATE = 3e-3
+SPOT = 3  # voxels a side of the cube whose mean is highest
+EXTENT = 0.01  # of what is judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,9 @@ class ArtefactSegmentation:
     """
 
     name: str = "artefact-segmentation"
-    steps: int = 500
+    steps: int = 1200
     folds: int = 2
-    volumes: int = 120
+    volumes: int = 200
     validated: int = 16
     without: tuple[str, ...] = ()
 
@@ -140,8 +143,8 @@ def _held_out(
 
 
 def _statistics(logits: torch.Tensor, judged: torch.Tensor) -> dict[str, float]:
-    positive = functional.softplus(logits)
+    positive = functional.softplus(logits) * judged
     return {
-        "core": highest(positive, judged, share=0.0003),
-        "extent": highest(positive, judged, share=0.01),
+        "spot": highest(box_mean(positive, SPOT), judged, share=0.0),
+        "extent": highest(positive, judged, share=EXTENT),
     }

@@ -25,9 +25,7 @@ def hard_negatives(
 ) -> list[Crop]:
     """Crops about the highest logits of each untouched scan."""
     network.eval()
-    found = [crop for scan in scans for crop in _around_peaks(network, scan, random, device)]
-    network.train()
-    return found
+    return [crop for scan in scans for crop in _around_peaks(network, scan, random, device)]
 
 
 def _around_peaks(

@@ -44,8 +44,8 @@ class Spoiled:
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
-    """The crops to learn outlines from, the scans before anything was planted in them, and
-    examples of families to learn resemblances from."""
+    """The crops to learn outlines from, scans in which nothing was planted (every second with
+    another contrast), and examples of families to learn resemblances from."""
 
     crops: list[Crop]
     untouched: list[Whole]
@@ -76,7 +76,8 @@ def lessons_of(
     for index, sample in enumerate(samples):
         random = np.random.default_rng([seed, index])
         usual = usual_without(sample, ground)
-        lessons.untouched.append(_whole(View(sample, ground, usual=usual)))
+        plain = sample if index % 2 else _as_elsewhere(sample, random)
+        lessons.untouched.append(_whole(View(plain, ground, usual=usual)))
         for _ in range(each):
             donor = another(samples, index, random)
             spoiled = spoil(sample, donor, usual, ground, families, random=random)
@@ -139,6 +140,10 @@ def another(samples: Sequence[Sample], index: int, random: np.random.Generator) 
     """A random sample, another than the one at the index if there is one."""
     step = 1 + int(random.integers(max(len(samples) - 1, 1)))
     return samples[(index + step) % len(samples)]
+
+
+def _as_elsewhere(sample: Sample, random: np.random.Generator) -> Sample:
+    return replace(sample, own=varied(np.asarray(sample.own, dtype=np.float32), random))
 
 
 def _whole(view: View) -> Whole:
