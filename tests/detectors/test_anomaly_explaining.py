@@ -59,8 +59,9 @@ def test_the_same_scan_is_explained_the_same_way_twice(faulty: Scan) -> None:
         assert np.array_equal(layer.values, other.values)
 
 
-def test_only_what_is_asked_for_is_made(faulty: Scan) -> None:
-    assert list(layers(faulty, "gradients")) == ["gradients"]
+@pytest.mark.parametrize("name", ["gradients", "integrated-gradients", "occlusion"])
+def test_only_what_is_asked_for_is_made(faulty: Scan, name: str) -> None:
+    assert list(layers(faulty, name)) == [name]
 
 
 def test_the_weights_of_the_combined_map_add_up_to_one() -> None:

@@ -18,7 +18,6 @@ from safegen_detectors.explain.metrics import (
     dice,
     insertion,
     iou,
-    mass_inside,
     pointing_hit,
 )
 from safegen_detectors.explain.supervoxels import centres, count, cubes, means, spread
@@ -42,18 +41,6 @@ def test_a_peak_inside_is_a_hit() -> None:
 @pytest.mark.parametrize("values", [np.zeros(SHAPE), (~TRUTH).astype(float)])
 def test_a_peak_that_is_nowhere_or_outside_is_no_hit(values: np.ndarray) -> None:
     assert not pointing_hit(values, TRUTH)
-
-
-@pytest.mark.parametrize(
-    ("inside", "outside", "expected"), [(1, 0, 1.0), (0, 1, 0.0), (26, 1, 0.5), (0, 0, 0.0)]
-)
-def test_the_mass_inside_is_its_share(inside: float, outside: float, expected: float) -> None:
-    values = np.where(TRUTH, inside, outside)
-    assert mass_inside(values, TRUTH) == pytest.approx(expected)
-
-
-def test_negative_values_have_no_mass() -> None:
-    assert mass_inside(np.where(TRUTH, 1.0, -9.0), TRUTH) == 1.0
 
 
 def test_iou_and_dice_of_a_known_overlap() -> None:

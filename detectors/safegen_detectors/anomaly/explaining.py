@@ -28,7 +28,7 @@ from safegen_detectors.anomaly.view import View
 from safegen_detectors.explain import predictor
 from safegen_detectors.explain.combine import Weights, combine
 from safegen_detectors.explain.gradcam import grad_cam
-from safegen_detectors.explain.gradients import gradient_times_change
+from safegen_detectors.explain.gradients import gradient_times_change, integrated_gradients
 from safegen_detectors.explain.occlusion import occlusion
 from safegen_detectors.explain.shapley import deep_shap, gradient_shap, partition_shap_map
 from safegen_detectors.explain.supervoxels import cubes
@@ -38,6 +38,7 @@ POOLED = 2
 SAMPLES = 20
 CUBE, EVALUATIONS = 4, 400
 OCCLUDED, STEP = 16, 12
+POINTS_ON_THE_WAY = 8
 PREDICTOR = "explain/predictor"
 
 
@@ -175,6 +176,15 @@ def _gradients(explained: Explained) -> torch.Tensor:
     return _trimmed(found, explained.view)
 
 
+def _integrated_gradients(explained: Explained) -> torch.Tensor:
+    modules, inputs, usual = _scores(explained)
+    found = [
+        integrated_gradients(m, inputs, usual, steps=POINTS_ON_THE_WAY, batch=1).abs()
+        for m in modules
+    ]
+    return _trimmed(found, explained.view)
+
+
 def _occlusion(explained: Explained) -> torch.Tensor:
     modules, inputs, usual = _scores(explained)
     body = modules[0].judged
@@ -227,6 +237,7 @@ def _from_pooled(found: torch.Tensor, explained: Explained) -> torch.Tensor:
 _MAKERS: Mapping[str, Callable[[Explained], torch.Tensor]] = {
     "grad-cam": _grad_cam,
     "gradients": _gradients,
+    "integrated-gradients": _integrated_gradients,
     "occlusion": _occlusion,
     "shap": _shap,
     "deep-shap": _deep_shap,

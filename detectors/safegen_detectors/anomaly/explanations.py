@@ -5,6 +5,7 @@ from __future__ import annotations
 MEANINGS = {
     "grad-cam": "where the network's coarse features raise the score (Grad-CAM)",
     "gradients": "how the score changes with the features, times their departure",
+    "integrated-gradients": "the part of each place in the way of the score from usual to here",
     "occlusion": "how much the score falls where the scan is made usual",
     "shap": "what each place adds to the foretold score (SHAP, expected gradients)",
     "deep-shap": "what each place adds to the foretold score (SHAP, DeepLIFT)",

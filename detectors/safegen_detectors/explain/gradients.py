@@ -29,27 +29,6 @@ def gradient_times_change(
     return (gradient * (volume - baseline)).sum(dim=0)
 
 
-def smooth_gradient_times_change(
-    score_of: nn.Module,
-    volume: torch.Tensor,
-    baseline: torch.Tensor,
-    *,
-    noise: float,
-    copies: int,
-    random: torch.Generator,
-) -> torch.Tensor:
-    """As `gradient_times_change` with the mean gradient of noisy copies: float32 (i, j, k).
-
-    `noise` is the standard deviation of what is added to each copy (SmoothGrad, Smilkov et al.,
-    2017); `random` is a generator on the volume's device.
-    """
-    total = torch.zeros_like(volume)
-    for _ in range(copies):
-        added = torch.randn(volume.shape, generator=random, device=volume.device)
-        total += gradients(score_of, (volume + noise * added)[None])[0]
-    return (total / copies * (volume - baseline)).sum(dim=0)
-
-
 def integrated_gradients(
     score_of: nn.Module, volume: torch.Tensor, baseline: torch.Tensor, *, steps: int, batch: int = 4
 ) -> torch.Tensor:

@@ -35,16 +35,6 @@ def pointing_hit(values: Map, truth: Mask) -> bool:
     return bool(truth[values == values.max()].all())
 
 
-def mass_inside(values: Map, truth: Mask) -> float:
-    """The share of the map's positive sum that lies in the truth, 0 to 1; 0 for an empty map.
-
-    Relevance mass accuracy (Arras et al., Information Fusion 2022).
-    """
-    positive = np.clip(values, 0, None)
-    total = float(positive.sum(dtype=np.float64))
-    return float(positive[truth].sum(dtype=np.float64)) / total if total > 0 else 0.0
-
-
 def iou(values: Map, truth: Mask, *, limit: float = 1.0) -> float:
     """Intersection over union of the truth and what reaches the limit; 1 if both are empty."""
     outlined = values >= limit
