@@ -18,6 +18,7 @@ from safegen_detectors.anomaly.model import Ground, Learned, Sample
 from safegen_detectors.anomaly.segmentation import ArtefactSegmentation
 from safegen_detectors.anomaly.segmentation.crops import (
     CROP,
+    Shelf,
     Whole,
     batch_of,
     compact,
@@ -280,6 +281,17 @@ def test_mirrored_crops_keep_inputs_and_truth_together() -> None:
 
     assert all(torch.equal(b.inputs[:, 0] > 1, b.truth) for b in batches)
     assert len({int(b.truth.flatten().nonzero()) for b in batches}) > 3
+
+
+def test_a_shelf_keeps_crops_as_they_are() -> None:
+    crops, shelf = some().crops[:3], Shelf(3)
+
+    kept = [shelf.put(crop) for crop in crops]
+
+    for one, other in zip(kept, crops, strict=True):
+        assert all(map(torch.equal, one.parts, other.parts))
+    with pytest.raises(IndexError):
+        shelf.put(crops[0])
 
 
 def test_compact_inputs_are_as_they_were_to_a_fortieth() -> None:

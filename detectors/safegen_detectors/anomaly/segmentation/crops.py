@@ -21,6 +21,11 @@ class Crop:
     truth: torch.Tensor
     region: torch.Tensor
 
+    @property
+    def parts(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Inputs, truth and region."""
+        return self.inputs, self.truth, self.region
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -52,6 +57,32 @@ class Whole:
             _filled(faulty[part]),
             _filled(self.region[part]),
         )
+
+
+class Shelf:
+    """Room for some crops in one piece of memory.
+
+    Crops that are kept one by one between maps that come and go leave gaps that no map fits into,
+    and a fit would take twice the memory.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._used = 0
+        self._memory: Crop | None = None
+
+    def put(self, crop: Crop) -> Crop:
+        """The crop, kept; there must be room."""
+        memory = self._memory or self._made_for(crop)
+        kept = Crop(*(part[self._used] for part in memory.parts))
+        for place, part in zip(kept.parts, crop.parts, strict=True):
+            place.copy_(part)
+        self._used += 1
+        return kept
+
+    def _made_for(self, crop: Crop) -> Crop:
+        self._memory = Crop(*(part.new_empty((self._room, *part.shape)) for part in crop.parts))
+        return self._memory
 
 
 def compact(inputs: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pytest_safegen.faults import FAMILIES, Canvas, Family
 from safegen_detectors.anomaly import grids
 from safegen_detectors.anomaly.model import Ground, Sample
-from safegen_detectors.anomaly.segmentation.crops import CROP, Crop, Whole, compact
+from safegen_detectors.anomaly.segmentation.crops import CROP, Crop, Shelf, Whole, compact
 from safegen_detectors.anomaly.segmentation.network import inputs_of
 from safegen_detectors.anomaly.segmentation.resemblance import Example, descriptor
 from safegen_detectors.anomaly.view import Expected, View, left_out
@@ -73,6 +73,7 @@ def lessons_of(
     """Lessons of about `volumes` spoiled volumes, from all samples alike."""
     each = max(1, round(volumes / len(samples)))
     lessons = Lessons([], [], [])
+    shelf = Shelf(len(samples) * each * (CROPS_AT_FAULTS + CROPS_ANYWHERE))
     for index, sample in enumerate(samples):
         random = np.random.default_rng([seed, index])
         usual = usual_without(sample, ground)
@@ -81,7 +82,7 @@ def lessons_of(
         for _ in range(each):
             donor = another(samples, index, random)
             spoiled = spoil(sample, donor, usual, ground, families, random=random)
-            lessons.crops.extend(_cut(spoiled, random))
+            lessons.crops.extend(shelf.put(crop) for crop in _cut(spoiled, random))
             lessons.examples.extend(_examples(spoiled))
     return lessons
 
