@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from safegen_detectors.anomaly.maps import limit_of
 from safegen_detectors.anomaly.model import Learned, Reading, Sample
-from safegen_detectors.anomaly.threads import side_by_side
+from safegen_detectors.anomaly.threads import give_back_memory, side_by_side
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -67,6 +67,7 @@ def cross_fit(samples: Sequence[Sample], fit_fold: FitFold, *, count: int, seed:
     parts = side_by_side(
         lambda n: _fitted(samples, folds[n], fit_fold, seed + n), range(len(folds))
     )
+    give_back_memory()
     arrays = {f"{n}/{k}": array for n, part in enumerate(parts) for k, array in part.arrays.items()}
     read = {
         index: statistics

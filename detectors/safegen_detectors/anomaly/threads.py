@@ -67,6 +67,14 @@ def _keep_freed_memory() -> None:
             allocator(parameter, value)
 
 
+def give_back_memory() -> None:
+    """Return what glibc keeps of freed memory to the system, between two steps of a long work."""
+    if sys.platform.startswith("linux"):
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
+
+
 def _one_thread() -> None:
     """The number of threads is one of each Python thread, so each must be told."""
     torch.set_num_threads(1)

@@ -53,7 +53,7 @@ class ArtefactSegmentation:
     name: str = "artefact-segmentation"
     steps: int = 1200
     folds: int = 2
-    volumes: int = 200
+    volumes: int = 160
     validated: int = 16
     without: tuple[str, ...] = ()
 

@@ -15,6 +15,7 @@ from safegen_detectors.anomaly.model import Ground, Sample
 from safegen_detectors.anomaly.segmentation.crops import CROP, Crop, Shelf, Whole, compact
 from safegen_detectors.anomaly.segmentation.network import inputs_of
 from safegen_detectors.anomaly.segmentation.resemblance import Example, descriptor
+from safegen_detectors.anomaly.threads import give_back_memory
 from safegen_detectors.anomaly.view import Expected, View, left_out
 
 Volume = NDArray[np.float32]
@@ -84,6 +85,7 @@ def lessons_of(
             spoiled = spoil(sample, donor, usual, ground, families, random=random)
             lessons.crops.extend(shelf.put(crop) for crop in _cut(spoiled, random))
             lessons.examples.extend(_examples(spoiled))
+        give_back_memory()
     return lessons
 
 
