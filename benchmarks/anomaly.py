@@ -70,10 +70,12 @@ def measured(asked: argparse.Namespace) -> tuple[dict[str, Any], list[Outcome]]:
     )
     reference = reference_from(parts.reference)
     kinds = kinds_of(reference.template.options.intensity, asked.families, torchio=torchio)
+    kinds = [kind for kind in kinds if kind.quarter in asked.quarters]
     field = fit_field(
         reference,
         methods=asked.methods,
         baselines=asked.baselines,
+        quarters=asked.quarters,
         steps=asked.steps,
         also_all=asked.also_all,
         seed=asked.seed,
@@ -135,7 +137,7 @@ def facts_of(
         "strength": asked.strength,
         "seed": asked.seed,
         "steps": asked.steps or None,
-        "quarters": QUARTERS,
+        "quarters": {name: QUARTERS[name] for name in asked.quarters},
         "methods": list(asked.methods),
         "fit_seconds": {name: round(part.seconds, 1) for name, part in field.parts.items()},
         "machine": {"cores": os.cpu_count(), "python": platform.python_version()},

@@ -102,13 +102,14 @@ def fit_field(
     *,
     methods: Sequence[str],
     baselines: Sequence[str],
+    quarters: Sequence[str],
     steps: int,
     also_all: bool,
     seed: int,
 ) -> Field:
     """Fit all methods, and make the panels."""
     missing = tuple(_missing(baselines))
-    wanted = dict(_ours(methods, steps, also_all=also_all))
+    wanted = dict(_ours(methods, quarters, steps, also_all=also_all))
     known = [name for name in baselines if name not in FROM_ANOMALIB and name not in methods]
     wanted |= {name: ("", baseline_named(name, steps)) for name in known}
     shown = tqdm(wanted.items(), desc="fitting")
@@ -139,7 +140,7 @@ def baseline_named(name: str, steps: int) -> Method:
 
 
 def _ours(
-    methods: Sequence[str], steps: int, *, also_all: bool
+    methods: Sequence[str], quarters: Sequence[str], steps: int, *, also_all: bool
 ) -> Iterator[tuple[str, tuple[str, Method]]]:
     own: dict[str, Any] = {"steps": steps} if steps else {}
     for name in methods:
@@ -147,7 +148,8 @@ def _ours(
             trained = own if name not in ("atlas", "image-quality") else {}
             yield name, ("", methods_named([name], {name: trained})[0])
             continue
-        for quarter, without in {**QUARTERS, **({ALL: ()} if also_all else {})}.items():
+        held = {name: QUARTERS[name] for name in quarters}
+        for quarter, without in {**held, **({ALL: ()} if also_all else {})}.items():
             options = {name: {**_lessons(steps), "without": without}}
             yield f"{name}/{quarter}", (quarter, methods_named([name], options)[0])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from benchmarks.anomaly_parts.kinds import QUARTERS
 from safegen_detectors.anomaly.methods import DEFAULT
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -21,6 +22,8 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     """The options, from the command line where no words are given."""
     parser = _parser()
     asked = parser.parse_args(words)
+    if unknown := sorted(set(asked.quarters) - set(QUARTERS)):
+        parser.error(f"{unknown[0]!r} is none of the quarters {', '.join(QUARTERS)}")
     for name, value in QUICK.items() if asked.quick else ():
         if getattr(asked, name) == parser.get_default(name):
             setattr(asked, name, value)
@@ -36,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--planted", type=int, default=6, help="scans a kind of fault")
     add("--strength", type=float, default=0.6, help="strength of the faults, 0 to 1")
     add("--families", type=_names, default=(), help="families of faults (all of the modality)")
+    add("--quarters", type=_names, default=tuple(QUARTERS), help="groups of families to hold out")
     add("--methods", type=_names, default=DEFAULT, help="methods of the gate's own check")
     add("--baselines", type=_names, default=BASELINES, help="names, or none")
     add("--torchio", action="store_true", help="TorchIO's faults too, if it is installed")

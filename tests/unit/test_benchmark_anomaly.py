@@ -115,7 +115,15 @@ def test_the_tables_are_printed_from_the_file(
 def test_the_score_is_that_of_the_detector(data: Path) -> None:
     parts = split(discover(data), reference=10, tests=1, seed=0)
     reference = reference_from(parts.reference)
-    field = fit_field(reference, methods=METHODS, baselines=(), steps=0, also_all=False, seed=0)
+    field = fit_field(
+        reference,
+        methods=METHODS,
+        baselines=(),
+        quarters=(),
+        steps=0,
+        also_all=False,
+        seed=0,
+    )
     (outcome,) = run(Judge(reference, field, 0), parts.tests, {})
 
     detector = AnomalyDetector(methods=METHODS)
