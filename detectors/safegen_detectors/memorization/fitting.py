@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from pytest_safegen import Fitted, NotJudged, Prepared, Profile, ScanTarget
+from pytest_safegen import Fitted, NotJudged, Prepared, Profile, ProfileError, ScanTarget
 from pytest_safegen.prepare import PrepareOptions, Template, spacing_of
 from safegen_detectors.memorization.calibrating import (
     MOST_HELD_OUT,
@@ -64,9 +64,19 @@ def fit(reference: Iterable[ScanTarget], *, seed: int, names: Names) -> Fitted:
 
 
 def recalibrate(profile: Profile, holdout: Iterable[ScanTarget]) -> Fitted:
-    """The same arrays and facts, with scores of real patients who are not in the reference."""
+    """The same arrays and facts, with scores of real patients who are not in the reference.
+
+    Raises:
+        ProfileError: a patient of the holdout is in the reference under another name.
+    """
     index = index_of(profile, "cpu")
     apart = [unseen(target, index) for target in holdout]
+    known = [f"{one.subject} is {index.names[one.kin[0]]}" for one in apart if one.kin]
+    if known:
+        raise ProfileError(
+            f"{len(known)} patients of the holdout look like patients of the reference "
+            f"({', '.join(known[:3])}), the same person or a twin: leave them out of the holdout."
+        )
     return Fitted(profile.arrays, profile.facts, values_of(apart, profile.facts["scale"]))
 
 
