@@ -96,7 +96,7 @@ def turned(pair: Pair, random: np.random.Generator, *, degrees: float, scale: fl
     """Turned about a random axis through the middle, and scaled."""
     axis = random.normal(size=3)
     turn = np.eye(4)
-    turn[:3, :3] = scale * _rotation(axis / np.linalg.norm(axis), np.radians(degrees))
+    turn[:3, :3] = scale * rotation(axis / np.linalg.norm(axis), np.radians(degrees))
     middle = _middle(pair.source)
     turn[:3, 3] = middle - turn[:3, :3] @ middle
     return _moved(pair.source, turn), None
@@ -170,7 +170,7 @@ def _middle(scan: Scan) -> Affine:
     return np.asarray((scan.affine @ [*centre, 1.0])[:3])
 
 
-def _rotation(axis: Affine, angle: float) -> Affine:
+def rotation(axis: Affine, angle: float) -> Affine:
     """The 3x3 rotation about a unit axis, after Rodrigues."""
     x, y, z = axis
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])

@@ -23,13 +23,14 @@ def safegen_detectors(settings: Settings) -> Sequence[Detector]:
 
     metadata = _options(settings.detectors, "metadata", "suite")
     suite = metadata.get("suite")
-    for name in ("integrity", "longitudinal", "memorization"):
+    salt = _options(settings.detectors, "memorization", "salt").get("salt", "")
+    for name in ("integrity", "longitudinal"):
         _options(settings.detectors, name)
     return [
         _anomaly(settings.detectors.get("anomaly", {})),
         IntegrityDetector(),
         LongitudinalDetector(),
-        MemorizationDetector(),
+        MemorizationDetector(salt=str(salt)),
         MetadataDetector(suite=Path(settings.root / suite) if suite else None),
     ]
 

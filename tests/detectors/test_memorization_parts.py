@@ -1,80 +1,124 @@
-"""The parts of the memorization check: patterns, blocks, and what the blocks vote for."""
+"""The parts of the memorization check: patterns, blocks, poses, evidence."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 from scipy import ndimage
+from scipy.fft import dctn
 
 from pytest_safegen import Prepared
+from pytest_safegen.prepare import PrepareOptions, Template
 from safegen_detectors.memorization.descriptors import (
-    BLOCK,
-    Lattice,
-    blocks,
-    described,
-    halved,
-    lattice_of,
-    pattern,
-    principal_axes,
+    Describer,
+    frequencies,
+    scale_of,
+    shifts,
+    unit,
 )
-from safegen_detectors.memorization.scoring import spread_over_blocks
-from safegen_detectors.memorization.votes import Index, Vote, evidence, strongest, votes
+from safegen_detectors.memorization.evidence import Evidence, standing, strongest
+from safegen_detectors.memorization.index import Index, called, means_over, numbers
+from safegen_detectors.memorization.lattice import (
+    BLOCK,
+    REACH,
+    Lattice,
+    lattice_of,
+    spread_over_blocks,
+)
+from safegen_detectors.memorization.naming import Names
+from safegen_detectors.memorization.patterns import pattern
+from safegen_detectors.memorization.persons import persons_in
+from safegen_detectors.memorization.poses import Pose, every_pose, words
+from safegen_detectors.memorization.search import likenesses
 
-SHAPE = (48, 48, 48)
+SHAPE = (31, 31, 31)
 EVERYWHERE = np.ones(SHAPE, dtype=bool)
-PATIENTS = range(4)
-LATTICE = lattice_of(EVERYWHERE)
+PATIENTS = range(5)
+LATTICE = lattice_of(EVERYWHERE, mirrored=(0, 1, 2))
+CROPS = PrepareOptions(1.0, "mr", "centre")
+BODIES = PrepareOptions(1.0, "mr", "affine")
+EQUAL = (1.0, 1.0, 1.0)
+TURNS = st.sampled_from(every_pose())
 
 
 def prepared(seed: int) -> Prepared:
-    field = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=SHAPE), 1.5)
+    field = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=SHAPE), 1.2)
     voxels = (0.5 + 0.1 * field / field.std()).astype(np.float32)
     return Prepared(voxels, EVERYWHERE, np.eye(4), np.eye(4))
 
 
+def index_for(options: PrepareOptions) -> Index:
+    plain = Describer(LATTICE, torch.ones(len(frequencies())))
+    raw = [plain.coefficients(pattern(prepared(n)), reach=0)[:, 0] for n in PATIENTS]
+    describer = Describer(LATTICE, scale_of(torch.stack(raw)))
+    return Index(
+        torch.stack([describer.described(one) for one in raw], 1),
+        np.array(PATIENTS),
+        tuple(f"sub-{n}" for n in PATIENTS),
+        describer,
+        Template(prepared(0).voxels, np.ones(SHAPE, np.float32), np.eye(4), options),
+        means_over(LATTICE, "cpu"),
+    )
+
+
 @pytest.fixture(scope="module")
-def index() -> Index:
-    cut = [blocks(pattern(prepared(patient)), LATTICE) for patient in PATIENTS]
-    axes = principal_axes(np.concatenate(cut))
-    descriptors = torch.stack([described(one, axes) for one in cut])
-    return Index(descriptors, np.array(PATIENTS), LATTICE, axes)
+def crops() -> Index:
+    return index_for(CROPS)
 
 
-def loudest(index: Index, scan: Prepared) -> Vote:
-    return max(votes(scan, index), key=lambda vote: vote.together)
+@pytest.fixture(scope="module")
+def bodies() -> Index:
+    return index_for(BODIES)
 
 
-def vote(together: float, locally: float) -> Vote:
-    nothing = np.zeros(1)
-    return Vote(0, nothing, nothing, together, locally, mirrored=False, inverted=False)
+def loudest(index: Index, scan: Prepared) -> Evidence:
+    return strongest(likenesses(pattern(scan), index), index, EQUAL)
 
 
-def test_halving_takes_the_mean_of_eight_voxels() -> None:
-    volume = np.arange(64.0, dtype=np.float32).reshape(4, 4, 4)
-
-    assert halved(volume)[0, 0, 0] == volume[:2, :2, :2].mean()
+def with_voxels(scan: Prepared, voxels: np.ndarray) -> Prepared:
+    return replace(scan, voxels=np.ascontiguousarray(voxels))
 
 
-def test_halving_drops_an_odd_last_slice() -> None:
-    assert halved(np.zeros((5, 4, 7), dtype=np.float32)).shape == (2, 2, 3)
-
-
-def test_the_blocks_lie_within_the_grid_with_room_for_a_shift() -> None:
-    assert LATTICE.corners.min() >= 1
-    assert (LATTICE.corners.max(0) + BLOCK < np.array(SHAPE) // 2).all()
+def test_the_blocks_lie_within_the_grid() -> None:
+    assert LATTICE.corners.min() >= 0
+    assert (LATTICE.corners.max(0) + BLOCK <= np.array(SHAPE)).all()
 
 
 def test_no_block_lies_outside_the_body() -> None:
     body = EVERYWHERE.copy()
-    body[24:] = False
+    body[:, 16:] = False
 
-    assert lattice_of(body).centres()[:, 0].max() < 24 + BLOCK / 2
+    assert lattice_of(body, mirrored=(0,)).centres()[:, 1].max() < 16 + BLOCK / 2
 
 
 def test_a_body_smaller_than_a_block_has_no_blocks() -> None:
-    assert len(lattice_of(np.zeros(SHAPE, dtype=bool)).corners) == 0
+    assert len(lattice_of(np.zeros(SHAPE, dtype=bool), mirrored=(0,)).corners) == 0
+
+
+def test_a_lattice_has_the_mirror_image_of_every_block() -> None:
+    body = np.zeros((40, 31, 31), dtype=bool)
+    body[3:30, 2:29, 4:28] = True
+    cells = lattice_of(body, mirrored=(0,)).cells()
+
+    image = cells * [-1, 1, 1] + [cells[:, 0].max(), 0, 0]
+
+    assert set(map(tuple, image.tolist())) == set(map(tuple, cells.tolist()))
+
+
+def test_a_large_body_gets_a_wider_lattice() -> None:
+    assert lattice_of(np.ones((110, 110, 110), dtype=bool), mirrored=(0,)).stride > LATTICE.stride
+
+
+def test_a_neighbourhood_is_a_mean_over_a_cube_of_blocks() -> None:
+    cells = LATTICE.cells()
+    middle = int(np.flatnonzero((cells == cells.max(0) // 2).all(1))[0])
+
+    weights = LATTICE.neighbourhood(3)[middle]
+
+    assert float(weights.sum()) == pytest.approx(1.0)
 
 
 @settings(max_examples=10, deadline=None)
@@ -95,122 +139,235 @@ def test_the_pattern_of_an_inverted_scan_is_the_negative() -> None:
     np.testing.assert_allclose(inverted, -pattern(scan), atol=1e-3)
 
 
-def test_the_mirrored_pattern_is_that_of_the_mirrored_scan() -> None:
-    scan = prepared(0)
-    turned = replace(scan, voxels=np.ascontiguousarray(scan.voxels[::-1]))
-
-    np.testing.assert_allclose(pattern(scan, mirrored=0), pattern(turned), atol=1e-5)
-
-
 def test_the_pattern_is_blank_outside_the_body() -> None:
     body = EVERYWHERE.copy()
-    body[:24] = False
+    body[:15] = False
 
-    assert not pattern(replace(prepared(0), body=body))[:12].any()
-
-
-def test_a_block_is_cut_at_its_corner() -> None:
-    volume = pattern(prepared(0))
-    i, j, k = LATTICE.corners[5]
-
-    cut = volume[i : i + BLOCK, j : j + BLOCK, k : k + BLOCK].ravel()
-
-    np.testing.assert_allclose(blocks(volume, LATTICE)[5], cut - cut.mean(), atol=1e-5)
+    assert not pattern(replace(prepared(0), body=body))[:15].any()
 
 
-def test_a_shifted_block_is_that_of_the_volume_moved_back() -> None:
-    volume = pattern(prepared(0))
+@pytest.mark.parametrize("shift", [(0, 0, 0), (1, -2, 0), (-2, 2, 1)])
+def test_coefficients_are_those_of_the_cosine_transform(
+    crops: Index, shift: tuple[int, int, int]
+) -> None:
+    volume = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
+    block, number = 7, shifts(REACH).tolist().index(list(shift))
+    i, j, k = LATTICE.corners[block] + np.array(shift) + REACH
+    cut = np.pad(volume, REACH)[i : i + BLOCK, j : j + BLOCK, k : k + BLOCK]
 
-    shifted = blocks(volume, LATTICE, shift=(1, 0, -1))
+    plain = dctn(cut, norm="ortho")[tuple(frequencies().T)]
+    found = crops.describer.coefficients(volume, reach=REACH)[block, number]
 
-    moved = np.roll(volume, (-1, 0, 1), (0, 1, 2))
-    np.testing.assert_allclose(shifted, blocks(moved, LATTICE), atol=1e-5)
+    np.testing.assert_allclose(found.numpy(), plain, atol=1e-4)
 
 
-def test_descriptors_have_length_one(index: Index) -> None:
-    torch.testing.assert_close(index.descriptors.norm(dim=2), torch.ones(4, len(LATTICE.corners)))
+def test_a_part_of_the_blocks_is_described_as_in_the_whole(crops: Index) -> None:
+    volume, some = pattern(prepared(1)), slice(10, 20)
+
+    found = crops.describer.describe(volume, reach=1, blocks=some)
+
+    torch.testing.assert_close(found, crops.describer.describe(volume, reach=1)[some])
+
+
+def test_descriptors_have_length_one(crops: Index) -> None:
+    lengths = crops.descriptors.norm(dim=2)
+
+    torch.testing.assert_close(lengths, torch.ones_like(lengths))
+
+
+def test_a_blank_block_has_a_blank_descriptor() -> None:
+    assert not unit(torch.zeros(2, 3)).any()
+
+
+def test_frequencies_that_turns_exchange_weigh_the_same() -> None:
+    coefficients = torch.from_numpy(np.random.default_rng(0).normal(size=(50, len(frequencies()))))
+    weights = {}
+    for triple, weight in zip(frequencies().tolist(), scale_of(coefficients).tolist(), strict=True):
+        weights.setdefault(tuple(sorted(triple)), set()).add(weight)
+
+    assert all(len(found) == 1 for found in weights.values())
+
+
+@settings(max_examples=12, deadline=None)
+@given(pose=TURNS)
+def test_a_turned_scan_is_as_like_in_its_pose_as_it_was_before(pose: Pose) -> None:
+    index, scan = index_for(CROPS), prepared(1)
+    back = np.flip(scan.voxels, np.flatnonzero(pose.flips).tolist())
+    turned = with_voxels(scan, np.transpose(back, np.argsort(pose.order)))
+
+    found = loudest(index, turned)
+
+    assert (found.person, found.likeness.pose) == (1, pose)
+
+
+@settings(max_examples=48, deadline=None)
+@given(pose=TURNS)
+def test_the_blocks_of_a_pose_are_all_blocks(pose: Pose) -> None:
+    assert sorted(pose.blocks(LATTICE)) == list(range(len(LATTICE.corners)))
+
+
+@settings(max_examples=48, deadline=None)
+@given(pose=TURNS)
+def test_the_frequencies_of_a_pose_are_all_frequencies(pose: Pose) -> None:
+    assert sorted(pose.frequencies()[0]) == list(range(len(frequencies())))
+
+
+def test_half_of_all_poses_are_mirror_images() -> None:
+    assert sum(pose.mirrors for pose in every_pose()) == 24
+
+
+def test_the_48_poses_differ() -> None:
+    assert len({pose.matrix().tobytes() for pose in every_pose()}) == 48
+
+
+@pytest.mark.parametrize(
+    ("pose", "said"),
+    [
+        (Pose(), ""),
+        (Pose(flips=(True, False, False)), "mirrored left-right"),
+        (Pose(flips=(False, False, True)), "mirrored top-bottom"),
+        (Pose(flips=(True, True, False)), "turned by right angles"),
+        (Pose((1, 0, 2)), "mirrored and turned by right angles"),
+    ],
+)
+def test_a_pose_is_told_in_words(pose: Pose, said: str) -> None:
+    assert words(pose, Pose()) == said
 
 
 @pytest.mark.parametrize("patient", PATIENTS)
-def test_a_copy_votes_for_its_patient(index: Index, patient: int) -> None:
-    assert loudest(index, prepared(patient)).patient == patient
+def test_a_copy_speaks_for_its_patient(bodies: Index, patient: int) -> None:
+    assert loudest(bodies, prepared(patient)).person == patient
 
 
-def test_a_copy_has_a_likeness_of_one(index: Index) -> None:
-    assert loudest(index, prepared(1)).likeness == pytest.approx(1.0, abs=1e-3)
-
-
-def test_a_copy_shifted_by_a_lattice_voxel_is_as_alike(index: Index) -> None:
+@pytest.mark.parametrize("shift", [1, 2])
+def test_a_copy_is_found_within_reach(bodies: Index, shift: int) -> None:
     scan = prepared(1)
-    shifted = replace(scan, voxels=np.roll(scan.voxels, 2, axis=1))
+    moved = with_voxels(scan, np.roll(scan.voxels, shift, axis=1))
 
-    assert loudest(index, shifted).likeness.mean() > 0.9
-
-
-def test_an_unknown_patient_gets_far_less_evidence_than_a_copy(index: Index) -> None:
-    assert loudest(index, prepared(9)).together < loudest(index, prepared(1)).together / 5
+    assert loudest(bodies, moved).person == 1
 
 
 @pytest.mark.parametrize(("mirrored", "inverted"), [(True, False), (False, True), (True, True)])
-def test_the_vote_tells_how_the_copy_was_turned(
-    index: Index, mirrored: bool, inverted: bool
+def test_the_evidence_tells_how_the_copy_lies(
+    bodies: Index, mirrored: bool, inverted: bool
 ) -> None:
     scan = prepared(2)
     voxels = scan.voxels[::-1] if mirrored else scan.voxels
     voxels = 1 - voxels if inverted else voxels
 
-    found = loudest(index, replace(scan, voxels=np.ascontiguousarray(voxels)))
+    found = loudest(bodies, with_voxels(scan, voxels))
 
-    assert (found.patient, found.mirrored, found.inverted) == (2, mirrored, inverted)
-
-
-def test_margins_are_never_negative(index: Index) -> None:
-    assert min(vote.margin.min() for vote in votes(prepared(9), index)) >= 0
+    likeness = found.likeness
+    assert (found.person, likeness.pose.mirrors, likeness.inverted) == (2, mirrored, inverted)
 
 
-def test_two_scans_of_one_patient_are_no_rivals(index: Index) -> None:
+def test_an_unknown_patient_gets_far_less_evidence_than_a_copy(bodies: Index) -> None:
+    unknown, copy = loudest(bodies, prepared(9)), loudest(bodies, prepared(1))
+
+    assert unknown.value(EQUAL) < copy.value(EQUAL) / 4
+
+
+def test_who_stands_out_does_so_in_the_others_standard_deviations() -> None:
+    z = np.array([[2.0], [0.1], [0.3], [0.2]])
+
+    found = standing(torch.tanh(torch.from_numpy(z)).float())
+
+    others = z[1:, 0]
+    expected = (2.0 - others.mean()) / (others.std() + 0.02)
+    assert float(found[0, 0]) == pytest.approx(expected, rel=1e-3)
+
+
+def test_blank_blocks_speak_for_nobody() -> None:
+    assert not standing(torch.zeros(4, 3)).any()
+
+
+def test_two_scans_of_one_person_are_no_rivals(bodies: Index) -> None:
     twice = replace(
-        index,
-        descriptors=torch.cat([index.descriptors, index.descriptors[:1]]),
-        patients=np.array([*PATIENTS, 0]),
+        bodies,
+        descriptors=torch.cat([bodies.descriptors, bodies.descriptors[:, :1]], 1),
+        persons=np.array([*PATIENTS, 0]),
     )
 
-    assert loudest(twice, prepared(0)).together == pytest.approx(
-        loudest(index, prepared(0)).together, rel=1e-4
+    assert loudest(twice, prepared(0)).value(EQUAL) == pytest.approx(
+        loudest(bodies, prepared(0)).value(EQUAL), rel=1e-4
     )
 
 
-def test_the_same_scan_of_two_patients_makes_them_rivals(index: Index) -> None:
+def test_the_same_scan_of_two_persons_makes_them_rivals(bodies: Index) -> None:
     doubled = replace(
-        index,
-        descriptors=torch.cat([index.descriptors, index.descriptors[:1]]),
-        patients=np.array([*PATIENTS, 4]),
+        bodies,
+        descriptors=torch.cat([bodies.descriptors, bodies.descriptors[:, :1]], 1),
+        persons=np.array([*PATIENTS, 5]),
+        names=(*bodies.names, "sub-5"),
     )
 
-    assert loudest(doubled, prepared(0)).together < loudest(index, prepared(0)).together / 5
+    copied = loudest(doubled, prepared(0)).value(EQUAL)
+
+    assert copied < loudest(bodies, prepared(0)).value(EQUAL) / 4
 
 
-def test_evidence_at_the_median_of_unseen_patients_is_nothing() -> None:
-    assert evidence(vote(1.0, 1.0), [0.0, 0.0], [1.0, 1.0]) == 0.0
+def test_a_person_left_out_is_not_found(bodies: Index) -> None:
+    assert loudest(bodies.without(2), prepared(2)).value(EQUAL) < 3
 
 
-def test_evidence_is_that_of_the_stronger_of_whole_and_part() -> None:
-    assert evidence(vote(1.0, float(np.e)), [0.0, 0.0], [0.5, 0.5]) == pytest.approx(2.0)
+def test_those_behind_a_person_left_out_keep_their_names(bodies: Index) -> None:
+    others = bodies.without(2)
+
+    assert others.names[loudest(others, prepared(4)).person] == "sub-4"
 
 
-def test_no_margin_at_all_gives_a_finite_evidence() -> None:
-    assert np.isfinite(evidence(vote(0.0, 0.0), [0.0, 0.0], [1.0, 1.0]))
+def test_nobody_left_out_changes_nothing(bodies: Index) -> None:
+    assert bodies.without(-1) is bodies
 
 
-def test_the_strongest_vote_is_that_with_the_most_evidence() -> None:
-    weak, strong = vote(0.1, 0.1), vote(0.1, 3.0)
+def test_the_value_is_the_strongest_in_units_of_its_scale(bodies: Index) -> None:
+    found = loudest(bodies, prepared(9))
 
-    assert strongest([weak, strong], [0.0, 0.0], [1.0, 1.0]) is strong
+    values = [a / b for a, b in zip(found.strengths, (1.0, 2.0, 0.1), strict=True)]
+
+    assert found.value((1.0, 2.0, 0.1)) == max(values)
+
+
+def test_the_same_person_under_two_names_gets_one(bodies: Index) -> None:
+    doubled = torch.cat([bodies.descriptors, bodies.descriptors[:, 3:4]], 1)
+
+    persons = persons_in(doubled, [*bodies.names, "sub-99"])
+
+    assert (persons[5], len(set(persons))) == ("sub-3", 5)
+
+
+def test_persons_are_counted_in_order_of_appearance() -> None:
+    assert numbers(["b", "a", "b", "c"]).tolist() == [0, 1, 0, 2]
+
+
+def test_a_person_is_called_by_all_names() -> None:
+    assert called(["x", "y", "z", "x"], ["x", "x", "z", "x"]) == ("x = y", "z")
+
+
+def test_what_descriptors_give_away_resembles_the_pattern(bodies: Index) -> None:
+    rebuilt = bodies.describer.rebuilt(bodies.descriptors[:, 1], SHAPE)
+
+    inner = tuple(slice(6, 25) for _ in range(3))
+    found = np.corrcoef(rebuilt[inner].ravel(), pattern(prepared(1))[inner].ravel())[0, 1]
+    assert 0.5 < found < 0.99
 
 
 def test_each_voxel_gets_the_mean_of_the_blocks_over_it() -> None:
-    lattice = Lattice(np.array([[0, 0, 0], [1, 0, 0]]))
+    lattice = Lattice(np.array([[0, 0, 0], [2, 0, 0]]), 2)
 
-    spread = spread_over_blocks(np.array([1.0, 3.0]), lattice, (40, 20, 20))
+    spread = spread_over_blocks(np.array([1.0, 3.0]), lattice, (20, 12, 12))
 
-    assert [spread[i, 0, 0] for i in (0, 2, 2 * BLOCK, 39)] == [1.0, 2.0, 3.0, 0.0]
+    ends = [float(spread[i, 0, 0]) for i in (0, BLOCK + 1, 19)]
+    assert (ends, bool(1 < spread[5, 4, 4] < 3)) == ([1.0, 3.0, 0.0], True)
+
+
+def test_a_salted_name_does_not_hold_the_name() -> None:
+    assert "sub-01" not in Names("salt").of("sub-01")
+
+
+def test_another_salt_gives_other_names() -> None:
+    assert Names("salt").of("sub-01") != Names("pepper").of("sub-01")
+
+
+def test_shifts_are_all_of_the_cube() -> None:
+    assert shifts(1).tolist() == [list(step) for step in product((-1, 0, 1), repeat=3)]

@@ -1,106 +1,129 @@
-"""Local descriptors: what makes a patient's anatomy this patient's, block by block.
-
-A prepared scan is halved in resolution, band-passed and contrast-normalised inside the body, cut
-into blocks on a fixed lattice of the template, and each block projected on principal components.
-"""
+"""What a block looks like: the lowest frequencies of its cosine transform, softly whitened."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from itertools import product
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from pytest_safegen import Prepared
-from pytest_safegen.prepare import halved
+from safegen_detectors.memorization.lattice import BLOCK, Lattice
+from safegen_detectors.memorization.patterns import Volume
 
-Volume = NDArray[np.float32]
-
-BLOCK = 9
-STRIDE = 3
-COVERAGE = 0.75
-COMPONENTS = 64
-FINE, COARSE, CONTRAST = 0.6, 2.0, 3.0  # standard deviations of Gaussians, in lattice voxels
-SOFT_WHITENING = -0.25  # exponent of the eigenvalues: between none (0) and full (-0.5)
+FREQUENCIES = 64  # at least; a shell of equal frequencies is taken as a whole
+Blocks = slice | NDArray[np.int64]
+EVERY = slice(None)
+SOFT_WHITENING = -0.25  # exponent of the variances: between none (0) and full (-0.5)
 
 
 @dataclass(frozen=True, slots=True)
-class Lattice:
-    """Corners (n, 3) of the blocks, in voxels of the halved grid, with a margin for shifts."""
+class Describer:
+    """Cuts a pattern into the blocks of a lattice and describes them.
 
-    corners: NDArray[np.int64]
-
-    def centres(self) -> NDArray[np.float64]:
-        """Middles (n, 3) of the blocks, in voxels of the prepared grid."""
-        return np.asarray(2.0 * (self.corners + (BLOCK - 1) / 2) + 0.5, dtype=np.float64)
-
-
-def lattice_of(body: NDArray[np.bool_]) -> Lattice:
-    """Blocks that lie at least three quarters in the body (i, j, k) of the prepared grid."""
-    share = ndimage.uniform_filter(halved(body.astype(np.float32)), BLOCK, mode="constant")
-    half = BLOCK // 2
-    starts = [range(half + 1, n - half - 1, STRIDE) for n in share.shape]
-    middles = np.array(np.meshgrid(*starts, indexing="ij")).reshape(3, -1).T
-    kept = middles[share[tuple(middles.T)] >= COVERAGE]
-    return Lattice(kept - half)
-
-
-def mirror(volume: NDArray[Any], shift: int) -> NDArray[Any]:
-    """Left and right exchanged (first axis), then moved by `shift` voxels; its own inverse."""
-    return np.roll(volume[::-1], shift, axis=0)
-
-
-def mirror_shift(body: NDArray[np.floating[Any]]) -> int:
-    """The shift that lays a mirrored body (i, j, k) over itself: its middle is not the grid's."""
-    middle = float(ndimage.center_of_mass(body)[0])
-    return round(2 * middle - (int(body.shape[0]) - 1))
-
-
-def pattern(prepared: Prepared, *, mirrored: int | None = None) -> Volume:
-    """The identity pattern of a scan on the halved grid, float32 (i, j, k), 0 outside the body.
-
-    Band-pass by normalised convolution, divided by the local root mean square. `mirrored` is the
-    shift after left and right are exchanged; None leaves them as they are.
+    `scale` (c,) weighs the frequencies; it is learned from real scans.
     """
-    share, filled = prepared.body.astype(np.float32), prepared.voxels * prepared.body
-    if mirrored is not None:
-        share, filled = mirror(share, mirrored), mirror(filled, mirrored)
-    body, values = halved(share), halved(filled)
-    inside = body > 0.5
-    mean = np.asarray(values / np.maximum(body, 1e-3), dtype=np.float32)
-    fine, coarse = _blur(mean, inside, FINE), _blur(mean, inside, COARSE)
-    band = np.asarray((fine - coarse) * inside, dtype=np.float32)
-    energy = _blur(band * band, inside, CONTRAST)
-    return np.asarray(band / np.sqrt(energy + 1e-6), dtype=np.float32)
+
+    lattice: Lattice
+    scale: torch.Tensor
+
+    def coefficients(self, volume: Volume, *, reach: int, blocks: Blocks = EVERY) -> torch.Tensor:
+        """Cosine coefficients (blocks, shifts, c) of some blocks, moved by up to `reach` voxels.
+
+        Shifts are in the order of `shifts(reach)`.
+        """
+        device = self.scale.device
+        filters = _filters(reach).to(device)
+        found = torch.from_numpy(_windows(volume, self.lattice.corners[blocks], reach)).to(device)
+        for _ in range(3):  # the transform of a cube is separable: the last axis, and comes first
+            found = (found @ filters.T).movedim(-1, 1)
+        steps, top = 2 * reach + 1, int(frequencies().max()) + 1
+        for axis in (3, 2, 1):
+            found = found.unflatten(axis, (steps, top))  # type: ignore[no-untyped-call]
+        u, v, w = (torch.from_numpy(n).to(device) for n in frequencies().T)
+        chosen = found[:, :, u, :, v, :, w]  # torch puts the chosen axis first: (c, blocks, ...)
+        return chosen.flatten(2).permute(1, 2, 0).contiguous()
+
+    def describe(self, volume: Volume, *, reach: int = 0, blocks: Blocks = EVERY) -> torch.Tensor:
+        """Descriptors (blocks, shifts, c) of length 1; 0 where there is no pattern."""
+        return self.described(self.coefficients(volume, reach=reach, blocks=blocks))
+
+    def described(self, coefficients: torch.Tensor) -> torch.Tensor:
+        """Descriptors of length 1 from coefficients (..., c)."""
+        return unit(coefficients * self.scale)
+
+    def rebuilt(self, descriptors: torch.Tensor, shape: tuple[int, ...]) -> Volume:
+        """The pattern (i, j, k) that descriptors (blocks, c) stand for: all they give away."""
+        u, v, w = frequencies().T
+        waves = torch.einsum("ci,cj,ck->cijk", *(_waves()[n] for n in (u, v, w)))
+        blocks = torch.tensordot((descriptors / self.scale).cpu(), waves, dims=1).numpy()
+        total, weight = np.zeros(shape, np.float32), np.full(shape, 1e-6, np.float32)
+        for corner, block in zip(self.lattice.corners, blocks, strict=True):
+            place = tuple(slice(start, start + BLOCK) for start in corner)
+            total[place] += block / max(float(np.sqrt(np.mean(block**2))), 1e-6)
+            weight[place] += 1
+        return np.asarray(total / weight)
 
 
-def blocks(volume: Volume, lattice: Lattice, *, shift: tuple[int, int, int] = (0, 0, 0)) -> Volume:
-    """Blocks (n, 729) of a pattern, mean removed, each corner moved by `shift` voxels."""
-    windows = np.lib.stride_tricks.sliding_window_view(volume, (BLOCK, BLOCK, BLOCK))
-    places = lattice.corners + np.array(shift)
-    cut = windows[tuple(places.T)].reshape(len(places), -1)
-    return np.asarray(cut - cut.mean(1, keepdims=True), dtype=np.float32)
+@cache
+def frequencies() -> NDArray[np.int64]:
+    """Triples (c, 3) of frequencies, lowest first, the mean left out."""
+    triples = np.array(sorted(product(range(BLOCK), repeat=3), key=lambda t: (_squared(t), t))[1:])
+    reached = _squared(triples[FREQUENCIES - 1])
+    return np.asarray(triples[(triples**2).sum(1) <= reached])
 
 
-def principal_axes(sample: Volume) -> Volume:
-    """Softly whitened principal axes (729, c) of blocks (n, 729)."""
-    covariance = sample.T.astype(np.float64) @ sample / len(sample)
-    values, vectors = np.linalg.eigh(covariance)
-    top = np.argsort(values)[::-1][: min(COMPONENTS, len(sample) - 1)]
-    scale = np.maximum(values[top], values[top[0]] * 1e-6) ** SOFT_WHITENING
-    return np.asarray(vectors[:, top] * scale, dtype=np.float32)
+def unit(vectors: torch.Tensor) -> torch.Tensor:
+    """Vectors (..., c) brought to length 1; those of length 0 stay."""
+    return vectors / vectors.square().sum(-1, keepdim=True).sqrt().clamp(min=1e-6)
 
 
-def described(cut: Volume, axes: Volume) -> torch.Tensor:
-    """Unit descriptors (n, c) of blocks (n, 729)."""
-    projected = torch.from_numpy(np.ascontiguousarray(cut)) @ torch.from_numpy(np.array(axes))
-    return torch.nn.functional.normalize(projected, dim=1)
+def scale_of(coefficients: torch.Tensor) -> torch.Tensor:
+    """The weight (c,) of each frequency, from coefficients (..., c) of real scans.
+
+    Frequencies that a turn by right angles exchanges have the same weight.
+    """
+    variance = coefficients.reshape(-1, coefficients.shape[-1]).square().mean(0).numpy()
+    alike = np.unique(np.sort(frequencies(), axis=1), axis=0, return_inverse=True)[1].ravel()
+    shared = (np.bincount(alike, variance) / np.bincount(alike))[alike]
+    weights = np.maximum(shared, 1e-6 * shared.max()) ** SOFT_WHITENING
+    return torch.from_numpy(weights.astype(np.float32))
 
 
-def _blur(values: Volume, inside: NDArray[np.bool_], sigma: float) -> Volume:
-    weight = ndimage.gaussian_filter(inside.astype(np.float32), sigma)
-    blurred = ndimage.gaussian_filter(values * inside, sigma)
-    return np.asarray(blurred / np.maximum(weight, 1e-3), dtype=np.float32)
+def shifts(reach: int) -> NDArray[np.int64]:
+    """All shifts (s, 3) of up to `reach` voxels along each axis."""
+    steps = range(-reach, reach + 1)
+    return np.array(list(product(steps, repeat=3)))
+
+
+def _squared(triple: object) -> int:
+    return int(np.square(np.asarray(triple)).sum())
+
+
+@cache
+def _waves() -> torch.Tensor:
+    """The orthonormal cosines (frequency, position) of one axis of a block (DCT-II)."""
+    places = np.arange(BLOCK)
+    waves = np.cos(np.pi * (places[None] + 0.5) * places[:, None] / BLOCK)
+    unit = waves / np.linalg.norm(waves, axis=1, keepdims=True)
+    return torch.from_numpy(unit.astype(np.float32))
+
+
+@cache
+def _filters(reach: int) -> torch.Tensor:
+    """All cosines at all shifts (shifts * frequencies, block + 2 * reach) of one axis."""
+    top = int(frequencies().max()) + 1
+    rows = torch.zeros(2 * reach + 1, top, BLOCK + 2 * reach)
+    for shift in range(2 * reach + 1):
+        rows[shift, :, shift : shift + BLOCK] = _waves()[:top]
+    return rows.reshape(-1, BLOCK + 2 * reach)
+
+
+def _windows(volume: Volume, corners: NDArray[np.int64], reach: int) -> Volume:
+    """The blocks (n, side, side, side) with their surroundings."""
+    side = BLOCK + 2 * reach
+    padded = np.pad(volume, reach)
+    views = np.lib.stride_tricks.sliding_window_view(padded, (side, side, side))
+    return np.ascontiguousarray(views[tuple(corners.T)], dtype=np.float32)

@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pytest_safegen import Fitted, NotJudged, Profile, Rule, ScanTarget, Scope, Score
+from safegen_detectors.memorization.keeping import Kept
+from safegen_detectors.memorization.naming import Names
 
 RULES: Mapping[str, Rule] = {"score": Rule(false_alarm_rate=0.01, source="calibrated")}
 
 
 @dataclass(frozen=True)
 class MemorizationDetector:
-    """Nearest reference patient by aligned local correlation, against the best OTHER patient.
+    """Whom of the reference a scan resembles more than anybody else, here or everywhere.
 
     Every reference patient is in the index, so it is calibrated by leaving one patient out at a
-    time. Mirrored and contrast-inverted copies are searched for too.
+    time, as they are and softened. With a `salt` the profile knows patients by keyed digests.
     """
 
+    salt: str = ""
+    _kept: Kept = field(default_factory=Kept, init=False, repr=False, compare=False)
+
     name = "memorization"
-    version = "1"
+    version = "2"
     scope = Scope.SCAN
     needs_profile = True
     rules = RULES
 
     def fit(self, reference: Iterable[ScanTarget], *, seed: int) -> Fitted:
-        """The index of descriptors, and the scales of the score."""
+        """The index of descriptors, and what real patients score who are left out of it."""
         from safegen_detectors.memorization import fitting  # torch takes seconds to import
 
-        return fitting.fit(reference, seed=seed)
+        return fitting.fit(reference, seed=seed, names=Names(self.salt))
+
+    def recalibrate(self, profile: Profile, holdout: Iterable[ScanTarget]) -> Fitted:
+        """The same knowledge, with scores of real patients of a holdout, the worst of both sets."""
+        from safegen_detectors.memorization import fitting  # torch takes seconds to import
+
+        return fitting.recalibrate(profile, holdout)
 
     def score(
         self, targets: Sequence[ScanTarget], profile: Profile | None, *, device: str
@@ -40,12 +51,13 @@ class MemorizationDetector:
 
         if profile is None:
             raise NotJudged("memorization needs a profile of real scans")
-        return [scoring.score(target, profile, device=device) for target in targets]
+        index = self._kept.index(profile, device)
+        return [scoring.score(target, profile, index=index) for target in targets]
 
     def without(self, profile: Profile, subject: str) -> Profile:
         """The profile as if that patient, under all names found for the same person, was not in."""
         person = dict(zip(profile.facts["subjects"], profile.facts["persons"], strict=True))
-        gone = person.get(subject)
+        gone = person.get(Names(self.salt).of(subject))
         kept = [n for n, one in enumerate(profile.facts["persons"]) if one != gone]
         facts = {
             **profile.facts,

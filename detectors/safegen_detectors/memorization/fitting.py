@@ -1,128 +1,164 @@
-"""Build the index of reference patients, find the same person under two names, set the scales."""
+"""Build the index of reference persons, and learn what real patients who are not in it score."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from pytest_safegen import Fitted, NotJudged, Prepared, ScanTarget
-from safegen_detectors.memorization.descriptors import (
-    Lattice,
-    Volume,
-    blocks,
-    described,
-    lattice_of,
-    mirror_shift,
-    pattern,
-    principal_axes,
+from pytest_safegen import Fitted, NotJudged, Prepared, Profile, ProfileError, ScanTarget
+from pytest_safegen.prepare import PrepareOptions, Template, spacing_of
+from safegen_detectors.memorization.calibrating import (
+    MOST_HELD_OUT,
+    Unseen,
+    scale_from,
+    unseen,
+    values_of,
 )
-from safegen_detectors.memorization.votes import Index, Vote, votes
+from safegen_detectors.memorization.descriptors import Describer, frequencies, scale_of
+from safegen_detectors.memorization.index import (
+    FEWEST_PERSONS,
+    Index,
+    as_profile,
+    called,
+    index_of,
+    means_over,
+    numbers,
+)
+from safegen_detectors.memorization.lattice import lattice_of
+from safegen_detectors.memorization.naming import Names
+from safegen_detectors.memorization.patterns import pattern
+from safegen_detectors.memorization.persons import persons_in, with_kin
+from safegen_detectors.memorization.poses import mirrored_axes
 
 FEWEST_BLOCKS = 8
-FEWEST_OTHERS = 2  # a margin is against the best other patient
-BLOCKS_FOR_AXES = 20_000
-PATIENTS_FOR_SCALE = 40
-SAME_PERSON = 0.8  # mean cosine of blocks; other people reach 0.4, a rescan of one person 0.9
-SMALLEST_SPREAD = 0.25  # of a logarithm; keeps a scale from few patients from being too sharp
+FULL = 0.9  # mean share of the grid that a crop's tissue fills
 
 
-def fit(reference: Iterable[ScanTarget], *, seed: int) -> Fitted:
-    """Descriptors of every reference scan, who is whom, and the scale of unseen real patients.
+def fit(reference: Iterable[ScanTarget], *, seed: int, names: Names) -> Fitted:
+    """Descriptors of every reference scan, who is whom, and scores of patients left out in turn.
 
     Raises:
-        NotJudged: the reference scans share too little body to compare.
+        NotJudged: the reference scans share too little body, or show too few persons.
     """
-    lattice = _lattice(reference)
-    subjects = [target.ref.subject for target in reference]
-    axes = _axes(reference, lattice, len(subjects), seed)
-    descriptors = torch.stack(
-        [described(blocks(pattern(_prepared(t)), lattice), axes) for t in reference]
+    index, subjects = _index(reference)
+    persons = persons_in(index.descriptors, subjects)
+    index = _with_persons(index, subjects, persons)
+    first = _left_out_in_turn(reference, index, seed)
+    persons = with_kin(first, persons)
+    index = _with_persons(index, subjects, persons)
+    apart = _again_without_kin(reference, first, index)
+    held_out = values_of(apart)
+    middle = sorted(held_out, key=lambda name: held_out[name])[len(held_out) // 2]
+    arrays, facts = as_profile(
+        index, [names.of(one) for one in subjects], [names.of(one) for one in persons]
     )
-    persons = _persons(descriptors, subjects)
-    shift = mirror_shift(np.mean([_prepared(target).body for target in reference], axis=0))
-    everyone = Index(descriptors, person_numbers(persons), lattice, axes, shift)
-    scale = _scale(reference, everyone, persons, seed)
-    arrays = {
-        "descriptors": descriptors.half().numpy(),
-        "axes": axes,
-        "corners": lattice.corners,
+    learned = {
+        "scale": list(scale_from(apart)),
+        "typical": min(one.typical for one in apart),
+        "control": subjects.index(middle),
     }
-    return Fitted(
-        arrays, {"subjects": subjects, "persons": persons, "mirror_shift": shift, **scale}
-    )
+    return Fitted(arrays, {**facts, **learned}, held_out)
 
 
-def _lattice(reference: Iterable[ScanTarget]) -> Lattice:
-    bodies = [_prepared(target).body for target in reference]
-    lattice = lattice_of(np.mean(bodies, axis=0) > 0.5)
+def recalibrate(profile: Profile, holdout: Iterable[ScanTarget]) -> Fitted:
+    """The same arrays and facts, with scores of real patients who are not in the reference.
+
+    Raises:
+        ProfileError: a patient of the holdout is in the reference under another name.
+    """
+    index = index_of(profile, "cpu")
+    apart = [unseen(target, index) for target in holdout]
+    known = [f"{one.subject} is {index.names[one.kin[0]]}" for one in apart if one.kin]
+    if known:
+        raise ProfileError(
+            f"{len(known)} patients of the holdout look like patients of the reference "
+            f"({', '.join(known[:3])}), the same person or a twin: leave them out of the holdout."
+        )
+    return Fitted(profile.arrays, profile.facts, values_of(apart, profile.facts["scale"]))
+
+
+def _with_persons(index: Index, subjects: Sequence[str], persons: Sequence[str]) -> Index:
+    """The index with the persons that were found.
+
+    Raises:
+        NotJudged: there are too few to tell one from another when one is left out.
+    """
+    found = called(subjects, persons)
+    if len(found) <= FEWEST_PERSONS:
+        raise NotJudged(f"the real scans show {len(found)} persons, too few to tell them apart")
+    return replace(index, persons=numbers(persons), names=found)
+
+
+def _index(reference: Iterable[ScanTarget]) -> tuple[Index, list[str]]:
+    """The index with every scan as a person of its own, and the scans' subjects."""
+    template = _mean(reference)
+    lattice = lattice_of(template.body > 0.5, mirrored=mirrored_axes(template))
     if len(lattice.corners) < FEWEST_BLOCKS:
         raise NotJudged("the real scans share too little body to compare patients")
-    return lattice
+    plain = Describer(lattice, torch.ones(len(frequencies())))
+    patterns = (pattern(_prepared(target)) for target in reference)
+    raw = torch.stack([plain.coefficients(one, reach=0)[:, 0] for one in patterns], 1)
+    describer = Describer(lattice, scale_of(raw))
+    descriptors = describer.described(raw)
+    subjects = [target.ref.subject for target in reference]
+    index = Index(
+        descriptors,
+        np.arange(len(subjects)),
+        tuple(subjects),
+        describer,
+        template,
+        means_over(lattice, "cpu"),
+    )
+    return index, subjects
 
 
-def _axes(reference: Iterable[ScanTarget], lattice: Lattice, scans: int, seed: int) -> Volume:
-    """Principal axes of a random sample of blocks over all scans."""
-    each = max(1, min(len(lattice.corners), BLOCKS_FOR_AXES // scans))
-    random = np.random.default_rng(seed)
-    samples = []
+def _mean(reference: Iterable[ScanTarget]) -> Template:
+    """The mean of the reference, to align turned scans anew; crops are told by their full grids."""
+    voxels, body, count = np.zeros(1, np.float32), np.zeros(1, np.float32), 0
     for target in reference:
-        chosen = random.choice(len(lattice.corners), each, replace=False)
-        samples.append(blocks(pattern(_prepared(target)), Lattice(lattice.corners[chosen])))
-    return principal_axes(np.concatenate(samples))
+        one = _prepared(target)
+        voxels, body, count = voxels + one.voxels, body + one.body, count + 1
+    affine, share = one.affine, float(np.mean(body)) / count
+    options = PrepareOptions(
+        float(spacing_of(affine)[0]),
+        "ct" if one.intensity == "ct" else "mr",
+        "centre" if share > FULL else "affine",
+    )
+    return Template(
+        np.asarray(voxels / count, dtype=np.float32),
+        np.asarray(body / count, dtype=np.float32),
+        affine,
+        options,
+    )
 
 
-def _persons(descriptors: torch.Tensor, subjects: Sequence[str]) -> list[str]:
-    """A name a scan for the person it shows: two subjects that look the same get one name."""
-    names = list(subjects)
-    for n, own in enumerate(descriptors):
-        likeness = torch.einsum("sbc,bc->sb", descriptors[:n], own).mean(1)
-        for m in np.flatnonzero(likeness.numpy() > SAME_PERSON):
-            old, new = names[n], names[int(m)]
-            names = [new if name == old else name for name in names]
-    return names
+def _left_out_in_turn(
+    reference: Iterable[ScanTarget], index: Index, seed: int
+) -> dict[int, Unseen]:
+    """Each real scan, by number, against all persons but its own; MOST_HELD_OUT of many."""
+    order = np.random.default_rng(seed).permutation(len(index.persons))
+    chosen = set(order[:MOST_HELD_OUT].tolist())
+    return {
+        number: unseen(target, index, without=[int(index.persons[number])])
+        for number, target in enumerate(reference)
+        if number in chosen
+    }
 
 
-def person_numbers(persons: Sequence[str]) -> NDArray[np.int64]:
-    """Persons as numbers, in order of first appearance."""
-    order = {name: number for number, name in enumerate(dict.fromkeys(persons))}
-    return np.array([order[name] for name in persons], dtype=np.int64)
-
-
-def _scale(
-    reference: Iterable[ScanTarget], index: Index, persons: Sequence[str], seed: int
-) -> dict[str, list[float]]:
-    """Median and spread of the log evidence of real patients who are not in the index."""
-    order = np.random.default_rng(seed).permutation(len(persons))[:PATIENTS_FOR_SCALE]
-    raw = []
-    for number, target in enumerate(reference):
-        if number not in order:
-            continue
-        kept = np.array([person != persons[number] for person in persons])
-        left = [person for person, keep in zip(persons, kept, strict=True) if keep]
-        if len(set(left)) < FEWEST_OTHERS:
-            continue
-        others = Index(
-            index.descriptors[kept],
-            person_numbers(left),
-            index.lattice,
-            index.axes,
-            index.mirror_shift,
-        )
-        found = votes(_prepared(target), others)
-        raw.append(_strongest_raw(found))
-    if not raw:
-        raise NotJudged("the real scans show too few people to tell one from another")
-    logs = np.log(np.maximum(np.array(raw), 1e-6))
-    middle = np.median(logs, axis=0)
-    spread = 1.4826 * np.median(np.abs(logs - middle), axis=0)
-    return {"middle": middle.tolist(), "spread": np.maximum(spread, SMALLEST_SPREAD).tolist()}
-
-
-def _strongest_raw(found: Sequence[Vote]) -> tuple[float, float]:
-    return max(vote.together for vote in found), max(vote.locally for vote in found)
+def _again_without_kin(
+    reference: Iterable[ScanTarget], first: Mapping[int, Unseen], index: Index
+) -> list[Unseen]:
+    """The same, but those who turned out to have kin are judged again without it."""
+    return [
+        unseen(target, index, without=[int(index.persons[number])])
+        if first[number].kin
+        else first[number]
+        for number, target in enumerate(reference)
+        if number in first
+    ]
 
 
 def _prepared(target: ScanTarget) -> Prepared:

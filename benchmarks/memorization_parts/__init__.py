@@ -1,0 +1,1 @@
+"""What `python -m benchmarks.memorization` is made of."""

@@ -1,0 +1,114 @@
+"""From likenesses to evidence: how much one person stands out, here, around here, everywhere.
+
+For each block, each person's likeness (Fisher's z of the cosine) is set against that of all other
+persons: how many standard deviations it lies above their mean. Averages of that over neighbouring
+blocks, over wider surroundings and over everything are compared between the best person and the
+best OTHER person at the same place. A copy of a part stands out in the first, one that is weak
+everywhere in the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from safegen_detectors.memorization.index import Index
+from safegen_detectors.memorization.search import Likeness
+
+ALMOST_ONE = 0.999
+SMALLEST_SPREAD = 0.02  # of Fisher's z, so that blank blocks do not count
+PERSONS_COMPARED = 64  # of a large reference, those who stand out most
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for one person in one way of laying the scan over the reference.
+
+    `strengths`: for each width of surroundings, and for everything, the highest margin above the
+    best other person, in standard deviations of the others. `margins` (blocks,) are those of the
+    narrowest surroundings, `own` (blocks,) those of each block alone.
+    """
+
+    person: int
+    strengths: tuple[float, ...]
+    margins: torch.Tensor
+    own: torch.Tensor
+    likeness: Likeness
+
+    def value(self, scale: Sequence[float]) -> float:
+        """The strongest, each as a multiple of what few unseen real patients reach."""
+        return max(a / b for a, b in zip(self.strengths, scale, strict=True))
+
+
+def strongest(likenesses: Sequence[Likeness], index: Index, scale: Sequence[float]) -> Evidence:
+    """The strongest evidence over all poses, both contrasts and all persons."""
+    found = [e for one in likenesses for e in _evidence(one, index.means)]
+    return max(found, key=lambda evidence: evidence.value(scale))
+
+
+def strengths_of(likenesses: Sequence[Likeness], index: Index) -> tuple[float, ...]:
+    """The highest strength of each kind, whoever it speaks for."""
+    found = [e.strengths for one in likenesses for e in _evidence(one, index.means)]
+    return tuple(max(column) for column in zip(*found, strict=True))
+
+
+def standing(cosines: torch.Tensor) -> torch.Tensor:
+    """How far each person (persons, blocks) lies above the others, in their standard deviations.
+
+    The nearest person is left out of mean and spread: it may be the one who was copied.
+    """
+    z = torch.atanh(cosines.clamp(-ALMOST_ONE, ALMOST_ONE))
+    others = len(z) - 1
+    top = z.amax(0)
+    mean = (z.sum(0) - top) / others
+    variance = ((z - mean).square().sum(0) - (top - mean).square()) / others
+    return (z - mean) / (variance.clamp(min=0).sqrt() + SMALLEST_SPREAD)
+
+
+def _evidence(likeness: Likeness, means: Sequence[torch.Tensor]) -> list[Evidence]:
+    """Evidence for each person who is the strongest at one of the widths."""
+    stands = standing(likeness.cosines)
+    compared = _compared(stands)
+    few = stands[compared]
+    fields = [few @ mean.T for mean in means] + [few.mean(1, keepdim=True)]
+    tops = [field.topk(2, dim=0) for field in fields]
+    leads = [top.values[0] - top.values[1] for top in tops]
+    best = [int(lead.argmax()) for lead in leads]
+    chosen = {int(top.indices[0, place]) for top, place in zip(tops, best, strict=True)}
+    return [_of_person(person, few, fields, compared, likeness) for person in sorted(chosen)]
+
+
+def _of_person(
+    person: int,
+    few: torch.Tensor,
+    fields: Sequence[torch.Tensor],
+    compared: torch.Tensor,
+    likeness: Likeness,
+) -> Evidence:
+    leads = [_lead(field, person) for field in fields]
+    return Evidence(
+        int(compared[person]),
+        tuple(float(lead.max()) for lead in leads),
+        leads[0],
+        _lead(few, person),
+        likeness,
+    )
+
+
+def _lead(field: torch.Tensor, person: int) -> torch.Tensor:
+    """How far one person (persons, places) lies above the best other, at each place."""
+    others = torch.cat([field[:person], field[person + 1 :]]).amax(0)
+    return field[person] - others
+
+
+def _compared(stands: torch.Tensor) -> torch.Tensor:
+    """The persons worth comparing: all of few, else those who stand out somewhere or everywhere."""
+    if len(stands) <= 2 * PERSONS_COMPARED:
+        return torch.arange(len(stands), device=stands.device)
+    somewhere = stands.amax(1).topk(PERSONS_COMPARED).indices
+    everywhere = stands.mean(1).topk(PERSONS_COMPARED).indices
+    worth = torch.zeros(len(stands), dtype=torch.bool, device=stands.device)
+    worth[torch.cat([somewhere, everywhere])] = True
+    return worth.nonzero().flatten()

@@ -1,0 +1,129 @@
+"""All reference scans in one tensor, and how a profile holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pytest_safegen import NotJudged, Profile
+from pytest_safegen.prepare import PrepareOptions, Template
+from safegen_detectors.memorization.descriptors import Describer
+from safegen_detectors.memorization.lattice import Lattice
+
+WIDTHS = (3, 5)  # blocks along a side of the surroundings
+FEWEST_PERSONS = 3  # a margin is against the best other person, on the scale of the rest
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What every search needs.
+
+    `descriptors` (blocks, scans, c); `persons` (scans,) whose scan each is, as numbers into
+    `names`; `means` (blocks, blocks) take the mean over a block's surroundings, for each of
+    WIDTHS.
+    """
+
+    descriptors: torch.Tensor
+    persons: NDArray[np.int64]
+    names: tuple[str, ...]
+    describer: Describer
+    template: Template
+    means: tuple[torch.Tensor, ...]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the search runs."""
+        return self.descriptors.device
+
+    def without(self, person: int) -> Index:
+        """The index as if that person were not in it; -1 is nobody."""
+        kept = self.persons != person
+        if kept.all():
+            return self
+        where = torch.from_numpy(kept).to(self.device)
+        numbers = self.persons[kept] - (self.persons[kept] > person)
+        names = tuple(name for number, name in enumerate(self.names) if number != person)
+        return replace(self, descriptors=self.descriptors[:, where], persons=numbers, names=names)
+
+
+def index_of(profile: Profile, device: str) -> Index:
+    """The index that a profile holds, on a device.
+
+    Raises:
+        NotJudged: there are too few persons to tell one from another.
+    """
+    facts, arrays = profile.facts, profile.arrays
+    names = called(facts["subjects"], facts["persons"])
+    if len(names) < FEWEST_PERSONS:
+        raise NotJudged(
+            f"the reference shows {len(names)} persons, and at least {FEWEST_PERSONS} are needed "
+            "to tell whether a scan resembles one of them more than the others"
+        )
+    lattice = Lattice(np.array(arrays["corners"]), int(facts["stride"]))
+    scale = torch.tensor(arrays["scale"], device=device)
+    stored = torch.tensor(arrays["descriptors"], device=device)
+    return Index(
+        stored.float().transpose(0, 1).contiguous(),
+        numbers(facts["persons"]),
+        names,
+        Describer(lattice, scale),
+        _template(profile),
+        means_over(lattice, device),
+    )
+
+
+def as_profile(
+    index: Index, subjects: Sequence[str], persons: Sequence[str]
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Arrays and facts that `index_of` reads; half precision, scans first."""
+    template, describer = index.template, index.describer
+    arrays: dict[str, NDArray[Any]] = {
+        "descriptors": index.descriptors.transpose(0, 1).cpu().half().numpy(),
+        "corners": describer.lattice.corners,
+        "scale": describer.scale.cpu().numpy(),
+        "mean": template.voxels.astype(np.float16),
+        "body": template.body.astype(np.float16),
+        "affine": template.affine,
+    }
+    facts = {
+        "subjects": list(subjects),
+        "persons": list(persons),
+        "stride": describer.lattice.stride,
+        "options": asdict(template.options),
+    }
+    return arrays, facts
+
+
+def means_over(lattice: Lattice, device: str) -> tuple[torch.Tensor, ...]:
+    """The means over surroundings for each of WIDTHS."""
+    return tuple(lattice.neighbourhood(width).to(device) for width in WIDTHS)
+
+
+def numbers(persons: Sequence[str]) -> NDArray[np.int64]:
+    """Persons as numbers, in order of first appearance."""
+    order = {name: number for number, name in enumerate(dict.fromkeys(persons))}
+    return np.array([order[name] for name in persons], dtype=np.int64)
+
+
+def called(subjects: Sequence[str], persons: Sequence[str]) -> tuple[str, ...]:
+    """What to call each person: all names under which the reference has scans of it."""
+    names: dict[str, dict[str, None]] = {}
+    for subject, person in zip(subjects, persons, strict=True):
+        names.setdefault(person, {})[subject] = None
+    return tuple(" = ".join(known) for known in names.values())
+
+
+def _template(profile: Profile) -> Template:
+    arrays = profile.arrays
+    options: Mapping[str, Any] = profile.facts["options"]
+    return Template(
+        np.asarray(arrays["mean"], dtype=np.float32),
+        np.asarray(arrays["body"], dtype=np.float32),
+        np.asarray(arrays["affine"], dtype=np.float64),
+        PrepareOptions(**options),
+    )

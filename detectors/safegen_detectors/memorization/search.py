@@ -1,0 +1,109 @@
+"""How like each reference person every block of a scan is, at the best place within reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from safegen_detectors.memorization.descriptors import shifts
+from safegen_detectors.memorization.index import Index
+from safegen_detectors.memorization.lattice import REACH, Lattice
+from safegen_detectors.memorization.patterns import Volume
+from safegen_detectors.memorization.poses import Pose, poses_to_try
+
+NUMBERS_AT_ONCE = 2**22  # cosines held at once: 16 MiB stay in a processor's cache and heap
+NUMBERS_ON_ACCELERATOR = 2**28
+MOST_BLOCKS_AT_ONCE = 128
+TURNED_REACH = 1  # where all 48 poses are tried, the turned ones look less far
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """One way of laying a scan over the reference.
+
+    `cosines` (persons, blocks): the best within reach, of the inverted pattern if `inverted`;
+    `far` says that it was the full reach.
+    """
+
+    cosines: torch.Tensor
+    pose: Pose
+    inverted: bool
+    far: bool
+
+
+def likenesses(volume: Volume, index: Index) -> list[Likeness]:
+    """A likeness of an identity pattern for each pose, as it is and with inverted contrast."""
+    lattice = index.describer.lattice
+    poses = poses_to_try(index.template, lattice)
+    looks = [Look.of(pose, lattice, far=pose.plain or len(poses) <= 2) for pose in poses]
+    shape = (len(looks), 2, *index.descriptors.shape[:2])
+    best = torch.empty(shape, device=index.device)
+    for part in _parts(index, len(shifts(REACH))):
+        own = index.describer.describe(volume, reach=REACH, blocks=part)
+        for number, look in enumerate(looks):
+            rows = look.rows[part]
+            low, high = look.extremes(own, index.descriptors[rows])
+            best[number, 0, rows], best[number, 1, rows] = high, -low
+    return [
+        Likeness(_of_persons(best[n, inverted].T, index), look.pose, bool(inverted), look.far)
+        for n, look in enumerate(looks)
+        for inverted in (0, 1)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A pose, worked out for one lattice.
+
+    A mirrored or turned block has the same cosine coefficients in another order, some with the
+    other sign, so a scan is described only once. `rows`: which block of the reference each block
+    is compared with; `places`: which shifts are looked at; `columns` and `signs`: the frequencies.
+    """
+
+    pose: Pose
+    far: bool
+    rows: torch.Tensor
+    places: torch.Tensor
+    columns: torch.Tensor
+    signs: torch.Tensor
+
+    @staticmethod
+    def of(pose: Pose, lattice: Lattice, *, far: bool) -> Look:
+        """The look that a pose means; without `far` only the nearest shifts are looked at."""
+        near = np.abs(shifts(REACH)).max(1) <= TURNED_REACH
+        places = np.arange(len(near)) if far else np.flatnonzero(near)
+        columns, signs = pose.frequencies()
+        rows = np.argsort(pose.blocks(lattice))
+        found = [torch.from_numpy(array) for array in (rows, places, columns, signs)]
+        return Look(pose, far, *found)
+
+    def laid(self, own: torch.Tensor) -> torch.Tensor:
+        """The descriptors (blocks, shifts, c) of a scan as they are in this pose."""
+        near = own if self.far else own[:, self.places]
+        return near if self.pose.plain else near[..., self.columns] * self.signs.to(own.device)
+
+    def extremes(
+        self, own: torch.Tensor, theirs: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The lowest and the highest cosine (blocks, scans) over all shifts."""
+        low, high = torch.aminmax(torch.bmm(theirs, self.laid(own).transpose(1, 2)), dim=2)
+        return low, high
+
+
+def _parts(index: Index, places: int) -> list[slice]:
+    """The blocks in parts that memory holds well."""
+    blocks, scans = index.descriptors.shape[:2]
+    on_cpu = index.device.type == "cpu"
+    room = (NUMBERS_AT_ONCE if on_cpu else NUMBERS_ON_ACCELERATOR) // (scans * places)
+    step = max(1, min(room, MOST_BLOCKS_AT_ONCE) if on_cpu else room)
+    return [slice(start, start + step) for start in range(0, blocks, step)]
+
+
+def _of_persons(scans: torch.Tensor, index: Index) -> torch.Tensor:
+    """The best cosine (persons, blocks) over all scans of each person."""
+    if len(index.names) == len(scans):
+        return scans
+    own = [np.flatnonzero(index.persons == person) for person in range(len(index.names))]
+    return torch.stack([scans[torch.from_numpy(rows)].amax(0) for rows in own])

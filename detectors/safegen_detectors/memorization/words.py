@@ -1,0 +1,63 @@
+"""What a finding of the memorization check says, and which kind of resemblance it is."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from pytest_safegen import Profile
+from pytest_safegen.calibration import limit_at
+from safegen_detectors.memorization.evidence import Evidence
+from safegen_detectors.memorization.locating import Located
+from safegen_detectors.memorization.poses import words
+from safegen_detectors.memorization.stances import Stance
+
+FALSE_ALARMS, SUSPICIOUS = 0.01, 0.05  # rates of unseen real patients
+WHOLE = 0.5  # share of the tissue from which on a whole person is shown, not a part
+COPY_CORRELATION = 0.7  # of the pattern; below it, a whole person is the same but not the same scan
+
+
+class Kind(IntEnum):
+    """What a scan is to the reference patient that it resembles most."""
+
+    PASS = 0
+    SUSPECT = 1
+    LINKED = 2
+    COPY = 3
+
+    @property
+    def meaning(self) -> str:
+        """The kind in a few words."""
+        return (
+            "like any unseen patient",
+            "more like one patient than unseen patients usually are",
+            "the same patient, as another scan would show him or her",
+            "copied",
+        )[self]
+
+
+def kind_of(value: float, found: Located, profile: Profile) -> Kind:
+    """The kind of resemblance, at the default rates; PASS where nothing is calibrated yet."""
+    if not profile.calibration.size or value <= limit_at(profile.calibration, SUSPICIOUS).value:
+        return Kind.PASS
+    if value <= limit_at(profile.calibration, FALSE_ALARMS).value:
+        return Kind.SUSPECT
+    linked = found.share >= WHOLE and found.correlation < COPY_CORRELATION
+    return Kind.LINKED if linked else Kind.COPY
+
+
+def sentence(kind: Kind, found: Located, evidence: Evidence, stance: Stance, name: str) -> str:
+    """Who, how much, how laid, how like, and where, in one clause."""
+    likeness = evidence.likeness
+    ways = [words(likeness.pose, stance.turn), "with inverted contrast" * likeness.inverted]
+    how = "".join(f", {way}" for way in ways if way)
+    close = f"local correlation {found.correlation:.2f}"
+    if found.box is None:
+        return f"the scan resembles the reference patient {name}{how} everywhere a little ({close})"
+    low, high = found.box
+    box = " x ".join(f"{a:.0f}..{b:.0f}" for a, b in zip(low, high, strict=True))
+    shown = "another scan of" if kind is Kind.LINKED else "a copy of"
+    doing = f"looks like {shown}" if kind >= Kind.LINKED else "resembles"
+    return (
+        f"{found.share:.0%} of the scan {doing} the reference patient {name}{how} "
+        f"({close}, in x y z {box} mm)"
+    )
