@@ -262,7 +262,10 @@ class Controller:
     def _write_reports(self, run: Run) -> None:
         try:
             self.gate.manager.hook.safegen_write_report(
-                run=run, releases=self.gate.releases, folder=self.gate.settings.report
+                run=run,
+                releases=self.gate.releases,
+                folder=self.gate.settings.report,
+                settings=self.gate.settings,
             )
         except Exception as problem:  # noqa: BLE001  a report must not hide the verdict
             self.trouble.append(

@@ -129,8 +129,12 @@ def safegen_detectors(settings: Settings) -> Iterable[Detector]:
 
 
 @hookspec
-def safegen_write_report(run: Run, releases: Sequence[Release], folder: Path) -> None:
+def safegen_write_report(
+    run: Run, releases: Sequence[Release], folder: Path, settings: Settings
+) -> None:
     """Write something from the results into the report folder, once, when all is judged.
+
+    An implementation names only the arguments that it needs.
 
     Example:
 

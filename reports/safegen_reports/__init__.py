@@ -10,11 +10,16 @@ from pytest_safegen import hookimpl
 
 if TYPE_CHECKING:
     from pytest_safegen import Release, Run
+    from pytest_safegen.config import Settings
 
 
 @hookimpl
-def safegen_write_report(run: Run, releases: Sequence[Release], folder: Path) -> None:
-    """Write the offline HTML report: `index.html`, and a page for every scan and judged series."""
+def safegen_write_report(
+    run: Run, releases: Sequence[Release], folder: Path, settings: Settings
+) -> None:
+    """Write the offline HTML report, `summary.md` and `findings.csv`."""
     from safegen_reports.html.report import write
+    from safegen_reports.plain import write_plain
 
-    write(run, releases, folder)
+    write_plain(run, folder)
+    write(run, releases, folder, settings)

@@ -22,9 +22,11 @@ from pytest_safegen import (
     Verdict,
 )
 from pytest_safegen.store import ResultLog, save_heatmap, save_layer, save_run
+from pytest_safegen.config import Settings
 from safegen_reports import safegen_write_report
 
 HOSTILE = "sub-3 <script>alert('x')</script> \"ü\" &amp; {{ 7 * 7 }}"
+SETTINGS = Settings(Path())
 WORST = (3, 8, 6)
 AFFINE = np.diag([2.0, 2.0, 3.0, 1.0])
 APART = {"td", "th", "dt", "dd", "span", "li", "text"}
@@ -116,7 +118,7 @@ class Site:
     def rewritten(self, **changes: object) -> Site:
         """The report of the run with other facts, in the same folder."""
         run = dataclasses.replace(self.run, **changes)  # type: ignore[arg-type]
-        safegen_write_report(run, [self.release], self.folder)
+        safegen_write_report(run, [self.release], self.folder, SETTINGS)
         return Site(self.folder, run, self.release)
 
     def with_failing(self, **changes: object) -> Site:
@@ -214,5 +216,5 @@ def write_site(folder: Path) -> Site:
         log.add(finding)
     log.close()
     save_run(run, report)
-    safegen_write_report(run, [release], report)
+    safegen_write_report(run, [release], report, SETTINGS)
     return Site(report, run, release)
