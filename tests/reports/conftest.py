@@ -7,7 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from browser import browser
 from report_site import Site, write_site
+
+__all__ = ["browser"]
 
 
 @pytest.fixture(scope="session")

@@ -120,7 +120,7 @@ class Studio:
         viewer, trouble = (
             attempt(lambda: self._viewer(target, shown), "The viewer") if seen else (None, "")
         )
-        self._pay(target, shown, figure, thumbnail, viewer)
+        self._pay(shown, figure, thumbnail, viewer)
         return Page(target, shown, figure, problem, viewer, trouble, thumbnail)
 
     def _shown(self, target: Target, *, draw_maps: bool) -> tuple[Shown, ...]:
@@ -193,7 +193,7 @@ class Studio:
         write_text(self.folder / path, volumes.script(target.stem, described, layers))
         return path
 
-    def _pay(self, target: Target, shown: Any, figure: Any, thumbnail: Any, viewer: Any) -> None:
+    def _pay(self, shown: Any, figure: Any, thumbnail: Any, viewer: Any) -> None:
         figures = [layer.figure for each in shown for layer in each.layers]
         paths = {path for each in (*figures, figure) if each for path in each.paths}
         paths |= {thumbnail, viewer.path if viewer else None} - {None}

@@ -115,18 +115,18 @@ def grey(values: NDArray[Any]) -> dict[str, Any]:
         return {"low": 0.0, "step": 1.0, "bytes": 1, "data": packed(np.zeros(values.shape, "u1"))}
     low, high = float(known.min()), float(known.max())
     if high - low <= BYTES and bool((known == np.rint(known)).all()):
-        step, kind = 1.0, np.uint8
-    else:
-        low, high = (float(value) for value in np.percentile(known, (0.05, 99.95)))
-        step, kind = max((high - low) / LEVELS, 1e-12), np.uint16
-    clean = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
-    steps = np.clip(np.rint((clean - low) / step), 0, BYTES if kind is np.uint8 else LEVELS)
-    return {
-        "low": low,
-        "step": step,
-        "bytes": np.dtype(kind).itemsize,
-        "data": packed(steps.astype(kind)),
-    }
+        steps = _steps(values, low, 1.0, BYTES).astype(np.uint8)
+        return {"low": low, "step": 1.0, "bytes": 1, "data": packed(steps)}
+    low, high = (float(value) for value in np.percentile(known, (0.05, 99.95)))
+    step = max((high - low) / LEVELS, 1e-12)
+    steps = _steps(values, low, step, LEVELS).astype(np.uint16)
+    return {"low": low, "step": step, "bytes": 2, "data": packed(steps)}
+
+
+def _steps(values: NDArray[Any], low: float, step: float, most: int) -> NDArray[np.float64]:
+    high = low + most * step
+    clean = np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low)
+    return np.clip(np.rint((clean - low) / step), 0, most)
 
 
 def script(key: str, volumes: Sequence[Mapping[str, Any]], layers: Sequence[Layer]) -> str:

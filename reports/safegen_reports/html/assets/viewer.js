@@ -207,8 +207,8 @@ class Viewer {
     ];
     if (this.layer) {
       const { check, name, codes, ceiling } = this.layer;
-      const value = (codes[place] / 255) * ceiling;
-      parts.push(`${check} · ${name} ${codes[place] === 255 ? "≥ " : ""}${readable(value)} × limit`);
+      const value = ((codes[place] / 255) * ceiling).toFixed(1);
+      parts.push(`${check} · ${name} ${codes[place] === 255 ? "≥ " : ""}${value} × limit`);
     }
     this.section.querySelector(".readout").textContent = parts.join("   ");
     this.showScale();
