@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("folder", type=Path, help="report folder that holds results.jsonl")
     report.add_argument("--data", action="append", default=[], help="data folder, if it has moved")
     report.set_defaults(run=_report)
+    _add_review(commands.add_parser("review", help="list, take in and learn from reviews"))
     schema = commands.add_parser("schema", help="print the JSON Schema of results.jsonl")
     schema.set_defaults(run=_schema)
     return parser
@@ -59,6 +60,18 @@ def _add_inject(inject: argparse.ArgumentParser) -> None:
     inject.add_argument("--intensity", default="auto", choices=("auto", "mr", "ct"))
     inject.add_argument("--slices", action="store_true", help="write pictures of slices too")
     inject.set_defaults(run=_inject)
+
+
+def _add_review(review: argparse.ArgumentParser) -> None:
+    review.add_argument("reviews", type=Path, help="file of reviews, such as safegen-waivers.toml")
+    review.add_argument("--report", type=Path, help="report folder to hold them against")
+    review.add_argument(
+        "--import", dest="new", type=Path, nargs="+", default=[], help="downloaded reviews to add"
+    )
+    review.add_argument(
+        "--recalibrate", action="store_true", help="propose limits; changes nothing by itself"
+    )
+    review.set_defaults(run=_review)
 
 
 def _fit(asked: argparse.Namespace) -> None:
@@ -139,6 +152,28 @@ def _report(asked: argparse.Namespace) -> None:
     manager = plugins.build_manager(_settings())
     manager.hook.safegen_write_report(run=run, releases=releases, folder=asked.folder.absolute())
     print(asked.folder / "index.html")
+
+
+def _review(asked: argparse.Namespace) -> int:
+    from pytest_safegen import reviewing
+    from pytest_safegen.store import load_run
+    from pytest_safegen.waivers import read_reviews, today
+
+    if asked.recalibrate and asked.report is None:
+        raise UsageProblem("--recalibrate needs --report, the folder of the run it is about.")
+    if asked.new:
+        changed = reviewing.take_in(asked.reviews, asked.new)
+        print(f"{asked.reviews}: {changed} reviews added or changed")
+    reviews = read_reviews(asked.reviews)
+    run = load_run(asked.report) if asked.report else None
+    if asked.recalibrate and run is not None:
+        found = reviewing.proposals(reviews, run)
+        lines = [line for proposal in found for line in reviewing.said(proposal)]
+        print("\n".join(lines or ["No check has a finding that was marked as a false alarm."]))
+        return 0
+    lines = list(reviewing.listed(reviews, today(), run))
+    print("\n".join(lines or [f"{asked.reviews} holds no review."]))
+    return int(any(line.startswith(("expired", "stale")) for line in lines))
 
 
 def _schema(asked: argparse.Namespace) -> None:  # noqa: ARG001  the same form as the others

@@ -111,6 +111,9 @@ class Controller:
         if exitstatus != pytest.ExitCode.INTERRUPTED and not session.shouldfail:
             for check in checks:
                 self._report(session, self.gate.pipeline().release(check, self._table()))
+        if self.gate.settings.waivers:
+            verdict = self.gate.waivers.verdict(self.findings, self.gate.targets())
+            self._report(session, verdict)
         problems = self._problems(narrowed=narrowed)
         if not narrowed or problems:
             self._report(session, _accounting_finding(self._counts(), problems))
