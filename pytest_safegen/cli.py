@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_safegen import plugins
 from pytest_safegen.config import Settings, resolve
 from pytest_safegen.errors import SafegenError, UsageProblem
 
@@ -17,8 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     1 if it did what it could, and some scans could not be used.
     """
-    asked = _parser().parse_args(arguments)
     try:
+        asked = _parser().parse_args(arguments)
         return asked.run(asked) or 0
     except SafegenError as problem:
         print(f"safegen: {problem}", file=sys.stderr)
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_review(commands.add_parser("review", help="list, take in and learn from reviews"))
     schema = commands.add_parser("schema", help="print the JSON Schema of results.jsonl")
     schema.set_defaults(run=_schema)
+    plugins.build_manager(Settings(Path.cwd())).hook.safegen_add_commands(commands=commands)
     return parser
 
 
@@ -75,7 +77,6 @@ def _add_review(review: argparse.ArgumentParser) -> None:
 
 
 def _fit(asked: argparse.Namespace) -> None:
-    from pytest_safegen import plugins
     from pytest_safegen.fitting import Fitter
     from pytest_safegen.knowledge import real_scans
     from pytest_safegen.pipeline import resolve_device
@@ -140,7 +141,6 @@ def _inject(asked: argparse.Namespace) -> int:
 
 
 def _report(asked: argparse.Namespace) -> None:
-    from pytest_safegen import plugins
     from pytest_safegen.discover import discover
     from pytest_safegen.session import named_by_root
     from pytest_safegen.store import load_run

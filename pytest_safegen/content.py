@@ -6,12 +6,8 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pytest_safegen.model import ScanRef
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
 
 DIGEST_BYTES = 16
 CHUNK = 1 << 20
@@ -35,7 +31,7 @@ def content_of(refs: Sequence[ScanRef]) -> str:
     return digest.hexdigest()
 
 
-def _add(path: Path, digest: _Hash) -> None:
+def _add(path: Path, digest: hashlib.blake2b) -> None:
     for file in _files(path):
         with file.open("rb") as stream:
             length = file.stat().st_size

@@ -123,8 +123,8 @@ class Gate:
     def targets(self) -> frozenset[str]:
         """The names of all scans and series."""
         series = [one for release in self.releases for one in release.series]
-        scans = [ref for one in series for ref in one.refs]
-        return frozenset(subject.target for subject in (*series, *scans))
+        scans = {ref.target for one in series for ref in one.refs}
+        return frozenset(scans | {one.target for one in series})
 
     def _verdicts_on_release(self) -> list[str]:
         named = ["accounting", *([WAIVERS] if self.settings.waivers else [])]

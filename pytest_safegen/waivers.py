@@ -192,16 +192,19 @@ def _review(entry: Any, where: str) -> Review:
     expires = _day(entry, "expires", where)
     if expires is None and judgement is not Judgement.RIGHT:
         raise UsageProblem(f"{where} waives a finding and needs 'expires', a day: 2027-01-31.")
-    score = entry.get("score")
-    known = isinstance(score, int | float) and not isinstance(score, bool)
     return Review(
         **{name: str(value) for name, value in texts.items()},
         judgement=judgement,
         reviewed=_day(entry, "reviewed", where) or date.min,
         expires=expires,
         verdict=str(entry.get("verdict", "")),
-        score=float(score) if known else None,
+        score=_score(entry.get("score")),
     )
+
+
+def _score(value: Any) -> float | None:
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if known else None
 
 
 def _judgement(value: Any, where: str) -> Judgement:

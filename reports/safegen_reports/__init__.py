@@ -9,8 +9,20 @@ from typing import TYPE_CHECKING
 from pytest_safegen import hookimpl
 
 if TYPE_CHECKING:
+    import argparse
+
     from pytest_safegen import Release, Run
     from pytest_safegen.config import Settings
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+@hookimpl
+def safegen_add_commands(commands: Commands) -> None:
+    """Add `safegen reader-study`."""
+    from safegen_reports.study.command import add_reader_study
+
+    add_reader_study(commands)
 
 
 @hookimpl
