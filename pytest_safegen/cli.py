@@ -6,11 +6,14 @@ import argparse
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_safegen import plugins
 from pytest_safegen.config import Settings, resolve
 from pytest_safegen.errors import SafegenError, UsageProblem
+
+if TYPE_CHECKING:
+    from pytest_safegen.model import Release, Run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,6 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="write the HTML report again from its results")
     report.add_argument("folder", type=Path, help="report folder that holds results.jsonl")
     report.add_argument("--data", action="append", default=[], help="data folder, if it has moved")
+    report.add_argument(
+        "--merge", type=Path, nargs="+", default=[], help="report folders to join in a new folder"
+    )
+    report.add_argument("--viewer", default="slices", choices=("slices", "niivue"))
+    report.add_argument("--images", type=int, help="MB of pictures, the worst scans first")
     report.set_defaults(run=_report)
     _add_review(commands.add_parser("review", help="list, take in and learn from reviews"))
     schema = commands.add_parser("schema", help="print the JSON Schema of results.jsonl")
@@ -141,17 +149,39 @@ def _inject(asked: argparse.Namespace) -> int:
 
 
 def _report(asked: argparse.Namespace) -> None:
-    from pytest_safegen.discover import discover
-    from pytest_safegen.session import named_by_root
     from pytest_safegen.store import load_run
 
-    run = load_run(asked.folder)
-    roots = [Path(root).absolute() for root in (asked.data or run.roots)]
-    found = [discover(root, skip=[asked.folder.absolute()]) for root in roots]
-    releases = found if len(found) == 1 else [named_by_root(release) for release in found]
-    manager = plugins.build_manager(_settings())
-    manager.hook.safegen_write_report(run=run, releases=releases, folder=asked.folder.absolute())
+    folder = asked.folder.absolute()
+    run = _merged(asked.merge, folder) if asked.merge else load_run(folder)
+    given = {} if asked.images is None else {"images": asked.images}
+    settings = _settings(viewer=asked.viewer, **given)
+    releases = _releases(run, asked.data, folder)
+    manager = plugins.build_manager(settings)
+    manager.hook.safegen_write_report(run=run, releases=releases, folder=folder, settings=settings)
     print(asked.folder / "index.html")
+
+
+def _merged(folders: Sequence[Path], output: Path) -> Run:
+    from pytest_safegen.merging import merge
+
+    if output.exists() and any(output.iterdir()):
+        raise UsageProblem(f"The folder {output} is not empty; name a new one to merge into.")
+    return merge([folder.absolute() for folder in folders], output)
+
+
+def _releases(run: Run, data: Sequence[str], folder: Path) -> list[Release]:
+    """The releases of a run; targets have their folder's name in front if the run has it so."""
+    from pytest_safegen.discover import discover
+    from pytest_safegen.session import named_by_root
+
+    judged = {finding.target for finding in run.findings}
+    found = [discover(Path(root).absolute(), skip=[folder]) for root in (data or run.roots)]
+    return [
+        release
+        if len(found) == 1 or any(ref.target in judged for ref in release.refs)
+        else named_by_root(release)
+        for release in found
+    ]
 
 
 def _review(asked: argparse.Namespace) -> int:

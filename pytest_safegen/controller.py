@@ -256,6 +256,8 @@ class Controller:
             config_digest=_digest_of_settings(settings),
             profile_digests={"profile": profiles.digest} if profiles else {},
             calibrations=self.gate.pipeline().limits() if profiles else {},
+            release=_digest_of_release(self.gate.accounting.expected),
+            checks={name: str(one.scope) for name, one in self.gate.detectors.items()},
             environment=_environment(self.gate.pipeline().device if profiles else ""),
         )
         self.log().close()
@@ -324,6 +326,11 @@ def _digest_of_settings(settings: Any) -> str:
     text = repr((settings.checks, settings.exclude_checks, sorted(settings.thresholds.items())))
     more = repr((settings.min_scans, settings.seed, sorted(settings.detectors.items())))
     return hashlib.blake2b((text + more).encode(), digest_size=8).hexdigest()
+
+
+def _digest_of_release(expected: Iterable[tuple[str, str]]) -> str:
+    text = "\n".join(sorted(f"{check}\t{target}" for check, target in expected))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def _environment(device: str) -> dict[str, str]:

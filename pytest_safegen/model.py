@@ -320,6 +320,8 @@ class Run:
 
     `counts` is the accounting: discovered, collected, judged, reported, deselected.
     `calibrations` holds, per check, the calibration scores and limits, and where they are from.
+    `release` is a digest of what a complete run judges, and `checks` are the checks in force with
+    their scope: by these, parts of one release are known.
     """
 
     id: str
@@ -337,4 +339,6 @@ class Run:
     profile_digests: Mapping[str, str] = field(default_factory=dict)
     calibrations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    release: str = ""
+    checks: Mapping[str, str] = field(default_factory=dict)
     schema: int = 1

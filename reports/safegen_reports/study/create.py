@@ -80,8 +80,8 @@ def _chosen(plan: Plan, random: np.random.Generator) -> list[Chosen]:
     found = [
         Chosen(Case(_token(random), kind, ref.target), ref, maps.get(ref.target))
         for kind in KINDS
-        for ref, maps in [_scans(plan, kind, random)]
-        for ref in ref
+        for refs, maps in [_scans(plan, kind, random)]
+        for ref in refs
     ]
     return [found[place] for place in random.permutation(len(found))]
 

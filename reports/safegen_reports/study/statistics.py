@@ -132,7 +132,7 @@ def anova(
 
     Empty with fewer than two readers or one condition, or where nothing varies.
     """
-    from pandas import DataFrame
+    from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
     from statsmodels.stats.anova import AnovaRM
 
     readers = sorted({row.reader for row in rows})
@@ -147,11 +147,8 @@ def anova(
     if len(readers) < 2 or len(cells) < 4 * len(readers) or table["outcome"].std() < 1e-12:
         return []
     fitted = AnovaRM(table, "outcome", "reader", within=["heatmap", "kind"]).fit().anova_table
-    lines = [
-        (str(source), *map(float, line))
-        for source, line in zip(fitted.index, fitted.to_numpy(), strict=True)
-    ]
-    return [_effect(name, *line) for line in lines if all(map(math.isfinite, line[1:]))]
+    lines = zip(map(str, fitted.index), fitted.to_numpy().tolist(), strict=True)
+    return [_effect(name, source, *line) for source, line in lines if all(map(math.isfinite, line))]
 
 
 def _effect(name: str, source: str, f: float, num: float, den: float, p: float) -> Effect:
