@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pytest_safegen import Finding, Run, Verdict
 from safegen_reports.html.axes import Axis, Mark, axis_of, finite, number_or_none
 from safegen_reports.html.distribution import Bar, bars, histogram
@@ -19,7 +22,6 @@ from safegen_reports.html.targets import worst_first
 LEFT, RIGHT, TOP, FLOOR, BOTTOM = 12.0, 748.0, 22.0, 92.0, 128.0
 """Dots stand on the floor; the bars of real scans hang below it. The picture is 760 by 156."""
 SIZES = (10.0, 8.0, 6.0, 4.0)
-MOST_LINKS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Dots:
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """One dot that leads to its page."""
+    """Where the dot of a finding is."""
 
     x: float
     y: float
@@ -47,7 +49,6 @@ class Strip:
     name: str
     counts: Mapping[Verdict, int]
     dots: tuple[Dots, ...]
-    spots: tuple[Spot, ...]
     bars: tuple[Bar, ...]
     ticks: tuple[Mark, ...]
     limit: Mark | None
@@ -92,17 +93,11 @@ def _strip(name: str, findings: Sequence[Finding], calibration: Mapping[str, Any
     fixed += [float(real.min()), float(real.max())] if real.size else []
     axis = axis_of(fixed or scores or [0.0], scores or [0.0], left=LEFT, right=RIGHT)
     size, spots = _stacked(scored, axis)
-    counts, edges = histogram(real, axis) if real.size else (None, None)
     return Strip(
         name=name,
         counts=Counter(finding.verdict for finding in findings),
         dots=_paths(spots),
-        spots=tuple(each for each in spots if each.finding.verdict is not Verdict.PASS)[
-            :MOST_LINKS
-        ],
-        bars=_hanging(bars(counts, edges, axis, top=FLOOR, bottom=BOTTOM))
-        if counts is not None and edges is not None
-        else (),
+        bars=_hanging(real, axis) if real.size else (),
         ticks=axis.ticks,
         limit=axis.optional(limit),
         warn_limit=axis.optional(warn),
@@ -156,5 +151,7 @@ def _paths(spots: Sequence[Spot]) -> tuple[Dots, ...]:
     )
 
 
-def _hanging(standing: Sequence[Bar]) -> tuple[Bar, ...]:
-    return tuple(Bar(b.x, FLOOR, b.width, b.height, b.count) for b in standing)
+def _hanging(real: NDArray[np.float64], axis: Axis) -> tuple[Bar, ...]:
+    """The histogram of real scans, upside down below the floor."""
+    standing = bars(*histogram(real, axis), axis, top=FLOOR, bottom=BOTTOM)
+    return tuple(Bar(bar.x, FLOOR, bar.width, bar.height, bar.count) for bar in standing)

@@ -67,7 +67,7 @@ def table(
         "checks": list(checks),
         "kinds": list(KINDS),
         "verdicts": [str(verdict) for verdict in BADNESS],
-        "rows": [_row(target, places, target.name in thumbnails) for target in rows],
+        "rows": [_row(target, places, pictured=target.name in thumbnails) for target in rows],
     }
 
 
@@ -91,7 +91,7 @@ def _relative(path: str, root: str) -> str:
     return path.removeprefix(root).lstrip("/\\") or path
 
 
-def _row(target: Target, places: Mapping[str, int], pictured: bool) -> list[Any]:
+def _row(target: Target, places: Mapping[str, int], *, pictured: bool) -> list[Any]:
     return [
         target.name,
         target.stem,

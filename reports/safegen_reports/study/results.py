@@ -117,7 +117,7 @@ def analysed(rows: Sequence[Row]) -> Results:
         agreements,
         comparisons,
         tuple(effects),
-        tuple(_notes(len(readers), both, comparisons)),
+        tuple(_notes(len(readers), comparisons, both=both)),
     )
 
 
@@ -147,7 +147,7 @@ def said(estimate: Estimate | None, digits: int = 2) -> str:
     if estimate.low is None or estimate.high is None:
         return f"{estimate.value:.{digits}f}"
     low, high = (f"{value:.{digits}f}" for value in (estimate.low, estimate.high))
-    return f"{estimate.value:.{digits}f} ({low} to {high})"
+    return f"{estimate.value:.{digits}f} ({low}\u00a0to\u00a0{high})"
 
 
 def _place(value: float) -> Mark:
@@ -170,7 +170,7 @@ def _line(who: str, condition: str, rows: Sequence[Row]) -> Line:
     )
 
 
-def _notes(readers: int, both: bool, comparisons: Sequence[Comparison]) -> list[str]:
+def _notes(readers: int, comparisons: Sequence[Comparison], *, both: bool) -> list[str]:
     notes = ["The intervals of all readers together take answers as independent of each other."]
     if readers < 2:
         notes.append("One reader: agreement and tests over readers need two or more.")
