@@ -26,3 +26,6 @@ function setUpLayers() {
 
 setUpOpacity();
 setUpLayers();
+addEventListener("beforeprint", () => {
+  for (const still of document.querySelectorAll("details.still")) still.open = true;
+});
