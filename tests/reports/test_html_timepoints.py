@@ -116,3 +116,11 @@ def test_the_stated_curve_is_in_the_picture() -> None:
     growth = growth_of(_finding(*points))
     assert growth is not None
     assert min(place.y for place in growth.stated) > 18.0
+
+
+def test_between_two_months_growth_is_by_a_constant_factor() -> None:
+    points = [("v@0", 1.0), ("v@6", 4.0), ("v_stated@0", 1.0), ("v_stated@6", 4.0)]
+    growth = growth_of(_finding(*points))
+    assert growth is not None
+    (middle,) = [place.value for place in growth.stated if place.month == 3.0]
+    assert middle == pytest.approx(2.0)

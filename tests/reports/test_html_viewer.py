@@ -160,14 +160,26 @@ def test_a_higher_level_is_darker_and_reset_brings_it_back(tab: Tab) -> None:
     assert darker < usual == _colour_at_crosshair(tab)[0]
 
 
-def _oblique_report(folder: Path) -> tuple[Path, np.ndarray]:
+def _mask(folder: Path, lesion: tuple[int, int, int] | None, shape: tuple[int, ...]) -> Path | None:
+    """A mask of one voxel, if one is asked for."""
+    if lesion is None:
+        return None
+    mask = np.zeros(shape, dtype=np.uint8)
+    mask[lesion] = 1
+    nib.save(nib.Nifti1Image(mask, OBLIQUE), folder / "mask.nii")
+    return folder / "mask.nii"
+
+
+def _oblique_report(
+    folder: Path, *, peak: float = 2.0, lesion: tuple[int, int, int] | None = None
+) -> tuple[Path, np.ndarray]:
     """The report of one scan on an oblique, flipped grid, with a different value in each voxel."""
     values = np.arange(9 * 11 * 7, dtype=np.int16).reshape(9, 11, 7)
     path = folder / "a.nii"
     nib.save(nib.Nifti1Image(values, OBLIQUE), path)
-    ref = ScanRef("a.nii", "a", None, "T1w", path)
+    ref = ScanRef("a.nii", "a", None, "T1w", path, mask=_mask(folder, lesion, values.shape))
     heat = np.zeros(values.shape, dtype=np.float32)
-    heat[7, 2, 5] = 2.0
+    heat[7, 2, 5] = peak
     finding = Finding("anomaly", "a.nii", Verdict.FAIL, "Odd.", 2.0, 1.0)
     finding = save_heatmap(Heatmap(heat, OBLIQUE, "odd"), folder / "report", finding)
     run = Run("1", "now", Verdict.FAIL, (), ("data",), "enforce", (finding,), {})
@@ -189,6 +201,16 @@ def test_the_read_out_agrees_with_the_nifti_wherever_one_clicks(
             mm, voxel, value = _said(tab)
             np.testing.assert_allclose(OBLIQUE[:3, :3] @ voxel + OBLIQUE[:3, 3], mm, atol=0.051)
             assert value == values[tuple(voxel)]
+
+
+@pytest.mark.parametrize(("peak", "place"), [(0.2, (3, 8, 1)), (2.0, (7, 2, 5))])
+def test_where_the_map_shows_nothing_it_opens_in_the_stated_lesion(
+    browser: Any, tmp_path: Path, peak, place
+) -> None:
+    folder, _ = _oblique_report(tmp_path, peak=peak, lesion=(3, 8, 1))
+    with opened(browser, _page(folder, "a-nii")) as tab:
+        tab.page.wait_for_selector(READY)
+        assert tuple(_said(tab)[1]) == place
 
 
 def test_the_timepoints_of_a_series_are_linked(explained: Site, browser: Any) -> None:

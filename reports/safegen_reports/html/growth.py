@@ -10,12 +10,14 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pytest_safegen import Finding
 from safegen_reports.html.axes import Axis, Mark, axis_of
 
 LEFT, RIGHT, TOP, BOTTOM = 62.0, 548.0, 18.0, 188.0
 """The plot's edges in the units of the picture, which is 560 wide and 236 high."""
+STEPS = 40
 POINT = re.compile(r"([a-z][a-z_]*?)(_stated|_least|_most)?@(-?\d+(?:\.\d+)?)")
 
 Curve = Mapping[float, float]
@@ -73,7 +75,7 @@ def _growth(name: str, unit: str, kinds: Mapping[str, Curve]) -> Growth:
         name,
         unit,
         _places(measured, months, values),
-        _places(stated, months, values),
+        _places(_smooth(stated), months, values),
         _band(kinds.get("_least", {}), kinds.get("_most", {}), months, values),
         tuple(months.mark(month) for month in sorted(measured)),
         values.ticks,
@@ -89,5 +91,18 @@ def _places(curve: Curve, months: Axis, values: Axis) -> tuple[Place, ...]:
 
 def _band(least: Curve, most: Curve, months: Axis, values: Axis) -> tuple[Place, ...]:
     """Along the upper edge and back along the lower one, which is zero where nothing is said."""
-    below: Sequence[Place] = _places({m: least.get(m, 0.0) for m in most}, months, values)
-    return (*_places(most, months, values), *reversed(below))
+    above = _smooth(most)
+    low = _smooth(least)
+    below: Sequence[Place] = _places({m: low.get(m, 0.0) for m in above}, months, values)
+    return (*_places(above, months, values), *reversed(below))
+
+
+def _smooth(curve: Curve) -> Curve:
+    """The curve with points between its months, for volumes that grow by a constant factor."""
+    points = dict(curve)
+    for (first, low), (second, high) in pairwise(sorted(curve.items())):
+        if low > 0 and high > 0:
+            for step in range(1, STEPS):
+                share = step / STEPS
+                points[first + share * (second - first)] = low * (high / low) ** share
+    return points

@@ -25,7 +25,25 @@ class Viewer {
     this.setUpThrough();
     new ResizeObserver(() => this.draw()).observe(section);
     section.hidden = false;
-    this.toWorst();
+    this.start();
+  }
+
+  // At the worst place of the first map; where that map shows nothing, in the stated lesion.
+  start() {
+    const lesion = (this.layer?.peak ?? 0) < CLEAR_BELOW ? this.lesionMiddle() : null;
+    if (lesion) this.index = lesion;
+    else this.toWorst();
+  }
+
+  lesionMiddle() {
+    const mask = this.volumes.findLast((voxels) => voxels.mask)?.mask;
+    const inside = mask ? [...mask.keys()].filter((place) => mask[place]) : [];
+    if (!inside.length) return null;
+    const [width, height] = this.first.shape;
+    const places = inside.map((place) =>
+      [place % width, Math.floor(place / width) % height, Math.floor(place / width / height)]);
+    return [0, 1, 2].map((axis) =>
+      Math.round(places.reduce((sum, place) => sum + place[axis], 0) / places.length));
   }
 
   // The grey window as level and width, in thousandths of the range of values.
