@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--merge", type=Path, nargs="+", default=[], help="report folders to join in a new folder"
     )
-    report.add_argument("--viewer", default="slices", choices=("slices", "niivue"))
+    report.add_argument("--viewer", choices=("slices", "niivue"))
     report.add_argument("--images", type=int, help="MB of pictures, the worst scans first")
     report.set_defaults(run=_report)
     _add_review(commands.add_parser("review", help="list, take in and learn from reviews"))
@@ -153,8 +153,7 @@ def _report(asked: argparse.Namespace) -> None:
 
     folder = asked.folder.absolute()
     run = _merged(asked.merge, folder) if asked.merge else load_run(folder)
-    given = {} if asked.images is None else {"images": asked.images}
-    settings = _settings(viewer=asked.viewer, **given)
+    settings = _settings(viewer=asked.viewer, images=asked.images)
     releases = _releases(run, asked.data, folder)
     manager = plugins.build_manager(settings)
     manager.hook.safegen_write_report(run=run, releases=releases, folder=folder, settings=settings)
