@@ -6,10 +6,14 @@ import argparse
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pytest_safegen import plugins
 from pytest_safegen.config import Settings, resolve
 from pytest_safegen.errors import SafegenError, UsageProblem
+
+if TYPE_CHECKING:
+    from pytest_safegen.model import Release, Run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,8 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     1 if it did what it could, and some scans could not be used.
     """
-    asked = _parser().parse_args(arguments)
     try:
+        asked = _parser().parse_args(arguments)
         return asked.run(asked) or 0
     except SafegenError as problem:
         print(f"safegen: {problem}", file=sys.stderr)
@@ -43,9 +47,16 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="write the HTML report again from its results")
     report.add_argument("folder", type=Path, help="report folder that holds results.jsonl")
     report.add_argument("--data", action="append", default=[], help="data folder, if it has moved")
+    report.add_argument(
+        "--merge", type=Path, nargs="+", default=[], help="report folders to join in a new folder"
+    )
+    report.add_argument("--viewer", choices=("slices", "niivue"))
+    report.add_argument("--images", type=int, help="MB of pictures, the worst scans first")
     report.set_defaults(run=_report)
+    _add_review(commands.add_parser("review", help="list, take in and learn from reviews"))
     schema = commands.add_parser("schema", help="print the JSON Schema of results.jsonl")
     schema.set_defaults(run=_schema)
+    plugins.build_manager(Settings(Path.cwd())).hook.safegen_add_commands(commands=commands)
     return parser
 
 
@@ -61,8 +72,19 @@ def _add_inject(inject: argparse.ArgumentParser) -> None:
     inject.set_defaults(run=_inject)
 
 
+def _add_review(review: argparse.ArgumentParser) -> None:
+    review.add_argument("reviews", type=Path, help="file of reviews, such as safegen-waivers.toml")
+    review.add_argument("--report", type=Path, help="report folder to hold them against")
+    review.add_argument(
+        "--import", dest="new", type=Path, nargs="+", default=[], help="downloaded reviews to add"
+    )
+    review.add_argument(
+        "--recalibrate", action="store_true", help="propose limits; changes nothing by itself"
+    )
+    review.set_defaults(run=_review)
+
+
 def _fit(asked: argparse.Namespace) -> None:
-    from pytest_safegen import plugins
     from pytest_safegen.fitting import Fitter
     from pytest_safegen.knowledge import real_scans
     from pytest_safegen.pipeline import resolve_device
@@ -127,18 +149,60 @@ def _inject(asked: argparse.Namespace) -> int:
 
 
 def _report(asked: argparse.Namespace) -> None:
-    from pytest_safegen import plugins
-    from pytest_safegen.discover import discover
-    from pytest_safegen.session import named_by_root
     from pytest_safegen.store import load_run
 
-    run = load_run(asked.folder)
-    roots = [Path(root).absolute() for root in (asked.data or run.roots)]
-    found = [discover(root, skip=[asked.folder.absolute()]) for root in roots]
-    releases = found if len(found) == 1 else [named_by_root(release) for release in found]
-    manager = plugins.build_manager(_settings())
-    manager.hook.safegen_write_report(run=run, releases=releases, folder=asked.folder.absolute())
+    folder = asked.folder.absolute()
+    run = _merged(asked.merge, folder) if asked.merge else load_run(folder)
+    settings = _settings(viewer=asked.viewer, images=asked.images)
+    releases = _releases(run, asked.data, folder)
+    manager = plugins.build_manager(settings)
+    manager.hook.safegen_write_report(run=run, releases=releases, folder=folder, settings=settings)
     print(asked.folder / "index.html")
+
+
+def _merged(folders: Sequence[Path], output: Path) -> Run:
+    from pytest_safegen.merging import merge
+
+    if output.exists() and any(output.iterdir()):
+        raise UsageProblem(f"The folder {output} is not empty; name a new one to merge into.")
+    return merge([folder.absolute() for folder in folders], output)
+
+
+def _releases(run: Run, data: Sequence[str], folder: Path) -> list[Release]:
+    """The releases of a run; targets have their folder's name in front if the run has it so."""
+    from pytest_safegen.discover import discover
+    from pytest_safegen.session import named_by_root
+
+    judged = {finding.target for finding in run.findings}
+    found = [discover(Path(root).absolute(), skip=[folder]) for root in (data or run.roots)]
+    return [
+        release
+        if len(found) == 1 or any(ref.target in judged for ref in release.refs)
+        else named_by_root(release)
+        for release in found
+    ]
+
+
+def _review(asked: argparse.Namespace) -> int:
+    from pytest_safegen import reviewing
+    from pytest_safegen.store import load_run
+    from pytest_safegen.waivers import read_reviews, today
+
+    if asked.recalibrate and asked.report is None:
+        raise UsageProblem("--recalibrate needs --report, the folder of the run it is about.")
+    if asked.new:
+        changed = reviewing.take_in(asked.reviews, asked.new)
+        print(f"{asked.reviews}: {changed} reviews added or changed")
+    reviews = read_reviews(asked.reviews)
+    run = load_run(asked.report) if asked.report else None
+    if asked.recalibrate and run is not None:
+        found = reviewing.proposals(reviews, run)
+        lines = [line for proposal in found for line in reviewing.said(proposal)]
+        print("\n".join(lines or ["No check has a finding that was marked as a false alarm."]))
+        return 0
+    lines = list(reviewing.listed(reviews, today(), run))
+    print("\n".join(lines or [f"{asked.reviews} holds no review."]))
+    return int(any(line.startswith(("expired", "stale")) for line in lines))
 
 
 def _schema(asked: argparse.Namespace) -> None:  # noqa: ARG001  the same form as the others

@@ -40,6 +40,9 @@ class Settings:
     model: str | None = None
     min_scans: int = 1
     mode: str = "enforce"
+    waivers: Path | None = None
+    viewer: str = "slices"
+    images: int = 100
     seed: int = 0
     plugins: tuple[str, ...] = ()
     detectors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

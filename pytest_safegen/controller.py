@@ -111,6 +111,9 @@ class Controller:
         if exitstatus != pytest.ExitCode.INTERRUPTED and not session.shouldfail:
             for check in checks:
                 self._report(session, self.gate.pipeline().release(check, self._table()))
+        if self.gate.settings.waivers:
+            verdict = self.gate.waivers.verdict(self.findings, self.gate.targets())
+            self._report(session, verdict)
         problems = self._problems(narrowed=narrowed)
         if not narrowed or problems:
             self._report(session, _accounting_finding(self._counts(), problems))
@@ -253,6 +256,8 @@ class Controller:
             config_digest=_digest_of_settings(settings),
             profile_digests={"profile": profiles.digest} if profiles else {},
             calibrations=self.gate.pipeline().limits() if profiles else {},
+            release=_digest_of_release(self.gate.accounting.expected),
+            checks={name: str(one.scope) for name, one in self.gate.detectors.items()},
             environment=_environment(self.gate.pipeline().device if profiles else ""),
         )
         self.log().close()
@@ -262,7 +267,10 @@ class Controller:
     def _write_reports(self, run: Run) -> None:
         try:
             self.gate.manager.hook.safegen_write_report(
-                run=run, releases=self.gate.releases, folder=self.gate.settings.report
+                run=run,
+                releases=self.gate.releases,
+                folder=self.gate.settings.report,
+                settings=self.gate.settings,
             )
         except Exception as problem:  # noqa: BLE001  a report must not hide the verdict
             self.trouble.append(
@@ -318,6 +326,11 @@ def _digest_of_settings(settings: Any) -> str:
     text = repr((settings.checks, settings.exclude_checks, sorted(settings.thresholds.items())))
     more = repr((settings.min_scans, settings.seed, sorted(settings.detectors.items())))
     return hashlib.blake2b((text + more).encode(), digest_size=8).hexdigest()
+
+
+def _digest_of_release(expected: Iterable[tuple[str, str]]) -> str:
+    text = "\n".join(sorted(f"{check}\t{target}" for check, target in expected))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def _environment(device: str) -> dict[str, str]:

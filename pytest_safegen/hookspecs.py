@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import pluggy
 
 if TYPE_CHECKING:
+    import argparse
+
     from pytest_safegen.config import Settings
     from pytest_safegen.model import (
         Fitted,
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
         Score,
         Unexplained,
     )
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 PROJECT = "safegen"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -129,8 +133,29 @@ def safegen_detectors(settings: Settings) -> Iterable[Detector]:
 
 
 @hookspec
-def safegen_write_report(run: Run, releases: Sequence[Release], folder: Path) -> None:
+def safegen_add_commands(commands: Commands) -> None:
+    """Add commands to `safegen`; `commands` is what `argparse.ArgumentParser.add_subparsers` gave.
+
+    A command sets `run`, a function that takes the parsed arguments and returns an exit code or
+    None. A SafegenError that it raises is printed, and the exit code is 4.
+
+    Example:
+
+        @pytest_safegen.hookimpl
+        def safegen_add_commands(commands):
+            hello = commands.add_parser("hello", help="greet")
+            hello.set_defaults(run=lambda asked: print("hello"))
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def safegen_write_report(
+    run: Run, releases: Sequence[Release], folder: Path, settings: Settings
+) -> None:
     """Write something from the results into the report folder, once, when all is judged.
+
+    An implementation names only the arguments that it needs.
 
     Example:
 

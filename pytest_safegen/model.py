@@ -26,10 +26,14 @@ Fact = float | str | None
 
 
 class Verdict(StrEnum):
-    """What the gate says of one target; only PASS and WARN let a release through."""
+    """What the gate says of one target; only PASS, WARN and WAIVED let a release through.
+
+    WAIVED would block, and a person has reviewed it and answers for it until a stated day.
+    """
 
     PASS = "PASS"  # noqa: S105  a verdict, no password
     WARN = "WARN"
+    WAIVED = "WAIVED"
     INCONCLUSIVE = "INCONCLUSIVE"
     ERROR = "ERROR"
     FAIL = "FAIL"
@@ -41,7 +45,7 @@ class Verdict(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for PASS, up to 4 for FAIL, the order of badness."""
+        """0 for PASS, up to 5 for FAIL, the order of badness."""
         return list(Verdict).index(self)
 
 
@@ -292,6 +296,7 @@ class Finding:
 
     `target` is relative to the data root, or "" for the release as a whole; `heatmap` is a path
     relative to the report folder, and `layers` are those of the maps that explain it, by name.
+    `content` is the digest of the files that were judged, of a finding that a person may waive.
     """
 
     check: str
@@ -306,6 +311,7 @@ class Finding:
     layers: Mapping[str, str] = field(default_factory=dict)
     nearest: str | None = None
     seconds: float = 0.0
+    content: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +320,8 @@ class Run:
 
     `counts` is the accounting: discovered, collected, judged, reported, deselected.
     `calibrations` holds, per check, the calibration scores and limits, and where they are from.
+    `release` is a digest of what a complete run judges, and `checks` are the checks in force with
+    their scope: by these, parts of one release are known.
     """
 
     id: str
@@ -331,4 +339,6 @@ class Run:
     profile_digests: Mapping[str, str] = field(default_factory=dict)
     calibrations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    release: str = ""
+    checks: Mapping[str, str] = field(default_factory=dict)
     schema: int = 1

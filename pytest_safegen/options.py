@@ -78,6 +78,17 @@ OPTIONS = (
         "enforce: failures turn the run red; warn: they become warnings; record: only recorded",
         ("enforce", "warn", "record"),
     ),
+    Option(
+        "waivers", "path", "FILE", "findings that people reviewed and accept; see `safegen review`"
+    ),
+    Option(
+        "viewer",
+        "choice",
+        "KIND",
+        "the report's viewer of scans: slices, or niivue for 3-D beside them",
+        ("slices", "niivue"),
+    ),
+    Option("images", "integer", "MB", "pictures and volumes in the report, the worst first (100)"),
     Option("seed", "integer", "N", "seed of everything random (0)"),
 )
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from pytest_safegen.errors import SafegenError, UsageProblem
 from pytest_safegen.store import GATE, RESULTS, ROWS, RUN, finding_from_json
 
-FOLDERS = ("heatmaps", "scans", "series", "images", "assets")
-FILES = (RESULTS, ROWS, RUN, GATE, "index.html")
+FOLDERS = ("heatmaps", "scans", "series", "lists", "images", "volumes", "assets")
+FILES = (RESULTS, ROWS, RUN, GATE, "index.html", "summary.md", "findings.csv")
 
 
 def make_room(folder: Path, *, scans: Iterable[Path]) -> None:

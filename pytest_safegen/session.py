@@ -21,6 +21,7 @@ from pytest_safegen.nodes import FINDING, CheckItem, DataRoot, nodeid_of, places
 from pytest_safegen.options import OPTIONS
 from pytest_safegen.plugin import FIXTURES, GATE
 from pytest_safegen.selection import Selection
+from pytest_safegen.waivers import NAME as WAIVERS, Waivers, read_waivers
 
 SCANS_AHEAD = 2
 
@@ -62,8 +63,9 @@ class Gate:
             config,
             [release.root for release in self.releases],
             known=list(self.nodeids().values()),
-            verdicts=[f"{GATE}::{name}" for name in (*self.checks(Scope.RELEASE), "accounting")],
+            verdicts=[f"{GATE}::{name}" for name in self._verdicts_on_release()],
         )
+        self.waivers = read_waivers(settings.waivers) if settings.waivers else Waivers()
         self.opened: Any = None
         self._order: list[ScanRef] = []
         self._places: dict[str, int] = {}
@@ -110,11 +112,23 @@ class Gate:
         return self.opened
 
     def judge(self, item: CheckItem) -> Finding:
-        """The finding of one item."""
-        if isinstance(item.subject, Series):
-            return self.pipeline().series(item.check, item.subject)  # type: ignore[no-any-return]
-        upcoming = self._upcoming(item.subject)
-        return self.pipeline().scan(item.check, item.subject, upcoming=upcoming)  # type: ignore[no-any-return]
+        """The finding of one item, WAIVED if a person answers for it."""
+        subject = item.subject
+        if isinstance(subject, Series):
+            return self.waivers.applied(self.pipeline().series(item.check, subject), subject.refs)
+        upcoming = self._upcoming(subject)
+        found = self.pipeline().scan(item.check, subject, upcoming=upcoming)
+        return self.waivers.applied(found, [subject])
+
+    def targets(self) -> frozenset[str]:
+        """The names of all scans and series."""
+        series = [one for release in self.releases for one in release.series]
+        scans = {ref.target for one in series for ref in one.refs}
+        return frozenset(scans | {one.target for one in series})
+
+    def _verdicts_on_release(self) -> list[str]:
+        named = ["accounting", *([WAIVERS] if self.settings.waivers else [])]
+        return [*self.checks(Scope.RELEASE), *named]
 
     def needs_profile(self, items: Iterable[pytest.Item]) -> bool:
         """True if some item compares with real scans."""

@@ -144,9 +144,13 @@ def load_run(folder: Path) -> Run:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON under a temporary name and rename it, so that nobody reads half a file."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, default=str) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text under a temporary name and rename it; what is no Unicode becomes "?"."""
     partial = path.with_name("partial-" + path.name)
-    text = json.dumps(value, indent=2, allow_nan=False, default=str)
-    partial.write_text(text + "\n", encoding="utf-8")
+    partial.write_bytes(text.encode("utf-8", "replace"))
     partial.replace(path)
 
 

@@ -9,12 +9,29 @@ from typing import TYPE_CHECKING
 from pytest_safegen import hookimpl
 
 if TYPE_CHECKING:
+    import argparse
+
     from pytest_safegen import Release, Run
+    from pytest_safegen.config import Settings
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 @hookimpl
-def safegen_write_report(run: Run, releases: Sequence[Release], folder: Path) -> None:
-    """Write the offline HTML report: `index.html`, and a page for every scan and judged series."""
-    from safegen_reports.html.report import write
+def safegen_add_commands(commands: Commands) -> None:
+    """Add `safegen reader-study`."""
+    from safegen_reports.study.command import add_reader_study
 
-    write(run, releases, folder)
+    add_reader_study(commands)
+
+
+@hookimpl
+def safegen_write_report(
+    run: Run, releases: Sequence[Release], folder: Path, settings: Settings
+) -> None:
+    """Write the offline HTML report, `summary.md` and `findings.csv`."""
+    from safegen_reports.html.report import write
+    from safegen_reports.plain import write_plain
+
+    write_plain(run, folder)
+    write(run, releases, folder, settings)

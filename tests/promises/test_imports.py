@@ -27,7 +27,7 @@ FLOORS = (
     ("faults",),
     ("inject_files", "inject"),
     ("profiles", "verdict"),
-    ("store", "accounting", "maps", "report_folder"),
+    ("store", "accounting", "maps", "report_folder", "content", "waivers", "reviewing", "merging"),
     ("fitting", "pipeline", "testing"),
     ("knowledge",),
     ("plugin", "nodes", "selection", "session", "untrusted", "controller", "cli"),

@@ -21,10 +21,13 @@ from pytest_safegen import (
     Series,
     Verdict,
 )
+from pytest_safegen.config import Settings
 from pytest_safegen.store import ResultLog, save_heatmap, save_layer, save_run
 from safegen_reports import safegen_write_report
 
 HOSTILE = "sub-3 <script>alert('x')</script> \"ü\" &amp; {{ 7 * 7 }}"
+SETTINGS = Settings(Path())
+CONTENT = "0123456789abcdef" * 2
 WORST = (3, 8, 6)
 AFFINE = np.diag([2.0, 2.0, 3.0, 1.0])
 APART = {"td", "th", "dt", "dd", "span", "li", "text"}
@@ -116,8 +119,14 @@ class Site:
     def rewritten(self, **changes: object) -> Site:
         """The report of the run with other facts, in the same folder."""
         run = dataclasses.replace(self.run, **changes)  # type: ignore[arg-type]
-        safegen_write_report(run, [self.release], self.folder)
+        safegen_write_report(run, [self.release], self.folder, SETTINGS)
         return Site(self.folder, run, self.release)
+
+    def with_viewer(self, viewer: str) -> Site:
+        """The same report with another viewer."""
+        settings = dataclasses.replace(SETTINGS, viewer=viewer)
+        safegen_write_report(self.run, [self.release], self.folder, settings)
+        return self
 
     def with_failing(self, **changes: object) -> Site:
         """The report with the finding on the failing scan changed."""
@@ -184,6 +193,7 @@ def write_site(folder: Path) -> Site:
     left_out = (LeftOut(data / "notes <i>.txt", "not a format of scans"),)
     release = Release(data, series, left_out=left_out)
     sick = _finding("anomaly", "sub-2_a.nii", Verdict.FAIL, "A <b>strange</b> place.", 2.5)
+    sick = dataclasses.replace(sick, content=CONTENT)
     growing = _finding("longitudinal", "sub-2", Verdict.WARN, "It grows.", 0.9)
     findings = (
         _finding("anomaly", "sub-1_a.nii", Verdict.PASS, "Like real scans.", 0.4),
@@ -214,5 +224,5 @@ def write_site(folder: Path) -> Site:
         log.add(finding)
     log.close()
     save_run(run, report)
-    safegen_write_report(run, [release], report)
+    safegen_write_report(run, [release], report, SETTINGS)
     return Site(report, run, release)

@@ -239,7 +239,7 @@ def test_a_run_of_another_kind_is_refused(tmp_path: Path, change: dict[str, Any]
 def test_the_gate_file_counts_every_verdict(tmp_path: Path) -> None:
     finished(tmp_path, PLAIN, PLAIN, replace(PLAIN, verdict=Verdict.PASS))
     verdicts = json.loads((tmp_path / GATE).read_text(encoding="utf-8"))["verdicts"]
-    assert verdicts == {"PASS": 1, "WARN": 0, "INCONCLUSIVE": 0, "ERROR": 0, "FAIL": 2}
+    assert verdicts == {**dict.fromkeys(map(str, Verdict), 0), "PASS": 1, "FAIL": 2}
 
 
 def test_the_gate_file_holds_the_verdict(tmp_path: Path) -> None:

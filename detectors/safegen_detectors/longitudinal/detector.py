@@ -12,6 +12,7 @@ import numpy as np
 from pytest_safegen.model import Fitted, Scope, Score
 from safegen_detectors.longitudinal import heat, lesion_measures
 from safegen_detectors.longitudinal.alignment import align_pair
+from safegen_detectors.longitudinal.curve import curve_measures
 from safegen_detectors.longitudinal.pair_measures import pair_measures
 from safegen_detectors.longitudinal.rules import (
     DEPTH_OUTSIDE_LIMIT,
@@ -88,6 +89,8 @@ class _Followed:
 def _score(target: SeriesTarget) -> Score:
     groups = [_followed(scans) for scans in scans_by_modality(target)]
     measures = worst_of([measure for group in groups for measure in group.measures])
+    curves = (curve_measures([point.scan for point in group.points]) for group in groups)
+    measures += next(filter(None, curves), [])
     alignments = [aligned for group in groups for aligned in group.alignments]
     least = min(alignments, key=lambda aligned: aligned.likeness.local_match)
     return Score(

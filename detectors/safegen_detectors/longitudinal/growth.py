@@ -141,6 +141,15 @@ def growth_speed(first: float, second: float, *, days: float, noise: float, band
     return wider / (days / DAYS_A_YEAR) / band.limit
 
 
+def fastest_log_ratio(first: float, *, days: float, noise: float, band: Band) -> float:
+    """ln(V2/V1) at which `growth_speed` from a first volume (ml) on is exactly 1."""
+    slack = SIGMAS * noise
+    if band.kind == "doubling":
+        return math.log(2) * days / band.limit + slack
+    wider = band.limit * days / DAYS_A_YEAR
+    return 3 * math.log(1 + wider / diameter(first)) + slack
+
+
 def known_model(name: str) -> Model | None:
     """The growth model of that name; None where there is none."""
     return next((model for model in get_args(Model) if model == name), None)

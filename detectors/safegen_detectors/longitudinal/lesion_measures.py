@@ -13,7 +13,7 @@ from pytest_safegen.prepare import spacing_of
 from safegen_detectors.longitudinal import growth, masks
 from safegen_detectors.longitudinal.alignment import lesion_of
 from safegen_detectors.longitudinal.pair_measures import between
-from safegen_detectors.longitudinal.words import days as span, label, place
+from safegen_detectors.longitudinal.words import days as span, label, place, positive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -173,7 +173,7 @@ def _against_statement(aligned: Alignment, step: Step) -> list[Measure]:
     stated, doubling = label(labels, "growth_model"), label(labels, "doubling_days")
     if stated is None and doubling is None:
         return []
-    model, number = growth.known_model(stated or "exponential"), _positive(doubling)
+    model, number = growth.known_model(stated or "exponential"), positive(doubling)
     if model is None or (number is None and model != "stable"):
         return [_unread(stated, doubling)]
     asked = growth.model_log_ratio(
@@ -195,14 +195,6 @@ def _unread(model: str | None, doubling: str | None) -> Measure:
         f" cannot be compared: give one of {known}, with doubling_days as a positive number"
     )
     return Measure("growth_statement_unread", 1, "", says)
-
-
-def _positive(text: str | None) -> float | None:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if 0 < number < math.inf else None
 
 
 def _may_shrink(aligned: Alignment) -> bool:

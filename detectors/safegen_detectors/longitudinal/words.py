@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,15 @@ def label(labels: Mapping[str, str], key: str) -> str | None:
     """A label as lower-case text; None where it is missing, "n/a", "no" or the like."""
     text = labels.get(key, "").strip().lower()
     return None if text in NOTHING else text
+
+
+def positive(text: str | None) -> float | None:
+    """A number above zero and finite; None of any other text."""
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if 0 < number < math.inf else None
 
 
 def place(coordinates: Sequence[float]) -> str:

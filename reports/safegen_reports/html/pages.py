@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_safegen import Finding, Heatmap, SafegenError, Scan, ScanRef
+from safegen_reports.html import volumes
+from safegen_reports.html.budget import Budget
 from safegen_reports.html.distribution import Chart, chart
-from safegen_reports.html.pictures import Figure, draw
+from safegen_reports.html.files import write_text
+from safegen_reports.html.growth import Growth, growth_of
+from safegen_reports.html.pictures import Figure, draw, write_thumbnail
+from safegen_reports.html.planes import to_ras
 from safegen_reports.html.targets import Target
+from safegen_reports.html.timepoints import Timepoint, side_by_side
 
 Read = Callable[[ScanRef], Scan]
 LoadHeatmap = Callable[[Path], Heatmap]
+Made = TypeVar("Made")
 
 OWN_MAP = "score"
 """What the heatmap of the score is called among the maps that explain it."""
@@ -50,6 +57,7 @@ class Shown:
     finding: Finding
     layers: tuple[Layer, ...]
     chart: Chart | None
+    growth: Growth | None
 
     @property
     def figure(self) -> Figure | None:
@@ -58,13 +66,32 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class Viewer:
+    """What the viewer of a page shows: its script, the maps, the timepoints of a series."""
+
+    key: str
+    path: str
+    layers: tuple[volumes.Layer, ...]
+    together: tuple[int, int, int]
+    timepoints: tuple[Timepoint, ...] = ()
+    has_lesion: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
-    """All that the template of one target needs; `figure` is the scan where no finding has one."""
+    """All that the template of one target needs; `figure` is the scan where no finding has one.
+
+    `left_out` is True where the pictures' budget was spent before it came to this target.
+    """
 
     target: Target
     shown: tuple[Shown, ...]
-    figure: Figure | None
-    problem: str
+    figure: Figure | None = None
+    problem: str = ""
+    viewer: Viewer | None = None
+    viewer_problem: str = ""
+    thumbnail: str | None = None
+    left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,44 +102,112 @@ class Studio:
     read: Read
     load_heatmap: LoadHeatmap
     calibrations: Mapping[str, Mapping[str, Any]]
+    budget: Budget = field(default_factory=Budget)
 
     def page(self, target: Target) -> Page:
         """Draw all pictures of a target; one that cannot be drawn becomes a sentence."""
-        shown = tuple(
-            self._shown(target, finding, number)
+        if target.refs and self.budget.is_spent:
+            return Page(target, self._shown(target, draw_maps=False), left_out=True)
+        shown = self._shown(target, draw_maps=True)
+        if not target.refs:
+            return Page(target, shown)
+        first = next((each.figure for each in shown if each.figure), None)
+        figure, problem = (
+            (None, "") if first else attempt(lambda: self._overview(target), "The scan")
+        )
+        seen = first or figure
+        thumbnail = write_thumbnail(seen, self.folder, target.stem) if seen else None
+        viewer, trouble = (
+            attempt(lambda: self._viewer(target, shown), "The viewer") if seen else (None, "")
+        )
+        self._pay(shown, figure, thumbnail, viewer)
+        return Page(target, shown, figure, problem, viewer, trouble, thumbnail)
+
+    def _shown(self, target: Target, *, draw_maps: bool) -> tuple[Shown, ...]:
+        return tuple(
+            Shown(
+                finding,
+                self._layers(target, finding, number) if draw_maps and target.refs else (),
+                chart(finding, self.calibrations.get(finding.check)),
+                growth_of(finding),
+            )
             for number, finding in enumerate(target.findings, start=1)
         )
-        if any(each.figure for each in shown) or not target.refs:
-            return Page(target, shown, None, "")
-        figure, problem = _attempt(lambda: self._overview(target), "The scan")
-        return Page(target, shown, figure, problem)
 
-    def _shown(self, target: Target, finding: Finding, number: int) -> Shown:
-        chart_ = chart(finding, self.calibrations.get(finding.check))
+    def _layers(self, target: Target, finding: Finding, number: int) -> tuple[Layer, ...]:
         layers: list[Layer] = []
-        for name, path in _maps(finding) if target.refs else ():
+        for name, path in _maps(finding):
             stem = f"{target.stem}-{number}" + (f"-{len(layers)}" if layers else "")
             first = next((layer.figure for layer in layers if layer.figure), None)
-            layers.append(self._layer(target, name, path, stem, first))
-        return Shown(finding, tuple(layers), chart_)
+            figure, problem = attempt(self._drawing(target, path, stem, first), path)
+            layers.append(Layer(name, figure, problem))
+        return tuple(layers)
 
-    def _layer(
-        self, target: Target, name: str, path: str, stem: str, first: Figure | None
-    ) -> Layer:
-        figure, problem = _attempt(lambda: self._figure(target, path, stem, first), path)
-        return Layer(name, figure, problem)
+    def _drawing(
+        self, target: Target, path: str, stem: str, first: Figure | None
+    ) -> Callable[[], Figure]:
+        """Draws the map over the same slices as the first one of that scan."""
 
-    def _figure(self, target: Target, path: str, stem: str, first: Figure | None) -> Figure:
-        """The map's picture, over the same slices as the first one of that scan."""
-        heatmap = self.load_heatmap(_inside(self.folder, path))
-        named = (ref for ref in target.refs if ref.target == heatmap.of)
-        ref = next(named, target.refs[-1])
-        under = first if first and first.target == ref.target else None
-        return draw(self.read(ref), heatmap, folder=self.folder, stem=stem, under=under)
+        def drawn() -> Figure:
+            heatmap = self._map(path)
+            ref = _ref_of(target, heatmap)
+            under = first if first and first.target == ref.target else None
+            return draw(self.read(ref), heatmap, folder=self.folder, stem=stem, under=under)
+
+        return drawn
+
+    def _map(self, path: str) -> Heatmap:
+        return self.load_heatmap(_inside(self.folder, path))
 
     def _overview(self, target: Target) -> Figure:
         scan = self.read(target.refs[-1])
         return draw(scan, None, folder=self.folder, stem=f"{target.stem}-0")
+
+    def _viewer(self, target: Target, shown: tuple[Shown, ...]) -> Viewer:
+        if target.kind == "series":
+            return self._series_viewer(target, shown)
+        scan = self.read(target.refs[0])
+        together = volumes.factors(to_ras(scan.voxels, scan.affine))
+        layers = tuple(
+            volumes.layer(self._map(path), together, **facts) for path, _, facts in _drawn(shown)
+        )
+        described = volumes.describe(scan, together)
+        path = self._write_script(target, [described], layers)
+        return Viewer(target.stem, path, layers, together, has_lesion="mask" in described)
+
+    def _series_viewer(self, target: Target, shown: tuple[Shown, ...]) -> Viewer:
+        series = side_by_side(target.refs, self.read, _wanted(shown))
+        layers = tuple(
+            volumes.layer(on_grid, (1, 1, 1), **facts | {"worst": series.place(facts["worst"], of)})
+            for path, of, facts in _drawn(shown)
+            if (on_grid := series.on_grid(self._map(path), of)) is not None
+        )
+        path = self._write_script(target, series.described, layers)
+        lesion = any("mask" in each for each in series.described)
+        return Viewer(
+            target.stem, path, layers, series.together, series.timepoints, has_lesion=lesion
+        )
+
+    def _write_script(self, target: Target, described: Any, layers: Any) -> str:
+        path = f"volumes/{target.stem}.js"
+        write_text(self.folder / path, volumes.script(target.stem, described, layers))
+        return path
+
+    def _pay(self, shown: Any, figure: Any, thumbnail: Any, viewer: Any) -> None:
+        figures = [layer.figure for each in shown for layer in each.layers]
+        paths = {path for each in (*figures, figure) if each for path in each.paths}
+        paths |= {thumbnail, viewer.path if viewer else None} - {None}
+        self.budget.pay(sum((self.folder / path).stat().st_size for path in paths))
+
+
+def attempt(make: Callable[[], Made], what: str) -> tuple[Made | None, str]:
+    """What was made, or a sentence on why it could not be."""
+    try:
+        return make(), ""
+    except SafegenError as problem:
+        return None, str(problem)
+    except Exception as problem:  # noqa: BLE001 - one broken file must not cost the whole report
+        return None, f"{what} cannot be drawn ({type(problem).__name__}: {problem})."
 
 
 def _maps(finding: Finding) -> list[tuple[str, str]]:
@@ -121,13 +216,28 @@ def _maps(finding: Finding) -> list[tuple[str, str]]:
     return [*own, *finding.layers.items()]
 
 
-def _attempt(make: Callable[[], Figure], what: str) -> tuple[Figure | None, str]:
-    try:
-        return make(), ""
-    except SafegenError as problem:
-        return None, str(problem)
-    except Exception as problem:  # noqa: BLE001 - one broken file must not cost the whole report
-        return None, f"{what} cannot be drawn ({type(problem).__name__}: {problem})."
+def _drawn(shown: tuple[Shown, ...]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Path, scan and facts of every map of a page that could be drawn."""
+    return [
+        (path, layer.figure.target, _facts(number, each.finding, layer.name, layer.figure))
+        for number, each in enumerate(shown, start=1)
+        for (_, path), layer in zip(_maps(each.finding), each.layers, strict=False)
+        if layer.figure
+    ]
+
+
+def _facts(number: int, finding: Finding, name: str, figure: Figure) -> dict[str, Any]:
+    peak, worst = figure.peak or 0.0, figure.worst or figure.place
+    return {"finding": number, "check": finding.check, "name": name, "peak": peak, "worst": worst}
+
+
+def _wanted(shown: tuple[Shown, ...]) -> str | None:
+    """The scan of the first map of a series."""
+    return next((of for _, of, _ in _drawn(shown)), None)
+
+
+def _ref_of(target: Target, heatmap: Heatmap) -> ScanRef:
+    return next((ref for ref in target.refs if ref.target == heatmap.of), target.refs[-1])
 
 
 def _inside(folder: Path, name: str) -> Path:

@@ -29,6 +29,8 @@ from safegen_reports.html.planes import (
     worst_voxel,
 )
 
+THUMBNAIL = 96
+COMPRESSION = 4  # of PNG: five times quicker than the usual 6, and 2 % larger
 SIDE = 360
 """Pixels of a picture's side; the volume's longest axis fills it, so all three share one scale."""
 
@@ -60,6 +62,11 @@ class Figure:
     worst: Point | None = None
     meaning: str = ""
     ceiling: float = 0.0
+
+    @property
+    def paths(self) -> list[str]:
+        """The files of the pictures, relative to the report folder."""
+        return [path for panel in self.panels for path in (panel.base, panel.overlay) if path]
 
     @property
     def limit_at(self) -> float:
@@ -106,6 +113,20 @@ def draw(
         meaning=heatmap.meaning if heatmap else "",
         ceiling=ceiling,
     )
+
+
+def write_thumbnail(figure: Figure, folder: Path, stem: str) -> str:
+    """Write the axial slice with its heatmap, small, as one picture; its path in the report."""
+    panel = figure.panels[0]
+    with Image.open(folder / panel.base) as base:
+        picture = base.convert("RGBA")
+    if panel.overlay:
+        with Image.open(folder / panel.overlay) as over:
+            picture.alpha_composite(over.convert("RGBA"))
+    name = f"images/{stem}-thumb.png"
+    small = picture.convert("RGB").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR)
+    _save(folder / name, small)
+    return name
 
 
 def write_scale(folder: Path) -> None:
@@ -179,5 +200,5 @@ def _write(brush: Brush, ending: str, picture: Image.Image) -> str:
 
 def _save(path: Path, picture: Image.Image) -> None:
     content = BytesIO()
-    picture.save(content, "PNG")
+    picture.save(content, "PNG", compress_level=COMPRESSION)
     write_bytes(path, content.getvalue())

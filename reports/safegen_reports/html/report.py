@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pytest_safegen import Finding, Release, Run, Verdict
 from pytest_safegen.readers import read
 from pytest_safegen.store import load_heatmap
+from safegen_reports.html.budget import Budget
 from safegen_reports.html.files import write_bytes, write_text
+from safegen_reports.html.listing import write_lists
 from safegen_reports.html.pages import LastRead, Page, Studio
 from safegen_reports.html.pictures import SIDE, Figure, write_scale
-from safegen_reports.html.summary import BADNESS, accounting, check_summaries, left_out, table
-from safegen_reports.html.targets import Target, targets, worst_first
+from safegen_reports.html.strips import strips
+from safegen_reports.html.summary import BADNESS, accounting, left_out, table
+from safegen_reports.html.targets import Target, targets, worst_first, worst_targets_first
+
+if TYPE_CHECKING:
+    from pytest_safegen.config import Settings
 
 MOST_CARDS = 12
 ASSETS = Path(__file__).parent / "assets"
+NIIVUE = "niivue.umd.js"
 SYMBOLS = {
     Verdict.PASS: "✓",
     Verdict.WARN: "!",
+    Verdict.WAIVED: "≈",
     Verdict.INCONCLUSIVE: "?",
     Verdict.ERROR: "⚠",
     Verdict.FAIL: "✕",
@@ -31,6 +39,7 @@ SYMBOLS = {
 MEANINGS = {
     Verdict.PASS: "The release may go out.",
     Verdict.WARN: "The release may go out, but look at the warnings.",
+    Verdict.WAIVED: "The release may go out: people answer for what failed, see the waivers.",
     Verdict.INCONCLUSIVE: "The release must not go out: not everything could be judged.",
     Verdict.ERROR: "The release must not go out: something could not be read or measured.",
     Verdict.FAIL: "The release must not go out.",
@@ -39,21 +48,52 @@ MEANINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One of the worst findings, as the index shows it."""
+    """One of the worst findings, as the release page shows it."""
 
     finding: Finding
     target: Target
     figure: Figure | None
 
 
-def write(run: Run, releases: Sequence[Release], folder: Path) -> None:
-    """Write `index.html`, the pages in `scans/` and `series/`, `images/` and `assets/`."""
-    environment = _environment()
-    _write_assets(folder)
-    rows = targets(run, releases)
-    cards = _write_pages(run, rows, folder, environment)
-    context = _index_context(run, releases, rows)
-    page = environment.get_template("index.html").render(**context, cards=cards, root="")
+@dataclass(slots=True)
+class Written:
+    """What the release page needs of the pages that were written before it."""
+
+    cards: list[Card] = field(default_factory=list)
+    thumbnails: dict[str, str] = field(default_factory=dict)
+    left_out: int = 0
+
+    def add(self, page: Page, wanted: Sequence[Finding]) -> None:
+        """Note one page."""
+        self.left_out += page.left_out
+        if page.thumbnail:
+            self.thumbnails[page.target.name] = page.thumbnail
+        self.cards += [
+            Card(shown.finding, page.target, shown.figure or page.figure)
+            for shown in page.shown
+            if shown.finding in wanted
+        ]
+
+
+def write(run: Run, releases: Sequence[Release], folder: Path, settings: Settings) -> None:
+    """Write `index.html`, the pages in `scans/` and `series/`, and what they show beside them."""
+    environment = _environment(settings.viewer)
+    _write_assets(folder, settings.viewer)
+    rows = worst_targets_first(targets(run, releases))
+    written = _write_pages(run, rows, folder, environment, Budget(settings.images))
+    checks = strips(run)
+    names = [check.name for check in checks]
+    lists = write_lists(rows, names, run, folder, environment)
+    page = environment.get_template("index.html").render(
+        **_facts(run, releases),
+        checks=checks,
+        cards=sorted(written.cards, key=lambda card: -card.finding.verdict.rank),
+        table=table(rows, names, written.thumbnails),
+        without_pictures=written.left_out,
+        lists=lists,
+        images=settings.images,
+        root="",
+    )
     write_text(folder / "index.html", page)
 
 
@@ -67,7 +107,7 @@ def number(value: float | int | None) -> str:
     return text.replace("-", "−") if not text.startswith("0") else text
 
 
-def _environment() -> Environment:
+def _environment(viewer: str) -> Environment:
     environment = Environment(
         loader=PackageLoader("safegen_reports.html"),
         autoescape=True,
@@ -76,34 +116,43 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["number"] = number
-    environment.globals.update(symbols=SYMBOLS, verdicts=BADNESS, side=SIDE)
+    environment.globals.update(symbols=SYMBOLS, verdicts=BADNESS, side=SIDE, kind_of_viewer=viewer)
     return environment
 
 
-def _write_assets(folder: Path) -> None:
+def _write_assets(folder: Path, viewer: str) -> None:
     for asset in sorted(ASSETS.iterdir()):
-        write_bytes(folder / "assets" / asset.name, asset.read_bytes())
+        if asset.is_file() and (viewer == "niivue" or not asset.name.startswith("niivue")):
+            write_bytes(folder / "assets" / asset.name, asset.read_bytes())
     write_scale(folder)
 
 
 def _write_pages(
-    run: Run, rows: Sequence[Target], folder: Path, environment: Environment
-) -> list[Card]:
-    """Write a page a target; gives back the cards of the worst findings, worst first."""
-    studio = Studio(folder, LastRead(read), load_heatmap, run.calibrations)
+    run: Run, rows: Sequence[Target], folder: Path, environment: Environment, budget: Budget
+) -> Written:
+    """Write a page a target, worst first, each with links to the one before and after it."""
+    studio = Studio(folder, LastRead(read), load_heatmap, run.calibrations, budget)
     template = environment.get_template("target.html")
     pages = {target.name: target.page for target in rows}
     series = {ref.target: row for row in rows if row.kind == "series" for ref in row.refs}
     wanted = _worst(run)
-    cards: list[Card] = []
-    for target in rows:
+    written = Written()
+    for place, target in enumerate(rows):
         page = studio.page(target)
         html = template.render(
-            run=run, page=page, pages=pages, series=series.get(target.name), root="../"
+            run=run,
+            page=page,
+            pages=pages,
+            series=series.get(target.name),
+            before=rows[place - 1] if place else None,
+            after=rows[place + 1] if place + 1 < len(rows) else None,
+            place=place + 1,
+            count=len(rows),
+            root="../",
         )
         write_text(folder / target.page, html)
-        cards += _cards(page, wanted)
-    return sorted(cards, key=lambda card: wanted.index(card.finding))
+        written.add(page, wanted)
+    return written
 
 
 def _worst(run: Run) -> list[Finding]:
@@ -111,28 +160,14 @@ def _worst(run: Run) -> list[Finding]:
     return worst_first(bad)[:MOST_CARDS]
 
 
-def _cards(page: Page, wanted: Sequence[Finding]) -> list[Card]:
-    return [
-        Card(shown.finding, page.target, shown.figure or page.figure)
-        for shown in page.shown
-        if shown.finding in wanted
-    ]
-
-
-def _index_context(
-    run: Run, releases: Sequence[Release], rows: Sequence[Target]
-) -> Mapping[str, Any]:
-    checks = check_summaries(run)
-    judged = {finding.check for row in rows for finding in row.findings}
+def _facts(run: Run, releases: Sequence[Release]) -> Mapping[str, Any]:
     return {
         "run": run,
         "meaning": MEANINGS[run.verdict],
         "steps": accounting(run),
         "scan_count": sum(len(release.refs) for release in releases),
         "series_count": run.counts.get("series", 0),
-        "checks": checks,
         "release_findings": worst_first([each for each in run.findings if not each.target]),
         "bad_count": sum(bool(each.target) and each.verdict.blocks for each in run.findings),
         "left_out": left_out(releases),
-        "table": table(rows, [check.name for check in checks if check.name in judged]),
     }

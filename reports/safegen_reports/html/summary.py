@@ -1,9 +1,8 @@
-"""The numbers of the index: the accounting, each check's counts and limits, the table's data."""
+"""The numbers of the release page: the accounting, what was left out, the table's data."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +14,8 @@ from safegen_reports.html.targets import Target
 STEPS = ("discovered", "collected", "judged", "reported")
 BADNESS = tuple(sorted(Verdict, key=lambda verdict: -verdict.rank))
 """The verdicts, worst first."""
+KINDS = ("scan", "series", "unknown")
+LONGEST_SENTENCE = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +25,6 @@ class Step:
     sign: str
     name: str
     count: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class CheckSummary:
-    """One check over the whole run: how often each verdict, its limits, and where they are from."""
-
-    name: str
-    counts: Mapping[Verdict, int]
-    limit: float | None
-    warn_limit: float | None
-    source: str
-    calibration_count: int
-
-    @property
-    def total(self) -> int:
-        """How many findings the check has."""
-        return sum(self.counts.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +43,6 @@ def accounting(run: Run) -> list[Step]:
     return [Step(*step) for step in zip(signs, STEPS, counts, strict=True)]
 
 
-def check_summaries(run: Run) -> list[CheckSummary]:
-    """Every check with a finding, in the order in which the run met them."""
-    groups: dict[str, list[Finding]] = {}
-    for finding in run.findings:
-        groups.setdefault(finding.check, []).append(finding)
-    return [_summary(name, findings, run) for name, findings in groups.items()]
-
-
 def left_out(releases: Sequence[Release]) -> list[Missed]:
     """What discovery left out, with its reason."""
     return [
@@ -76,54 +52,66 @@ def left_out(releases: Sequence[Release]) -> list[Missed]:
     ]
 
 
-def table(rows: Sequence[Target], checks: Sequence[str]) -> dict[str, Any]:
-    """The table of targets by checks as JSON.
+def table(
+    rows: Sequence[Target], checks: Sequence[str], thumbnails: Mapping[str, str]
+) -> dict[str, Any]:
+    """The table of targets by checks as JSON, short enough for ten thousand rows.
 
-    A row is `[name, page, kind, words to search, verdict, cells]`; `cells` has, per check, the
-    verdict, the score or null, and the reason unless it passed.
+    A row is `[name, stem of its page, kind, words to search, verdict, cells, sentence, picture]`:
+    kind and verdict as places in `kinds` and `verdicts` (-1: not judged), a cell as
+    `[check, verdict, score or null]`, the sentence of the worst finding unless it passed, and 1
+    where there is a small picture.
     """
+    places = {name: place for place, name in enumerate(checks)}
     return {
         "checks": list(checks),
+        "kinds": list(KINDS),
         "verdicts": [str(verdict) for verdict in BADNESS],
-        "rows": [_row(target) for target in rows],
+        "rows": [_row(target, places, pictured=target.name in thumbnails) for target in rows],
     }
 
 
-def _summary(name: str, findings: Sequence[Finding], run: Run) -> CheckSummary:
-    calibration = run.calibrations.get(name, {})
-    limits = {finding.threshold for finding in findings if finding.threshold is not None}
-    return CheckSummary(
-        name=name,
-        counts=Counter(finding.verdict for finding in findings),
-        limit=limits.pop() if len(limits) == 1 else calibration.get("limit"),
-        warn_limit=calibration.get("warn_limit"),
-        source=str(calibration.get("source") or ""),
-        calibration_count=len(calibration.get("scores", ())),
-    )
+def cells(findings: Sequence[Finding]) -> dict[str, Finding]:
+    """The worst finding of each check; the findings come worst first."""
+    worst: dict[str, Finding] = {}
+    for finding in findings:
+        worst.setdefault(finding.check, finding)
+    return worst
+
+
+def sentence(target: Target, longest: int = LONGEST_SENTENCE) -> str:
+    """What the worst finding says, cut short; nothing where all is well."""
+    if target.verdict in (None, Verdict.PASS):
+        return ""
+    reason = target.findings[0].reason
+    return reason if len(reason) <= longest else reason[: longest - 1].rstrip() + "…"
 
 
 def _relative(path: str, root: str) -> str:
     return path.removeprefix(root).lstrip("/\\") or path
 
 
-def _row(target: Target) -> list[Any]:
+def _row(target: Target, places: Mapping[str, int], *, pictured: bool) -> list[Any]:
+    return [
+        target.name,
+        target.stem,
+        KINDS.index(target.kind),
+        _words(target),
+        BADNESS.index(target.verdict) if target.verdict else -1,
+        [_cell(places[name], finding) for name, finding in cells(target.findings).items()],
+        sentence(target),
+        int(pictured),
+    ]
+
+
+def _words(target: Target) -> str:
+    """What people search by that the name does not say already."""
     words = {target.subject, *(ref.session or "" for ref in target.refs)}
     words |= {ref.modality or "" for ref in target.refs}
-    verdict = str(target.verdict) if target.verdict else ""
-    search = " ".join(sorted(words - {""}))
-    return [target.name, target.page, target.kind, search, verdict, _cells(target.findings)]
+    return " ".join(sorted(word for word in words if word and word not in target.name))
 
 
-def _cells(findings: Sequence[Finding]) -> dict[str, list[Any]]:
-    """The worst finding of each check; the findings come worst first."""
-    cells: dict[str, list[Any]] = {}
-    for finding in findings:
-        cells.setdefault(finding.check, _cell(finding))
-    return cells
-
-
-def _cell(finding: Finding) -> list[Any]:
+def _cell(check: int, finding: Finding) -> list[Any]:
     score = finding.score
-    shown = score if score is not None and math.isfinite(score) else None
-    reason = "" if finding.verdict is Verdict.PASS else finding.reason
-    return [str(finding.verdict), shown, reason]
+    shown = float(f"{score:.4g}") if score is not None and math.isfinite(score) else None
+    return [check, BADNESS.index(finding.verdict), shown]

@@ -62,6 +62,18 @@ def worst_first(findings: Sequence[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: (-finding.verdict.rank, -_excess(finding)))
 
 
+def worst_targets_first(rows: Sequence[Target]) -> list[Target]:
+    """The targets by their worst finding; what was not judged comes last."""
+    return sorted(rows, key=_badness)
+
+
+def _badness(target: Target) -> tuple[float, float]:
+    if not target.findings:
+        return 1.0, 0.0
+    first = target.findings[0]
+    return -float(first.verdict.rank), -_excess(first)
+
+
 def _by_target(findings: Sequence[Finding]) -> dict[str, tuple[Finding, ...]]:
     groups = defaultdict(list)
     for finding in findings:

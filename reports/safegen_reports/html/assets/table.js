@@ -1,9 +1,9 @@
-// The table of targets on the index; the choice of a map and its opacity on the pages.
-// No network, no storage.
+// The table of targets on the release page. Its state is in the address; no network, no storage.
 "use strict";
 
 const ROWS_AT_ONCE = 150;
-const SYMBOLS = { PASS: "✓", WARN: "!", INCONCLUSIVE: "?", ERROR: "⚠", FAIL: "✕" };
+const SYMBOLS = { PASS: "✓", WARN: "!", WAIVED: "≈", INCONCLUSIVE: "?", ERROR: "⚠", FAIL: "✕" };
+const USUAL = { q: "", check: "", verdict: "", kind: "", sort: "verdict", order: "down" };
 
 function element(name, className, text) {
   const made = document.createElement(name);
@@ -18,88 +18,59 @@ function readableNumber(value) {
   return String(Number(value.toPrecision(3)));
 }
 
-function setUpOpacity() {
-  for (const label of document.querySelectorAll(".opacity")) {
-    const layers = label.closest("figure").querySelectorAll(".overlay, .crosshair");
-    label.hidden = false;
-    label.querySelector("input").addEventListener("input", (event) => {
-      for (const layer of layers) layer.style.opacity = event.target.value / 100;
-    });
-  }
-}
-
-function setUpLayers() {
-  for (const choice of document.querySelectorAll(".layers .choice")) {
-    const layers = [...choice.parentElement.querySelectorAll(".layer")];
-    const show = () => {
-      const chosen = Number(choice.querySelector("input:checked").value);
-      for (const [number, layer] of layers.entries()) layer.hidden = number !== chosen;
-    };
-    choice.hidden = false;
-    choice.addEventListener("change", show);
-    show();
-  }
-}
-
 function readTable() {
-  const { checks, verdicts, rows } = JSON.parse(document.getElementById("table-data").textContent);
-  return {
-    checks,
-    verdicts,
-    rows: rows.map(([name, page, kind, words, verdict, cells]) => ({
-      name, page, kind, verdict,
-      search: `${name} ${words}`.toLowerCase(),
-      cells: new Map(Object.entries(cells).map(([check, [verdict, score, reason]]) =>
-        [check, { verdict, score, reason }])),
-    })),
-  };
+  const given = JSON.parse(document.getElementById("table-data").textContent);
+  const { checks, kinds, verdicts } = given;
+  const rows = given.rows.map(([name, stem, kind, words, verdict, cells, sentence, picture]) => ({
+    name, stem, sentence,
+    kind: kinds[kind],
+    verdict: verdicts[verdict] ?? "",
+    badness: verdict < 0 ? 0 : verdicts.length - verdict,
+    picture: picture === 1,
+    search: `${name} ${words} ${sentence}`.toLowerCase(),
+    cells: new Map(cells.map(([check, verdict, score]) =>
+      [checks[check], { verdict: verdicts[verdict], score }])),
+  }));
+  return { checks, kinds, verdicts, rows };
 }
 
 function readState() {
   const given = new URLSearchParams(location.hash.slice(1));
-  return {
-    q: given.get("q") ?? "",
-    check: given.get("check") ?? "",
-    verdict: given.get("verdict") ?? "",
-    sort: given.get("sort") ?? "verdict",
-    order: given.get("order") === "up" ? "up" : "down",
-  };
+  return Object.fromEntries(Object.entries(USUAL).map(([key, usual]) => [key, given.get(key) ?? usual]));
 }
 
 function writeState(state) {
-  const usual = { q: "", check: "", verdict: "", sort: "verdict", order: "down" };
-  const kept = Object.entries(state).filter(([key, value]) => value !== usual[key]);
+  const kept = Object.entries(state).filter(([key, value]) => value !== USUAL[key]);
   history.replaceState(null, "", `#${new URLSearchParams(kept)}`);
 }
 
 function matches(row, state, words) {
+  if (state.kind && row.kind !== state.kind) return false;
   if (!words.every((word) => row.search.includes(word))) return false;
   if (!state.check) return !state.verdict || row.verdict === state.verdict;
   const cell = row.cells.get(state.check);
   return cell !== undefined && (!state.verdict || cell.verdict === state.verdict);
 }
 
-function badness(verdicts, verdict) {
-  return verdicts.includes(verdict) ? verdicts.length - verdicts.indexOf(verdict) : 0;
-}
-
-function sortKey(table, row, sort) {
+function sortKey(row, sort) {
   if (sort === "name") return row.name;
-  if (sort === "verdict") return badness(table.verdicts, row.verdict);
+  if (sort === "verdict") return row.badness;
   return row.cells.get(sort.slice("check:".length))?.score ?? null;
 }
 
+const COLLATOR = new Intl.Collator("en", { numeric: true });
+
 function compare(a, b) {
-  if (typeof a === "string") return a.localeCompare(b, "en", { numeric: true });
-  return a - b;
+  return typeof a === "string" ? COLLATOR.compare(a, b) : a - b;
 }
 
+// The rows come worst first, and sorting is stable: among equals the worse stays first.
 function select(table, state) {
   const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
   const sign = state.order === "up" ? 1 : -1;
   const keyed = table.rows
     .filter((row) => matches(row, state, words))
-    .map((row) => ({ row, key: sortKey(table, row, state.sort) }));
+    .map((row) => ({ row, key: sortKey(row, state.sort) }));
   keyed.sort((a, b) => {
     if (a.key === null || b.key === null) return (a.key === null) - (b.key === null);
     return sign * compare(a.key, b.key);
@@ -115,25 +86,39 @@ function badge(verdict) {
   return made;
 }
 
-function checkCell(cell) {
+function checkCell(check, cell) {
   const made = element("td", "cell");
   if (cell === undefined) return made;
-  made.append(badge(cell.verdict), element("span", "score", readableNumber(cell.score)));
-  if (cell.reason) made.title = cell.reason;
+  made.dataset.check = check;
+  if (cell.verdict === "PASS") made.append(element("span", "fine", `✓ ${cell.verdict}`));
+  else made.append(badge(cell.verdict));
+  made.append(element("span", "score", readableNumber(cell.score)));
+  return made;
+}
+
+function thumbnail(row) {
+  const made = element("td", "thumb");
+  if (!row.picture) return made;
+  const picture = element("img");
+  Object.assign(picture, { loading: "lazy", alt: "", width: 48, height: 48 });
+  picture.src = `images/${row.stem}-thumb.png`;
+  made.append(picture);
   return made;
 }
 
 function tableRow(table, row) {
   const made = element("tr");
   const link = element("a", "path", row.name);
-  link.href = row.page;
+  link.href = `${row.kind === "series" ? "series" : "scans"}/${row.stem}.html`;
   const name = element("th");
   name.scope = "row";
   name.append(link);
   if (row.kind !== "scan") name.append(element("span", "kind", row.kind));
+  if (row.sentence) name.append(element("span", "wrong", row.sentence));
   const verdict = element("td", "cell");
   verdict.append(badge(row.verdict));
-  made.append(name, verdict, ...table.checks.map((check) => checkCell(row.cells.get(check))));
+  made.append(thumbnail(row), name, verdict);
+  made.append(...table.checks.map((check) => checkCell(check, row.cells.get(check))));
   return made;
 }
 
@@ -147,6 +132,7 @@ function headings(table) {
 
 function drawHead(table, state, sortBy) {
   const row = element("tr");
+  row.append(element("td"));
   for (const [sort, text] of headings(table)) {
     const cell = element("th");
     const button = element("button", "sort", text);
@@ -190,6 +176,13 @@ function setUpTable() {
     drawHead(table, state, sortBy);
     body.replaceChildren();
     drawMore(ROWS_AT_ONCE);
+    if (!chosen.length) {
+      const cell = element("td", "empty", "Nothing matches; “Show all” removes the filters.");
+      cell.colSpan = table.checks.length + 3;
+      const row = element("tr");
+      row.append(cell);
+      body.append(row);
+    }
     document.getElementById("shown").textContent = `${chosen.length} of ${table.rows.length} shown`;
   }
 
@@ -207,22 +200,19 @@ function setUpTable() {
     document.querySelectorAll("#targets .sort")[column].focus();
   }
 
-  function fillForm() {
-    for (const key of ["q", "check", "verdict"]) form.elements[key].value = state[key];
-  }
-
   function followAddress() {
     state = readState();
-    fillForm();
+    for (const key of ["q", "check", "verdict", "kind"]) form.elements[key].value = state[key];
     draw();
   }
 
   addOptions(form.elements.check, table.checks);
   addOptions(form.elements.verdict, table.verdicts);
+  addOptions(form.elements.kind, table.kinds.filter((kind) => table.rows.some((row) => row.kind === kind)));
   form.hidden = false;
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", () => change(Object.fromEntries(new FormData(form))));
-  form.addEventListener("reset", () => change({ q: "", check: "", verdict: "" }));
+  form.addEventListener("reset", () => change({ q: "", check: "", verdict: "", kind: "" }));
   addEventListener("hashchange", () => {
     followAddress();
     document.getElementById("table-title").scrollIntoView();
@@ -234,6 +224,4 @@ function setUpTable() {
   followAddress();
 }
 
-setUpOpacity();
-setUpLayers();
 if (document.getElementById("targets")) setUpTable();
