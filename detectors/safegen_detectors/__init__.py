@@ -9,8 +9,20 @@ from typing import TYPE_CHECKING, Any
 import pytest_safegen
 
 if TYPE_CHECKING:
+    import argparse
+
     from pytest_safegen import Detector
     from pytest_safegen.config import Settings
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+@pytest_safegen.hookimpl
+def safegen_add_commands(commands: Commands) -> None:
+    """Add `safegen duplicates`."""
+    from safegen_detectors.memorization.command import add_duplicates
+
+    add_duplicates(commands)
 
 
 @pytest_safegen.hookimpl

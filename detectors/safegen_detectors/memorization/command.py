@@ -1,0 +1,89 @@
+"""The command `safegen duplicates`: the same patient twice in a release, or in two releases."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_safegen import NotJudged, Profile, Release, ScanTarget, UsageProblem
+from pytest_safegen.errors import ReadError
+
+if TYPE_CHECKING:
+    from pytest_safegen.prepare import Template
+
+
+def add_duplicates(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `safegen duplicates`; nothing heavy is imported until it is run."""
+    command = commands.add_parser("duplicates", help="find patients who are twice in a release")
+    command.add_argument("release", type=Path, help="folder of synthetic scans")
+    command.add_argument("other", type=Path, nargs="?", help="compare with this release instead")
+    command.add_argument("--profile", type=Path, required=True, help="made by `safegen fit`")
+    command.set_defaults(run=_run)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepares:
+    """The scans of a release, read and prepared anew each time they are iterated.
+
+    `problems` fills with a sentence for each scan that cannot be.
+    """
+
+    release: Release
+    template: Template
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[ScanTarget]:
+        from pytest_safegen.prepare import align, canonical
+        from pytest_safegen.readers import read
+
+        for ref in self.release.refs:
+            try:
+                scan = read(ref)
+                own = canonical(scan, self.template.options)
+                yield ScanTarget(ref, scan, align(own, self.template), own)
+            except (ReadError, NotJudged) as problem:
+                self.problems[ref.target] = str(problem)
+
+
+def _run(asked: argparse.Namespace) -> int:
+    """Print the duplicates, a line each; 1 if there are any, 4 if a scan could not be compared."""
+    from pytest_safegen.discover import discover
+    from safegen_detectors.memorization.duplicates import duplicates
+
+    template, profile = _known(asked.profile)
+    folders = [asked.release, *([asked.other] if asked.other else [])]
+    releases = [Prepares(discover(path.absolute()), template) for path in folders]
+    try:
+        found = duplicates(releases[0], profile, other=releases[1] if asked.other else None)
+    except NotJudged as problem:
+        raise UsageProblem(f"{asked.release} cannot be compared: {problem}.") from problem
+    for one in found:
+        print(f"{' = '.join(one.subjects)}: {one.says}")
+    print(f"{len(found)} duplicates")
+    left_out = {name: why for one in releases for name, why in one.problems.items()}
+    for name, why in left_out.items():
+        print(f"not compared: {name}: {why}", file=sys.stderr)
+    return 1 if found else 4 if left_out else 0
+
+
+def _known(path: Path) -> tuple[Template, Profile]:
+    """Template and profile of the only modality.
+
+    Raises:
+        UsageProblem: there are several modalities, or none with this check.
+    """
+    from pytest_safegen.profiles import load
+    from safegen_detectors.memorization import MemorizationDetector
+
+    bundles = load(path, {"memorization": MemorizationDetector()}).bundles
+    known = [b for b in bundles.values() if b.template and "memorization" in b.profiles]
+    if len(known) != 1 or known[0].template is None:
+        raise UsageProblem(
+            f"{path.name} knows {len(known)} modalities for the check memorization; fit a profile "
+            "from scans of one."
+        )
+    return known[0].template, known[0].profiles["memorization"]
