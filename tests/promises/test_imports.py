@@ -37,12 +37,14 @@ FLOORS = (
 PUBLIC_MODULES = {
     f"{GATE}.{name}"
     for name in (
+        "calibration",
         "discover",
         "errors",
         "facts",
         "faults",
         "model",
         "prepare",
+        "profiles",
         "readers",
         "store",
         "testing",

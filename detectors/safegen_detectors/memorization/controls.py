@@ -2,10 +2,13 @@
 
 Both are made of what the profile itself holds: the pattern that one patient's descriptors stand
 for. Half of it in another patient's must be caught; all of it, with that patient taken out of the
-index, must pass. A profile, a device or a library that does not search rightly fails one of them.
+index, must pass; the fit chooses a patient for whom it does. A profile, a device
+or a library that does not search rightly fails one of them.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -31,11 +34,15 @@ def problem_with(index: Index, profile: Profile) -> str:
     rightly = planted.person in (person, int(index.persons[stranger]))
     if not (planted.value(scale) > limit and rightly):
         return "a planted copy was not recognised"
-    others = index.without(person)
-    unseen = strongest(likenesses(pattern, others), others, scale)
-    if not unseen.value(scale) <= limit:
+    if not unseen_value(index, control, scale) <= limit:
         return "a real patient who was taken out of the reference was taken for a copy"
     return ""
+
+
+def unseen_value(index: Index, scan: int, scale: Sequence[float]) -> float:
+    """The score of a rebuilt reference scan whose person is taken out of the index."""
+    others = index.without(int(index.persons[scan]))
+    return strongest(likenesses(_rebuilt(index, scan), others), others, scale).value(scale)
 
 
 def _rebuilt(index: Index, scan: int) -> Volume:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from safegen_detectors.memorization.lattice import BLOCK, Lattice
+from safegen_detectors.memorization.lattice import BLOCK, Lattice, middle_counts_more
 from safegen_detectors.memorization.patterns import Volume
 
 FREQUENCIES = 64  # at least; a shell of equal frequencies is taken as a whole
@@ -60,10 +60,11 @@ class Describer:
         waves = torch.einsum("ci,cj,ck->cijk", *(_waves()[n] for n in (u, v, w)))
         blocks = torch.tensordot((descriptors / self.scale).cpu(), waves, dims=1).numpy()
         total, weight = np.zeros(shape, np.float32), np.full(shape, 1e-6, np.float32)
+        kernel = middle_counts_more()
         for corner, block in zip(self.lattice.corners, blocks, strict=True):
             place = tuple(slice(start, start + BLOCK) for start in corner)
-            total[place] += block / max(float(np.sqrt(np.mean(block**2))), 1e-6)
-            weight[place] += 1
+            total[place] += kernel * block / max(float(np.sqrt(np.mean(block**2))), 1e-6)
+            weight[place] += kernel
         return np.asarray(total / weight)
 
 

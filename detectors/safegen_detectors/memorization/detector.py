@@ -59,10 +59,12 @@ class MemorizationDetector:
         person = dict(zip(profile.facts["subjects"], profile.facts["persons"], strict=True))
         gone = person.get(Names(self.salt).of(subject))
         kept = [n for n, one in enumerate(profile.facts["persons"]) if one != gone]
+        control_stays = profile.facts["control"] in kept
         facts = {
             **profile.facts,
             "subjects": [profile.facts["subjects"][n] for n in kept],
             "persons": [profile.facts["persons"][n] for n in kept],
+            "control": kept.index(profile.facts["control"]) if control_stays else 0,
         }
         descriptors = np.asarray(profile.arrays["descriptors"])[kept]
         return replace(profile, arrays={**profile.arrays, "descriptors": descriptors}, facts=facts)

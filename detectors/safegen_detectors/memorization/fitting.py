@@ -17,6 +17,7 @@ from safegen_detectors.memorization.calibrating import (
     unseen,
     values_of,
 )
+from safegen_detectors.memorization.controls import unseen_value
 from safegen_detectors.memorization.descriptors import Describer, frequencies, scale_of
 from safegen_detectors.memorization.index import (
     FEWEST_PERSONS,
@@ -34,6 +35,7 @@ from safegen_detectors.memorization.persons import persons_in, with_kin
 from safegen_detectors.memorization.poses import mirrored_axes
 
 FEWEST_BLOCKS = 8
+CONTROLS_TRIED = 8
 FULL = 0.9  # mean share of the grid that a crop's tissue fills
 
 
@@ -51,14 +53,14 @@ def fit(reference: Iterable[ScanTarget], *, seed: int, names: Names) -> Fitted:
     index = _with_persons(index, subjects, persons)
     apart = _again_without_kin(reference, first, index)
     held_out = values_of(apart)
-    middle = sorted(held_out, key=lambda name: held_out[name])[len(held_out) // 2]
     arrays, facts = as_profile(
         index, [names.of(one) for one in subjects], [names.of(one) for one in persons]
     )
+    scale = scale_from(apart)
     learned = {
-        "scale": list(scale_from(apart)),
+        "scale": list(scale),
         "typical": min(one.typical for one in apart),
-        "control": subjects.index(middle),
+        "control": _control(index, subjects, held_out, scale),
     }
     return Fitted(arrays, {**facts, **learned}, held_out)
 
@@ -159,6 +161,15 @@ def _again_without_kin(
         for number, target in enumerate(reference)
         if number in first
     ]
+
+
+def _control(
+    index: Index, subjects: Sequence[str], held_out: Mapping[str, float], scale: Sequence[float]
+) -> int:
+    """The number of the scan to control each run with: the plainest stranger of a few."""
+    plain = sorted(held_out, key=lambda name: held_out[name])[:CONTROLS_TRIED]
+    numbered = [subjects.index(name) for name in plain]
+    return min(numbered, key=lambda number: unseen_value(index, number, scale))
 
 
 def _prepared(target: ScanTarget) -> Prepared:

@@ -73,15 +73,20 @@ def spread_over_blocks(
     values: NDArray[np.floating], lattice: Lattice, shape: Sequence[int]
 ) -> Volume:
     """The mean over the blocks at each voxel (i, j, k), nearer middles counting more; 0 off all."""
-    steps = np.abs(np.arange(BLOCK) - (BLOCK - 1) / 2)
-    edge = 1.0 - steps / (BLOCK / 2 + 0.5)
-    kernel = (edge[:, None, None] * edge[:, None] * edge).astype(np.float32)
+    kernel = middle_counts_more()
     total, weight = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     for corner, value in zip(lattice.corners, values, strict=True):
         place = tuple(slice(start, start + BLOCK) for start in corner)
         total[place] += np.float32(value) * kernel
         weight[place] += kernel
     return np.asarray(total / np.maximum(weight, np.float32(1e-6)))
+
+
+def middle_counts_more() -> Volume:
+    """Weights over a block (9, 9, 9), 1 in its middle and falling along each axis."""
+    steps = np.abs(np.arange(BLOCK) - (BLOCK - 1) / 2)
+    edge = 1.0 - steps / (BLOCK / 2 + 0.5)
+    return (edge[:, None, None] * edge[:, None] * edge).astype(np.float32)
 
 
 def _share(body: NDArray[np.bool_]) -> Volume:

@@ -17,7 +17,7 @@ from safegen_detectors.memorization.patterns import Volume
 from safegen_detectors.memorization.search import Look
 
 FEWEST_COMPARED = 8  # blocks of which the local correlation is told where nothing is copied
-COPIED = 2.0  # standard deviations above the best other person, where tissue counts as copied
+COPIED = 0.5  # standard deviations above the best other person, where tissue counts as copied
 
 
 @dataclass(frozen=True, slots=True)
