@@ -86,7 +86,7 @@ def middle_counts_more() -> Volume:
     """Weights over a block (9, 9, 9), 1 in its middle and falling along each axis."""
     steps = np.abs(np.arange(BLOCK) - (BLOCK - 1) / 2)
     edge = 1.0 - steps / (BLOCK / 2 + 0.5)
-    return (edge[:, None, None] * edge[:, None] * edge).astype(np.float32)
+    return np.asarray(edge[:, None, None] * edge[:, None] * edge, dtype=np.float32)
 
 
 def _share(body: NDArray[np.bool_]) -> Volume:
