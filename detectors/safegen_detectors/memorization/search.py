@@ -47,7 +47,7 @@ def likenesses(volume: Volume, index: Index) -> list[Likeness]:
             low, high = look.extremes(own, index.descriptors[rows])
             best[number, 0, rows], best[number, 1, rows] = high, -low
     return [
-        Likeness(_of_persons(best[n, inverted].T, index), look.pose, bool(inverted), look.far)
+        Likeness(of_persons(best[n, inverted].T, index), look.pose, bool(inverted), look.far)
         for n, look in enumerate(looks)
         for inverted in (0, 1)
     ]
@@ -101,7 +101,7 @@ def _parts(index: Index, places: int) -> list[slice]:
     return [slice(start, start + step) for start in range(0, blocks, step)]
 
 
-def _of_persons(scans: torch.Tensor, index: Index) -> torch.Tensor:
+def of_persons(scans: torch.Tensor, index: Index) -> torch.Tensor:
     """The best cosine (persons, blocks) over all scans of each person."""
     if len(index.names) == len(scans):
         return scans
