@@ -9,6 +9,8 @@ from __future__ import annotations
 import pytest
 from gate_project import Project
 
+import pytest_safegen.comparison.words
+import pytest_safegen.history.history
 import pytest_safegen.knowledge
 import pytest_safegen.session
 import pytest_safegen.testing  # noqa: F401
