@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 @hookimpl
 def safegen_add_commands(commands: Commands) -> None:
-    """Add `safegen reader-study`."""
+    """Add `safegen reader-study` and `safegen github`."""
+    from safegen_reports.github.command import add_github
     from safegen_reports.study.command import add_reader_study
 
+    add_github(commands)
     add_reader_study(commands)
 
 
