@@ -37,3 +37,11 @@ def safegen_write_report(
 
     write_plain(run, folder)
     write(run, releases, folder, settings)
+
+
+@hookimpl
+def safegen_write_trends(runs: Sequence[Run], file: Path) -> None:
+    """Write the page of trends, one file that works offline."""
+    from safegen_reports.trends.page import write_trends
+
+    write_trends(runs, file)
