@@ -8,6 +8,7 @@ from pytest_safegen.comparison.model import CheckFailures, Kind, Sentence, Shift
 from pytest_safegen.comparison.sentences import covers
 
 USUAL_DELTA = 0.1
+SMALLEST_SAID = 0.0001
 
 
 def regressions_of(
@@ -30,7 +31,7 @@ def improvements_of(
 ) -> tuple[str, ...]:
     """What got better, by the same tests."""
     found = [
-        f"{one.check}: {_shares(one)} failed, {one.mended} passes now (p {one.p_better:.2g})"
+        f"{one.check}: {_shares(one)} failed, {one.mended} passes now ({chance(one.p_better)})"
         for one in failures
         if one.p_better < alpha and rise(one) < 0
     ]
@@ -58,15 +59,24 @@ def rise(one: CheckFailures) -> float:
     return one.b.failed / one.b.n - one.a.failed / one.a.n
 
 
+def chance(p: float) -> str:
+    """A p-value in words; of very small ones only the size is sure.
+
+    >>> chance(0.012), chance(1e-9)
+    ('p 0.012', 'p < 0.0001')
+    """
+    return f"p {p:.2g}" if p >= SMALLEST_SAID else f"p < {SMALLEST_SAID:.4f}"
+
+
 def _failed_more(rule: Sentence, one: CheckFailures, alpha: float) -> Iterator[str]:
     if not covers(rule, one.check):
         return
     head = f"{one.check}: {_shares(one)} failed, {one.newly} of them newly"
     beyond = f"{one.beyond} of them beyond what the baseline explains"
     if rule.kind is Kind.FAILED and rise(one) > rule.limit and one.p_worse < alpha:
-        yield f"{head}, {beyond} (p {one.p_worse:.2g}; rule {rule.text!r})"
+        yield f"{head}, {beyond} ({chance(one.p_worse)}; rule {rule.text!r})"
     if rule.kind is Kind.ANY and one.newly and one.p_any < alpha:
-        yield f"{head}, {beyond} (p {one.p_any:.2g}; rule {rule.text!r})"
+        yield f"{head}, {beyond} ({chance(one.p_any)}; rule {rule.text!r})"
     if rule.kind is Kind.STRICTLY_ANY and one.newly:
         yield f"{head} (rule {rule.text!r})"
 
@@ -92,5 +102,5 @@ def _said(shift: Shift, what: str) -> str:
     return (
         f"{shift.check}.{shift.name}: median {shift.median_a:.4g} and now {shift.median_b:.4g}, "
         f"Cliff's delta {shift.delta:+.2f} ({shift.low:+.2f} to {shift.high:+.2f}), "
-        f"p {shift.adjusted:.2g}: {what}"
+        f"{chance(shift.adjusted)}: {what}"
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pytest_safegen.comparison.model import CheckFailures, Comparison, Outcome, Sentence, Shift
+from pytest_safegen.comparison.verdicts import chance
 from pytest_safegen.history.entries import model_name
 from pytest_safegen.model import Run
 
@@ -84,5 +85,5 @@ def _failures(one: CheckFailures) -> str:
 def _shift(one: Shift) -> str:
     return (
         f"shift: {one.check}.{one.name}: median {one.median_a:.4g} -> {one.median_b:.4g}, "
-        f"delta {one.delta:+.2f} ({one.low:+.2f} to {one.high:+.2f}), p {one.adjusted:.2g}"
+        f"delta {one.delta:+.2f} ({one.low:+.2f} to {one.high:+.2f}), {chance(one.adjusted)}"
     )

@@ -6,6 +6,8 @@ numpy cannot be imported twice.
 
 from __future__ import annotations
 
+import alembic.command
+import alembic.ddl.postgresql  # noqa: F401
 import pytest
 from gate_project import Project
 

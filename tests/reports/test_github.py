@@ -11,7 +11,7 @@ import pytest
 from pytest_safegen import Finding, Run, Verdict
 from pytest_safegen.cli import main
 from pytest_safegen.store import ResultLog, save_run
-from safegen_reports.github.annotations import annotations, command
+from safegen_reports.github.annotations import command, commands_of
 from safegen_reports.github.command import SUMMARY_BYTES, shortened
 from safegen_reports.github.sarif import sarif
 
@@ -30,14 +30,14 @@ def failing(target: str, score: float, reason: str = "Too bright.") -> Finding:
 
 def test_the_verdict_comes_first_then_the_worst_and_ten_at_most() -> None:
     run = run_of(*(failing(f"s{n:02}.nii.gz", float(n)) for n in range(2, 40)))
-    lines = list(annotations(run))
+    lines = list(commands_of(run))
     assert len(lines) == 10
     assert lines[0].startswith("::error title=safegen%3A FAIL::")
     assert "s39.nii.gz" in lines[1]
 
 
 def test_a_green_run_has_no_annotation() -> None:
-    assert list(annotations(run_of(verdict=Verdict.PASS))) == []
+    assert list(commands_of(run_of(verdict=Verdict.PASS))) == []
 
 
 def test_a_name_cannot_end_a_command_or_begin_another() -> None:

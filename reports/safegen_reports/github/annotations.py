@@ -10,7 +10,7 @@ MOST = 10
 LONGEST = 1000
 
 
-def annotations(run: Run) -> Iterator[str]:
+def commands_of(run: Run) -> Iterator[str]:
     """The lines to print; GitHub drops what is beyond ten of a step, silently."""
     if not run.verdict.blocks:
         return

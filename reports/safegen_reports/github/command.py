@@ -34,7 +34,7 @@ def add_github(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _github(asked: argparse.Namespace) -> int:
     """0: the job may go on; 1: it must fail."""
     from pytest_safegen.store import GATE, RUN, load_run
-    from safegen_reports.github.annotations import annotations, blocks, command
+    from safegen_reports.github.annotations import blocks, command, commands_of
 
     folder = asked.folder
     if not (folder / RUN).is_file():
@@ -43,7 +43,7 @@ def _github(asked: argparse.Namespace) -> int:
         _output({"verdict": "ERROR", "violations": "0", "regressions": "0", "fail": "1"})
         return 1
     run = load_run(folder)
-    print("\n".join(annotations(run)))
+    print("\n".join(commands_of(run)))
     failing = blocks(run, asked.fail_on)
     _write_files(run, folder)
     _output(
