@@ -86,7 +86,7 @@ OPTIONS = (
         "fail_on_regression",
         "lines",
         "EXPR",
-        "what got worse enough to fail: 'anomaly: failed +2%', 'memorization: any', "
+        "what got worse enough to fail: 'anomaly: failed +0.02', 'memorization: any', "
         "'anomaly: delta 0.2'; may be given several times",
     ),
     Option(

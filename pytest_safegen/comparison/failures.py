@@ -7,7 +7,7 @@ real scans that calibrated the check) and, with pairs, against how much the othe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -175,8 +175,8 @@ def _score(finding: Finding) -> float | None:
     return finding.score
 
 
-def _scores(findings: object) -> Numbers:
-    return np.array([f.score for f in findings if f.score is not None], dtype=np.float64)  # type: ignore[attr-defined]
+def _scores(findings: Iterable[Finding]) -> Numbers:
+    return np.array([f.score for f in findings if f.score is not None], dtype=np.float64)
 
 
 def _limit(rules: Sequence[Sentence], check: str) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_safegen.model import Finding, Run, Verdict
+from pytest_safegen.model import Finding, Run
 from pytest_safegen.store import finding_from_json, finding_to_json, run_from_json, run_to_json
 
 
@@ -94,8 +94,3 @@ def _clean(value: str | None) -> str | None:
     if value is None:
         return None
     return value.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
-
-
-def blocking(run: Run) -> int:
-    """How many findings block."""
-    return sum(Verdict(finding.verdict).blocks for finding in run.findings)
