@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_safegen import plugins
+from pytest_safegen.comparison.command import add_compare
 from pytest_safegen.config import Settings, resolve
 from pytest_safegen.errors import SafegenError, UsageProblem
+from pytest_safegen.gate_command import add_gate
+from pytest_safegen.history.command import add_history
 
 if TYPE_CHECKING:
     from pytest_safegen.model import Release, Run
@@ -53,8 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--viewer", choices=("slices", "niivue"))
     report.add_argument("--images", type=int, help="MB of pictures, the worst scans first")
     report.set_defaults(run=_report)
+    add_compare(commands.add_parser("compare", help="hold one run against another"), _store)
+    add_gate(commands.add_parser("gate", help="check a gate.json before a release"))
+    add_history(commands.add_parser("history", help="the runs so far, and their trends"), _store)
     _add_review(commands.add_parser("review", help="list, take in and learn from reviews"))
     schema = commands.add_parser("schema", help="print the JSON Schema of results.jsonl")
+    schema.add_argument("--gate", action="store_true", help="that of gate.json instead")
     schema.set_defaults(run=_schema)
     plugins.build_manager(Settings(Path.cwd())).hook.safegen_add_commands(commands=commands)
     return parser
@@ -205,10 +212,11 @@ def _review(asked: argparse.Namespace) -> int:
     return int(any(line.startswith(("expired", "stale")) for line in lines))
 
 
-def _schema(asked: argparse.Namespace) -> None:  # noqa: ARG001  the same form as the others
-    from pytest_safegen.store import SCHEMA_FILE
+def _schema(asked: argparse.Namespace) -> None:
+    from pytest_safegen import gate_file, store
 
-    print(SCHEMA_FILE.read_text(encoding="utf-8"), end="")
+    file = gate_file.SCHEMA_FILE if asked.gate else store.SCHEMA_FILE
+    print(file.read_text(encoding="utf-8"), end="")
 
 
 def _split(text: str) -> tuple[str, ...]:
@@ -220,6 +228,11 @@ def _numbers(text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in _split(text))
     except ValueError as problem:
         raise UsageProblem(f"{text!r} is no list of numbers, such as 0.2,0.6.") from problem
+
+
+def _store(asked: argparse.Namespace) -> str:
+    """The URL of the store that a command names, or that of the settings."""
+    return str(asked.store) if asked.store else _settings().history
 
 
 def _settings(**asked: Any) -> Settings:

@@ -38,6 +38,10 @@ class Settings:
     heatmaps: str = "failed"
     explain: str = "failed"
     model: str | None = None
+    store: str = ""
+    baseline: str | None = None
+    fail_on_regression: tuple[str, ...] = ()
+    first_run: str = "pass"
     min_scans: int = 1
     mode: str = "enforce"
     waivers: Path | None = None
@@ -51,6 +55,11 @@ class Settings:
     def cache(self) -> Path:
         """Where fitted profiles are kept between runs."""
         return self.root / ".safegen" / "profiles"
+
+    @property
+    def history(self) -> str:
+        """The URL of the store of runs, or "none"."""
+        return self.store or f"sqlite:///{self.root / '.safegen' / 'history.db'}"
 
 
 def resolve(
@@ -155,6 +164,8 @@ def _convert(option: Option, raw: Any, base: Path) -> Any:
             return tuple(
                 word.strip() for item in _items(raw) for word in item.split(",") if word.strip()
             )
+        case "lines":
+            return tuple(line.strip() for line in _items(raw) if line.strip())
         case "table":
             return _table(raw)
         case "integer":

@@ -8,6 +8,7 @@ import platform
 import sys
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any, Literal
@@ -19,6 +20,8 @@ from pytest_safegen.errors import SafegenError
 from pytest_safegen.model import Finding, Run, Scope, Verdict
 from pytest_safegen.nodes import CheckItem, properties
 from pytest_safegen.plugin import GATE
+from pytest_safegen.provenance import basis_of, commit_of, data_digest, worse_of
+from pytest_safegen.remembering import Memory
 from pytest_safegen.report_folder import make_room
 from pytest_safegen.selection import release_checks
 from pytest_safegen.store import ResultLog, finding_from_json, read_findings, save_run
@@ -39,6 +42,7 @@ class Controller:
         self.rows: dict[str, Mapping[str, Any]] = {}
         self.run: Run | None = None
         self.trouble: list[str] = []
+        self.memory = Memory()
         self._log: ResultLog | None = None
 
     def log(self) -> ResultLog:
@@ -69,6 +73,7 @@ class Controller:
         settings = self.gate.settings
         try:
             self._check_settings()
+            self.memory = Memory.of(settings, self.gate.detectors)
             make_room(
                 settings.report, scans=(*settings.data, *settings.reference, *settings.holdout)
             )
@@ -114,6 +119,8 @@ class Controller:
         if self.gate.settings.waivers:
             verdict = self.gate.waivers.verdict(self.findings, self.gate.targets())
             self._report(session, verdict)
+        if self.memory.asked and not narrowed:
+            self._report(session, self.memory.compare(self._so_far()))
         problems = self._problems(narrowed=narrowed)
         if not narrowed or problems:
             self._report(session, _accounting_finding(self._counts(), problems))
@@ -240,29 +247,49 @@ class Controller:
     def _conclude(self, problems: Sequence[str], *, partial: str) -> None:
         verdict, reasons = conclude(self.findings, problems, partial=partial)
         settings = self.gate.settings
-        generator, _, version = (settings.model or "").partition("@")
-        profiles = self.gate.opened.profiles if self.gate.opened else None
-        self.run = Run(
-            id=uuid.uuid4().hex,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        self.run = replace(
+            self._so_far(),
             verdict=verdict,
             reasons=reasons,
+            findings=tuple(self.findings),
+            counts=self._counts(),
+            regression=self.memory.outcome,
+        )
+        self.log().close()
+        save_run(self.run, settings.report)
+        self._write_reports(self.run)
+        self.trouble += self.memory.keep(self.run)
+
+    def _so_far(self) -> Run:
+        """The run as far as it is known before the verdict."""
+        settings = self.gate.settings
+        generator, _, version = (settings.model or "").partition("@")
+        profiles = self.gate.opened.profiles if self.gate.opened else None
+        device = self.gate.pipeline().device if profiles else ""
+        commit, dirty = commit_of(settings.root)
+        return Run(
+            id=uuid.uuid4().hex,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            verdict=Verdict.INCONCLUSIVE,
+            reasons=(),
             roots=tuple(str(release.root) for release in self.gate.releases),
             mode=settings.mode,
             findings=tuple(self.findings),
-            counts=self._counts(),
+            counts={},
             generator=generator or None,
             version=version or None,
+            commit=commit,
+            dirty=dirty,
             config_digest=_digest_of_settings(settings),
             profile_digests={"profile": profiles.digest} if profiles else {},
             calibrations=self.gate.pipeline().limits() if profiles else {},
             release=_digest_of_release(self.gate.accounting.expected),
             checks={name: str(one.scope) for name, one in self.gate.detectors.items()},
-            environment=_environment(self.gate.pipeline().device if profiles else ""),
+            environment=_environment(device),
+            data_digest=data_digest(self.gate.releases),
+            basis=basis_of(settings, self.gate.detectors, profiles, device),
+            worse=worse_of(settings, self.gate.detectors),
         )
-        self.log().close()
-        save_run(self.run, settings.report)
-        self._write_reports(self.run)
 
     def _write_reports(self, run: Run) -> None:
         try:

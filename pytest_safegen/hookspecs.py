@@ -164,3 +164,17 @@ def safegen_write_report(
             (folder / "verdict.txt").write_text(run.verdict)
     """
     raise NotImplementedError
+
+
+@hookspec
+def safegen_write_trends(runs: Sequence[Run], file: Path) -> None:
+    """Draw the complete runs of a history, in the order of time, for `safegen history --html`.
+
+    Example:
+
+        @pytest_safegen.hookimpl
+        def safegen_write_trends(runs, file):
+            verdicts = [f"{run.version}: {run.verdict}" for run in runs]
+            file.with_suffix(".txt").write_text("\n".join(verdicts))
+    """
+    raise NotImplementedError

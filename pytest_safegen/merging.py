@@ -70,6 +70,7 @@ def merge(folders: Sequence[Path], output: Path) -> Run:
         roots=tuple(dict.fromkeys(root for part in parts for root in part.run.roots)),
         findings=tuple(findings),
         counts=counts,
+        data_digest=_data_of(parts),
         calibrations={k: v for part in parts for k, v in part.run.calibrations.items()},
         environment={**parts[0].run.environment, "merged runs": str(len(parts))},
     )
@@ -172,6 +173,12 @@ def _write(run: Run, parts: Sequence[Part], owners: Mapping[Key, Part], output: 
             if name:
                 _copy(name, part.folder, output)
     save_run(run, output)
+
+
+def _data_of(parts: Sequence[Part]) -> str:
+    """The digest of the data if all parts are of the same; no digest speaks of several releases."""
+    digests = {part.run.data_digest for part in parts}
+    return digests.pop() if len(digests) == 1 else ""
 
 
 def _rows(parts: Sequence[Part]) -> dict[str, Any]:

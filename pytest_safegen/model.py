@@ -322,6 +322,10 @@ class Run:
     `calibrations` holds, per check, the calibration scores and limits, and where they are from.
     `release` is a digest of what a complete run judges, and `checks` are the checks in force with
     their scope: by these, parts of one release are known.
+    `commit` is that of the project, and `dirty` says that its files were changed since.
+    `data_digest` is that of every scan's content; `basis` is what runs must share to be compared,
+    by name; `worse` says per check and measure where worse lies: "higher", "lower" or "either".
+    `regression` is the comparison with the baseline, as gate.json holds it.
     """
 
     id: str
@@ -341,4 +345,9 @@ class Run:
     environment: Mapping[str, str] = field(default_factory=dict)
     release: str = ""
     checks: Mapping[str, str] = field(default_factory=dict)
+    dirty: bool | None = None
+    data_digest: str = ""
+    basis: Mapping[str, str] = field(default_factory=dict)
+    worse: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    regression: Mapping[str, Any] = field(default_factory=dict)
     schema: int = 1

@@ -8,7 +8,7 @@ from typing import NamedTuple
 class Option(NamedTuple):
     """One setting; `name` is `--safegen-<name>`, the ini `safegen_<name>` and the key in TOML.
 
-    `kind` is paths, path, words, table, text, integer or choice. `cli` is the name on the
+    `kind` is paths, path, words, lines, table, text, integer or choice. `cli` is the name on the
     command line where it differs from `name` with dashes.
     """
 
@@ -69,7 +69,33 @@ OPTIONS = (
         "which findings get further maps that explain them: failed, all or none",
         ("failed", "all", "none"),
     ),
-    Option("model", "text", "NAME@VERSION", "the generator and its version, for the report"),
+    Option("model", "text", "NAME@VERSION", "the generator and its version; names the run"),
+    Option(
+        "store",
+        "text",
+        "URL",
+        "where runs are remembered: sqlite:///FILE, postgresql+psycopg://USER@HOST/DATABASE, none",
+    ),
+    Option(
+        "baseline",
+        "text",
+        "VERSION",
+        "the run to compare with: a version, NAME@VERSION, latest, a tag, or a run's id",
+    ),
+    Option(
+        "fail_on_regression",
+        "lines",
+        "EXPR",
+        "what got worse enough to fail: 'anomaly: failed +0.02', 'memorization: any', "
+        "'anomaly: delta 0.2'; may be given several times",
+    ),
+    Option(
+        "first_run",
+        "choice",
+        "WHAT",
+        "where the baseline is `latest` and there is no earlier run: pass (with a warning) or fail",
+        ("pass", "fail"),
+    ),
     Option("min_scans", "integer", "N", "fewer scans than this fail the gate (1)"),
     Option(
         "mode",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 GATE = "safegen-gate"
 FIXTURES = ("safegen_scan", "safegen_series", "safegen_release")
-LISTS = ("paths", "words", "table")
+LISTS = ("paths", "words", "lines", "table")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

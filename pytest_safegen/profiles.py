@@ -24,7 +24,19 @@ from pytest_safegen.prepare import PrepareOptions, Template
 FORMAT = 1
 ANY_MODALITY = ""
 HEADER = "safegen"
-NOT_IN_DIGEST = ("accounting", "cli", "controller", "nodes", "plugin", "selection", "session")
+NOT_IN_DIGEST = (
+    "accounting",
+    "cli",
+    "controller",
+    "gate_command",
+    "gate_file",
+    "nodes",
+    "plugin",
+    "provenance",
+    "remembering",
+    "selection",
+    "session",
+)
 """Modules of the gate that run pytest and touch no voxel."""
 
 

@@ -11,7 +11,17 @@ from pytest_safegen.errors import SafegenError, UsageProblem
 from pytest_safegen.store import GATE, RESULTS, ROWS, RUN, finding_from_json
 
 FOLDERS = ("heatmaps", "scans", "series", "lists", "images", "volumes", "assets")
-FILES = (RESULTS, ROWS, RUN, GATE, "index.html", "summary.md", "findings.csv")
+FILES = (
+    RESULTS,
+    ROWS,
+    RUN,
+    GATE,
+    "index.html",
+    "summary.md",
+    "findings.csv",
+    "safegen.sarif",
+    "comment.md",
+)
 
 
 def make_room(folder: Path, *, scans: Iterable[Path]) -> None:

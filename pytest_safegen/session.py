@@ -20,6 +20,7 @@ from pytest_safegen.model import Finding, Release, ScanRef, Scope, Series, Verdi
 from pytest_safegen.nodes import FINDING, CheckItem, DataRoot, nodeid_of, places_of
 from pytest_safegen.options import OPTIONS
 from pytest_safegen.plugin import FIXTURES, GATE
+from pytest_safegen.remembering import NAME as REGRESSION
 from pytest_safegen.selection import Selection
 from pytest_safegen.waivers import NAME as WAIVERS, Waivers, read_waivers
 
@@ -128,6 +129,7 @@ class Gate:
 
     def _verdicts_on_release(self) -> list[str]:
         named = ["accounting", *([WAIVERS] if self.settings.waivers else [])]
+        named += [REGRESSION] if self.settings.baseline else []
         return [*self.checks(Scope.RELEASE), *named]
 
     def needs_profile(self, items: Iterable[pytest.Item]) -> bool:

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -110,12 +110,33 @@ def load_heatmap(path: Path) -> Heatmap:
     )
 
 
+def run_to_json(run: Run) -> dict[str, Any]:
+    """A run as the object of results.json, without its findings."""
+    plain = dataclasses.asdict(dataclasses.replace(run, findings=()))
+    return {key: value for key, value in plain.items() if key != "findings"}
+
+
+def run_from_json(plain: Mapping[str, Any], findings: Iterable[Finding]) -> Run:
+    """The run of such an object, with these findings.
+
+    Raises:
+        SafegenError: a run of another schema.
+        ValueError, KeyError, TypeError: no run at all.
+    """
+    if plain["schema"] != SCHEMA:
+        raise SafegenError(f"A run of schema {plain['schema']!r} cannot be read by this one.")
+    values = dict(plain) | {"findings": tuple(findings), "verdict": Verdict(plain["verdict"])}
+    values["reasons"], values["roots"] = tuple(plain["reasons"]), tuple(plain["roots"])
+    return Run(**values)
+
+
 def save_run(run: Run, folder: Path) -> None:
     """Write results.json, everything of the run, and gate.json, what a release job needs."""
-    plain = dataclasses.asdict(run)
-    plain["findings"] = [finding_to_json(finding) for finding in run.findings]
-    write_json(folder / RUN, plain)
-    write_json(folder / GATE, _gate(run))
+    from pytest_safegen.gate_file import save_gate
+
+    findings = [finding_to_json(finding) for finding in run.findings]
+    write_json(folder / RUN, run_to_json(run) | {"findings": findings})
+    save_gate(run, folder)
 
 
 def load_run(folder: Path) -> Run:
@@ -125,13 +146,7 @@ def load_run(folder: Path) -> Run:
         SafegenError: the folder holds no finished run.
     """
     try:
-        plain = json.loads((folder / RUN).read_bytes())
-        if plain["schema"] != SCHEMA:
-            raise SafegenError(f"A run of schema {plain['schema']!r} cannot be read by this one.")
-        plain["findings"] = tuple(read_findings(folder))
-        plain["verdict"] = Verdict(plain["verdict"])
-        plain["reasons"], plain["roots"] = tuple(plain["reasons"]), tuple(plain["roots"])
-        return Run(**plain)
+        return run_from_json(json.loads((folder / RUN).read_bytes()), read_findings(folder))
     except OSError as problem:
         raise SafegenError(
             f"{folder} holds no finished run ({problem.filename} cannot be read)."
@@ -152,24 +167,6 @@ def write_text(path: Path, text: str) -> None:
     partial = path.with_name("partial-" + path.name)
     partial.write_bytes(text.encode("utf-8", "replace"))
     partial.replace(path)
-
-
-def _gate(run: Run) -> dict[str, Any]:
-    verdicts = [finding.verdict for finding in run.findings]
-    return {
-        "schema": SCHEMA,
-        "verdict": str(run.verdict),
-        "reasons": list(run.reasons),
-        "mode": run.mode,
-        "counts": dict(run.counts),
-        "verdicts": {str(verdict): verdicts.count(verdict) for verdict in Verdict},
-        "generator": run.generator,
-        "version": run.version,
-        "created": run.created,
-        "config_digest": run.config_digest,
-        "profile_digests": dict(run.profile_digests),
-        "run": run.id,
-    }
 
 
 def _stem(finding: Finding) -> str:

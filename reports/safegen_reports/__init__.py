@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 @hookimpl
 def safegen_add_commands(commands: Commands) -> None:
-    """Add `safegen reader-study`."""
+    """Add `safegen reader-study` and `safegen github`."""
+    from safegen_reports.github.command import add_github
     from safegen_reports.study.command import add_reader_study
 
+    add_github(commands)
     add_reader_study(commands)
 
 
@@ -35,3 +37,11 @@ def safegen_write_report(
 
     write_plain(run, folder)
     write(run, releases, folder, settings)
+
+
+@hookimpl
+def safegen_write_trends(runs: Sequence[Run], file: Path) -> None:
+    """Write the page of trends, one file that works offline."""
+    from safegen_reports.trends.page import write_trends
+
+    write_trends(runs, file)

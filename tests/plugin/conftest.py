@@ -6,9 +6,13 @@ numpy cannot be imported twice.
 
 from __future__ import annotations
 
+import alembic.command
+import alembic.ddl.postgresql  # noqa: F401
 import pytest
 from gate_project import Project
 
+import pytest_safegen.comparison.words
+import pytest_safegen.history.history
 import pytest_safegen.knowledge
 import pytest_safegen.session
 import pytest_safegen.testing  # noqa: F401

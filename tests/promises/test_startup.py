@@ -29,6 +29,8 @@ HEAVY = (
     "PIL",
     "pandas",
     "tqdm",
+    "sqlalchemy",
+    "alembic",
     "safegen_detectors",
     "safegen_reports",
 )

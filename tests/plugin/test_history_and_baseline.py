@@ -1,0 +1,125 @@
+"""--safegen-store, --safegen-baseline and --safegen-fail-on-regression in a pytest run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from gate_project import BAD, GOOD, Project
+
+from pytest_safegen.history import History, open_history
+
+OK, FAILED, USAGE = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.USAGE_ERROR
+SCANS = 12
+SCAN_CHECKS = "brightness,population"
+
+
+@pytest.fixture
+def releases(project: Project) -> Project:
+    """A first version of a generator that was judged, and its scans."""
+    for place in range(SCANS):
+        project.scan(f"data/s{place:02}.nii.gz", GOOD + place / 100)
+    assert gate(project, "--safegen-model=gan@1.0").ret == OK
+    return project
+
+
+def gate(project: Project, *arguments: str) -> pytest.RunResult:
+    """Run the gate with the checks that every scan has."""
+    return project.gate(*arguments, checks=SCAN_CHECKS)
+
+
+def history(project: Project) -> History:
+    return open_history(f"sqlite:///{project.root / '.safegen' / 'history.db'}", create=False)
+
+
+def test_a_run_is_kept_with_its_model(releases: Project) -> None:
+    (entry,) = history(releases).entries()
+    assert (entry.name, entry.complete) == ("gan@1.0", True)
+    assert len(history(releases).load(entry).findings) == SCANS + 2
+
+
+def test_a_part_of_a_run_is_kept_as_incomplete(releases: Project) -> None:
+    gate(releases, "-k", "s01")
+    assert [e.complete for e in history(releases).entries()] == [True, False]
+
+
+def test_store_none_keeps_nothing(project: Project) -> None:
+    project.scan("data/a.nii.gz")
+    assert gate(project, "--safegen-store=none").ret == OK
+    assert not (project.root / ".safegen").exists()
+
+
+def test_the_same_release_has_no_regression(releases: Project) -> None:
+    result = gate(releases, "--safegen-model=gan@1.1", "--safegen-baseline=1.0")
+    assert result.ret == OK
+    assert releases.verdicts()[("regression", "")] == "PASS"
+    assert "could have seen" in releases.reason("regression")
+
+
+def test_new_failures_are_a_regression(releases: Project) -> None:
+    releases.scan("data/s03.nii.gz", BAD * 20)
+    releases.scan("data/s04.nii.gz", BAD * 20)
+    result = gate(releases, "--safegen-model=gan@1.1", "--safegen-baseline=1.0")
+    assert result.ret == FAILED
+    result.stdout.fnmatch_lines(["FAILED safegen-gate::regression*"])
+    assert releases.gate_json()["regression"]["outcome"] == "regressed"
+    turned = releases.gate_json()["regression"]["turned"]
+    assert [t["target"] for t in turned] == ["s03.nii.gz", "s04.nii.gz"]
+
+
+def test_a_rule_of_the_user_replaces_the_usual_ones(releases: Project) -> None:
+    for place in range(SCANS):
+        releases.scan(f"data/s{place:02}.nii.gz", GOOD + place / 100 + 0.05)
+    shifted = ("--safegen-baseline=1.0", "--safegen-model=gan@1.1")
+    assert gate(releases, *shifted).ret == FAILED
+    mild = "--safegen-fail-on-regression=brightness: delta 0.95"
+    assert gate(releases, *shifted, mild).ret == OK
+
+
+def test_other_limits_are_incomparable_and_never_green(releases: Project) -> None:
+    result = gate(releases, "--safegen-baseline=1.0", "--safegen-threshold=brightness=0.9")
+    assert result.ret == FAILED
+    assert releases.verdicts()[("regression", "")] == "INCONCLUSIVE"
+    assert "INCOMPARABLE" in releases.reason("regression")
+    assert "limits and options" in releases.reason("regression")
+
+
+@pytest.mark.parametrize(("choice", "code"), [("pass", OK), ("fail", FAILED)])
+def test_a_first_run_passes_or_fails_by_choice(project: Project, choice: str, code: int) -> None:
+    project.scan("data/a.nii.gz")
+    result = gate(project, "--safegen-baseline=latest", f"--safegen-first-run={choice}")
+    assert result.ret == code
+    assert "no earlier run" in project.reason("regression")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--safegen-baseline=9.9"], "no run called '9.9'"),
+        (["--safegen-baseline=1.0", "--safegen-fail-on-regression=worse"], "is not understood"),
+        (
+            ["--safegen-baseline=1.0", "--safegen-fail-on-regression=birghtness: any"],
+            "Did you mean 'brightness'",
+        ),
+        (["--safegen-fail-on-regression=brightness: any"], "needs --safegen-baseline"),
+        (["--safegen-baseline=1.0", "--safegen-store=none"], "keeps none"),
+        (["--safegen-store=history.db"], "is no URL"),
+    ],
+)
+def test_wrong_use_is_one_sentence(releases: Project, arguments: list[str], says: str) -> None:
+    result = gate(releases, *arguments)
+    assert result.ret == USAGE
+    result.stderr.fnmatch_lines([f"ERROR: *{says}*"])
+
+
+def test_a_baseline_with_other_checks_is_refused(releases: Project) -> None:
+    result = releases.gate("--safegen-baseline=1.0", checks="brightness")
+    assert result.ret == USAGE
+    result.stderr.fnmatch_lines(["ERROR: *was judged by other checks*population*"])
+
+
+def test_the_store_can_be_named(project: Project, tmp_path: Path) -> None:
+    project.scan("data/a.nii.gz")
+    gate(project, f"--safegen-store=sqlite:///{tmp_path / 'team' / 'runs.db'}")
+    assert (tmp_path / "team" / "runs.db").is_file()
+    assert not (project.root / ".safegen").exists()
