@@ -173,6 +173,22 @@ def _finding(check: str, target: str, verdict: Verdict, reason: str, score: floa
     return Finding(check, target, verdict, reason, score, 1.0, 0.05, measures, seconds=0.5)
 
 
+REGRESSION = {
+    "outcome": "regressed",
+    "baseline": {"run": "run-0", "generator": "gen <1>", "version": "1.0", "created": "2025-12-01"},
+    "rules": ["anomaly: failed +2%"],
+    "reasons": [],
+    "paired": True,
+    "shared": 3,
+    "regressions": ["anomaly: 0 of 3 and now 1 of 3 failed <b>"],
+    "improvements": [],
+    "turned": [
+        {"check": "anomaly", "target": "sub-2_a.nii", "before": "PASS", "after": "FAIL"},
+        {"check": "anomaly", "target": "gone.nii", "before": "PASS", "after": "FAIL"},
+    ],
+}
+
+
 def write_site(folder: Path) -> Site:
     """The report of a release with a passing scan, a failing series, and a broken, hostile scan."""
     data, report = folder / "data", folder / "report"
@@ -218,6 +234,7 @@ def write_site(folder: Path) -> Site:
         profile_digests={"anomaly": "abc123"},
         calibrations={"anomaly": {"scores": scores, "source": "8 held out", "limit": 1.0}},
         environment={"python": "3.11"},
+        regression=REGRESSION,
     )
     log = ResultLog(report)
     for finding in findings:

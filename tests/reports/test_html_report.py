@@ -350,3 +350,17 @@ def test_importing_the_reports_loads_nothing_heavy() -> None:
 )
 def test_numbers_are_written_as_people_read_them(value, text) -> None:
     assert number(value) == text
+
+
+def test_what_got_worse_than_the_baseline_is_said_and_leads_to_the_scans(site: Site) -> None:
+    section = site.open().one("baseline")
+
+    assert "Against gen <1> 1.0" in section.words
+    assert "anomaly: 0 of 3 and now 1 of 3 failed <b>" in section.words
+    assert "gone.nii, PASS before, now FAIL" in section.words
+
+
+def test_without_a_baseline_nothing_is_said_of_one(site: Site) -> None:
+    page = site.rewritten(regression={"outcome": "first run"}).open()
+
+    assert not any(each.attributes.get("id") == "baseline" for each in page.elements)

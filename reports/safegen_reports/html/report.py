@@ -92,6 +92,7 @@ def write(run: Run, releases: Sequence[Release], folder: Path, settings: Setting
         without_pictures=written.left_out,
         lists=lists,
         images=settings.images,
+        pages={target.name: target.page for target in rows},
         root="",
     )
     write_text(folder / "index.html", page)
