@@ -293,6 +293,27 @@ def test_two_scans_of_one_person_are_no_rivals(bodies: Index) -> None:
     )
 
 
+def test_who_has_two_scans_is_no_nearer_to_strangers(bodies: Index) -> None:
+    """By the best of two scans at each block, a stranger would be 0.4 above all others."""
+    others = [prepared(number) for number in range(10, 22)]
+    plain = Describer(LATTICE, torch.ones(len(frequencies())))
+    more = [
+        bodies.describer.described(plain.coefficients(pattern(one), reach=0)[:, 0])
+        for one in others
+    ]
+    joined = replace(
+        bodies,
+        descriptors=torch.cat([bodies.descriptors, torch.stack(more, 1)], 1),
+        persons=np.array([*PATIENTS, *[0] * 4, *range(5, 13)]),
+        names=tuple(f"sub-{n}" for n in range(13)),
+    )
+    found = [likenesses(pattern(prepared(number)), joined)[0] for number in range(40, 46)]
+
+    above = [float(standing(one.cosines).mean(1)[0]) for one in found]
+
+    assert np.mean(above) < 0.2
+
+
 def test_the_same_scan_of_two_persons_makes_them_rivals(bodies: Index) -> None:
     doubled = replace(
         bodies,

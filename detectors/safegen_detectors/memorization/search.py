@@ -102,8 +102,19 @@ def _parts(index: Index, places: int) -> list[slice]:
 
 
 def of_persons(scans: torch.Tensor, index: Index) -> torch.Tensor:
-    """The best cosine (persons, blocks) over all scans of each person."""
+    """The cosines (persons, blocks) of each person's scan that is most like it somewhere.
+
+    One scan speaks for a person of several: the best of them at each block would be a match that
+    no scan is, and who has more scans would seem nearer to everybody.
+    """
     if len(index.names) == len(scans):
         return scans
     own = [np.flatnonzero(index.persons == person) for person in range(len(index.names))]
-    return torch.stack([scans[torch.from_numpy(rows)].amax(0) for rows in own])
+    return torch.stack([_speaker(scans[torch.from_numpy(rows)], index) for rows in own])
+
+
+def _speaker(scans: torch.Tensor, index: Index) -> torch.Tensor:
+    """Of cosines (scans, blocks), those of the scan with the highest mean around any block."""
+    if len(scans) == 1:
+        return scans[0]
+    return scans[(scans @ index.means[0].T).amax(1).argmax()]
