@@ -18,6 +18,7 @@ from safegen_detectors.memorization.stances import stance_of
 MOST_HELD_OUT = 200
 SOFTENINGS = (0.0, 1.0)  # Gaussians in voxels; generated scans are smoother than real ones
 KIN = 0.8  # mean standard deviations above others; twins of 80 patients had 1.1, others 0.4
+FEWEST_FOR_KIN = 12  # persons
 HIGH = 0.9  # the share of unseen patients whose strength is the unit of the score
 
 
@@ -56,7 +57,12 @@ def unseen(target: ScanTarget, index: Index, *, without: Sequence[int] = ()) -> 
 
 
 def _kin(found: Sequence[Likeness], without: Sequence[int], persons: int) -> tuple[int, ...]:
-    """Who is like the scan everywhere, as it is, far more than people are like each other."""
+    """Who is like the scan everywhere, as it is, far more than people are like each other.
+
+    Nobody where there are few others: how much they differ cannot be told from them.
+    """
+    if persons < FEWEST_FOR_KIN:
+        return ()
     kept = [person for person in range(persons) if person not in without]
     everywhere = standing(found[0].cosines).mean(1)
     return tuple(kept[n] for n in torch.nonzero(everywhere > KIN).flatten().tolist())
