@@ -99,7 +99,7 @@ def turned(pair: Pair, random: np.random.Generator, *, degrees: float, scale: fl
     turn[:3, :3] = scale * rotation(axis / np.linalg.norm(axis), np.radians(degrees))
     middle = _middle(pair.source)
     turn[:3, 3] = middle - turn[:3, :3] @ middle
-    return _moved(pair.source, turn), None
+    return moved(pair.source, turn), None
 
 
 def shifted(pair: Pair, random: np.random.Generator, *, distance: float) -> Planted:
@@ -107,7 +107,7 @@ def shifted(pair: Pair, random: np.random.Generator, *, distance: float) -> Plan
     way = random.normal(size=3)
     step = np.eye(4)
     step[:3, 3] = distance * way / np.linalg.norm(way)
-    return _moved(pair.source, step), None
+    return moved(pair.source, step), None
 
 
 def part(pair: Pair, random: np.random.Generator, *, axes: int) -> Planted:
@@ -144,7 +144,8 @@ COPIES: dict[str, Copy] = {
 }
 
 
-def _moved(scan: Scan, mapping: Affine) -> Scan:
+def moved(scan: Scan, mapping: Affine) -> Scan:
+    """The scan under a map of mm, on the same grid; its mask does not move with it and is gone."""
     values = resample(
         scan.voxels,
         scan.affine,

@@ -117,6 +117,27 @@ def said(proposal: Proposal) -> Iterator[str]:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    """The scores that a limit of one check is weighed by, and the present limit."""
+
+    alarms: Sequence[float]
+    right: Sequence[float]
+    others: Sequence[float]
+    real: Sequence[float]
+    limit: float
+
+    def choice(self, at: float) -> Choice:
+        """What a limit would do."""
+        return Choice(
+            at,
+            sum(score > at for score in self.alarms),
+            sum(score > at for score in self.right),
+            sum(self.limit < score <= at for score in self.others),
+            sum(score > at for score in self.real),
+        )
+
+
 def _proposal(
     check: str,
     alarms: Sequence[float],
@@ -127,39 +148,26 @@ def _proposal(
     limit = _limit(check, run)
     if not alarms or limit is None:
         return None
-    others = [
+    real = [float(score) for score in run.calibrations.get(check, {}).get("scores", ())]
+    scores = _Marked(alarms, right, _unmarked(check, marked, run), real, limit)
+    present = scores.choice(limit)
+    candidates = [scores.choice(at) for at in _between([*alarms, *right], limit)]
+    best = max(candidates, key=_worth, default=None)
+    better = best if best is not None and _worth(best) > _worth(present) else None
+    why_not = "" if better else "it would let as many right findings through as false alarms"
+    choices = (present, *candidates)
+    return Proposal(check, len(alarms), len(right), len(real), present, better, choices, why_not)
+
+
+def _unmarked(check: str, marked: set[tuple[str, str]], run: Run) -> list[float]:
+    """The scores of the check's findings that nobody has marked."""
+    return [
         finding.score
         for finding in run.findings
         if finding.check == check
         and finding.score is not None
         and (finding.check, finding.target) not in marked
     ]
-    real = [float(score) for score in run.calibrations.get(check, {}).get("scores", ())]
-
-    def choice(at: float) -> Choice:
-        return Choice(
-            at,
-            sum(score > at for score in alarms),
-            sum(score > at for score in right),
-            sum(limit < score <= at for score in others),
-            sum(score > at for score in real),
-        )
-
-    present = choice(limit)
-    candidates = [choice(at) for at in _between([*alarms, *right], limit)]
-    best = max(candidates, key=_worth, default=None)
-    better = best if best is not None and _worth(best) > _worth(present) else None
-    why_not = "" if better else "it would let as many right findings through as false alarms"
-    return Proposal(
-        check,
-        len(alarms),
-        len(right),
-        len(real),
-        present,
-        better,
-        (present, *candidates),
-        why_not,
-    )
 
 
 def _worth(choice: Choice) -> tuple[int, float]:

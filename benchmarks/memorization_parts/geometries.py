@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from benchmarks.copies import rotation
+from benchmarks.copies import moved, rotation
 from benchmarks.memorization_parts.intensities import Random, unmasked, with_noise
 from benchmarks.memorization_parts.material import Material, Planted
 from benchmarks.scans import Volume, tissue, with_voxels
 from pytest_safegen import Scan
-from pytest_safegen.prepare import resample, spacing_of
+from pytest_safegen.prepare import spacing_of
 
 Matrix = NDArray[np.float64]
 
@@ -130,19 +130,6 @@ def turn_of(scan: Scan, random: Random, *, degrees: float, scale: Matrix | None 
     middle = (scan.affine @ [*((np.array(scan.voxels.shape) - 1) / 2), 1.0])[:3]
     turn[:3, 3] = middle - turn[:3, :3] @ middle
     return turn
-
-
-def moved(scan: Scan, mapping: Matrix) -> Scan:
-    """The scan under a map of mm, on the same grid."""
-    values = resample(
-        scan.voxels,
-        scan.affine,
-        to_affine=scan.affine,
-        to_shape=scan.voxels.shape,
-        mapping=mapping,
-        fill=float(scan.voxels.min()),
-    )
-    return with_voxels(unmasked(scan), values)
 
 
 def warped(scan: Scan, random: Random, most: float) -> Scan:

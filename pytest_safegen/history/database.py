@@ -96,18 +96,6 @@ def migrate(engine: Engine) -> None:
             _upgrade(connection, found, engine.url)
 
 
-def demand_schema(engine: Engine) -> None:
-    """Refuse a store whose tables are not those of this version.
-
-    Raises:
-        HistoryError: no tables, or others.
-    """
-    with transaction(engine, writes=False) as connection:
-        found = revision_of(connection)
-    if found != HEAD:
-        migrate(engine)
-
-
 def revision_of(connection: Connection) -> str | None:
     """The revision of the tables; None where there are none."""
     if not inspect(connection).has_table("alembic_version"):

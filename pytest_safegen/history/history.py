@@ -11,7 +11,6 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 from pytest_safegen.errors import SafegenError
 from pytest_safegen.history.database import (
     HistoryError,
-    demand_schema,
     engine_of,
     migrate,
     shown,
@@ -154,7 +153,7 @@ def open_history(store: str, *, create: bool = True, to_write: bool = False) -> 
         HistoryError: a store that cannot be used; the text names it, without its password.
     """
     engine = engine_of(store, create=create)
-    (migrate if create else demand_schema)(engine)
+    migrate(engine)
     if to_write:
         with transaction(engine, writes=True) as connection:
             connection.execute(delete(tags).where(tags.c.run < 0))

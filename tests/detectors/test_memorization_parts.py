@@ -293,8 +293,8 @@ def test_two_scans_of_one_person_are_no_rivals(bodies: Index) -> None:
     )
 
 
-def test_who_has_two_scans_is_no_nearer_to_strangers(bodies: Index) -> None:
-    """By the best of two scans at each block, a stranger would be 0.4 above all others."""
+def test_who_has_five_scans_is_no_nearer_to_strangers(bodies: Index) -> None:
+    """By the best of five scans at each block, strangers would be nearer to their person."""
     others = [prepared(number) for number in range(10, 22)]
     plain = Describer(LATTICE, torch.ones(len(frequencies())))
     more = [

@@ -40,7 +40,7 @@ class AnomalyDetector:
     device: str = "auto"
 
     name = "anomaly"
-    version = "2"
+    version = "3"
     scope = Scope.SCAN
     needs_profile = True
     rules = RULES

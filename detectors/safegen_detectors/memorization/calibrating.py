@@ -18,7 +18,7 @@ from safegen_detectors.memorization.stances import stance_of
 MOST_HELD_OUT = 200
 SOFTENINGS = (0.0, 1.0)  # Gaussians in voxels; generated scans are smoother than real ones
 KIN = 0.8  # mean standard deviations above others; twins of 80 patients had 1.1, others 0.4
-FEWEST_FOR_KIN = 12  # persons
+FEWEST_FOR_KIN = 12  # persons, an engineering default: four phantoms were all taken for kin
 HIGH = 0.9  # the share of unseen patients whose strength is the unit of the score
 
 
