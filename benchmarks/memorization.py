@@ -21,6 +21,7 @@ from benchmarks.memorization_parts import networks
 from benchmarks.memorization_parts.grid import APART, GRID, STRENGTHS
 from benchmarks.memorization_parts.judges import Judges, Said, fitted, prepared_for
 from benchmarks.memorization_parts.material import Material, Restore, material_of
+from benchmarks.memorization_parts.speed import seconds_with
 from benchmarks.memorization_parts.tables import markdown
 from pytest_safegen import Scan, ScanRef, ScanTarget
 from pytest_safegen.calibration import limit_at
@@ -33,6 +34,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = REPOSITORY.parent / "shared" / "data" / "ixi-t1"
 RESULTS = REPOSITORY / "benchmarks" / "results" / "memorization.json"
 FOR_TEMPLATE = 16
+TIMED = 6
 ALL = {**GRID, **APART}
 
 
@@ -59,6 +61,8 @@ def main() -> None:
     learned = [replace(target, scan=None) for target in known]
     judges = fitted(learned, unknown[: len(unknown) // 2], template, seed=asked.seed)
     content = _content(asked, split, judges)
+    if asked.persons:
+        content["speed"] = seconds_with(asked.persons, judges, unknown[:TIMED])
     for ref in tqdm(split.strangers, "untouched"):
         content["untouched"].append(_row(judges.say(read(ref))))
     scans = [read(ref) for ref in split.reference[:FOR_TEMPLATE]]
@@ -191,6 +195,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--copies", type=int, default=2, help="copies a kind and strength")
     parser.add_argument("--rows", default="", help="regular expression of kinds (all)")
     parser.add_argument("--generator", action="store_true", help="an overfitted generator too")
+    parser.add_argument("--persons", type=int, default=0, help="time an index of so many persons")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS, help="file for the numbers")
     parser.add_argument("--table", type=Path, help="print the tables of such a file, and stop")

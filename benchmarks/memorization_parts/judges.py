@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -85,9 +86,9 @@ class Judges:
         found |= {ENCODER: highest, PUBLISHED: highest}
         return {name: value > self.limits[name] for name, value in found.items()}
 
-    @property
+    @cached_property
     def _among(self) -> Mapping[str, torch.Tensor]:
-        return self.__dict__.setdefault("among", among(self.reference))
+        return among(self.reference)
 
 
 def among(reference: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -44,6 +44,11 @@ def _facts(content: Content) -> str:
         f"scan, one thread, without reading and alignment: "
         f"{np.median(seconds) if seconds else float('nan'):.2f}.",
     ]
+    if speed := content.get("speed"):
+        lines.append(
+            f"With {speed['persons']} persons in the index: {speed['wall']:.2f} s a scan on "
+            f"{speed['threads']} threads, {speed['processor']:.2f} processor seconds."
+        )
     if content.get("same"):
         lines.append(f"Found to be one person, or twins: {'; '.join(content['same'])}.")
     return "\n\n".join(lines)

@@ -80,7 +80,7 @@ def flipped(maps: torch.Tensor, ground: Ground) -> torch.Tensor:
 
 def tensor(array: np.ndarray[Any, Any], device: str) -> torch.Tensor:
     """A float32 copy of an array as a tensor; arrays of the gate are read-only."""
-    return torch.tensor(np.asarray(array, dtype=np.float32), device=device)
+    return torch.tensor(array, device=device).float()
 
 
 def places(matrix: Matrix, shape: Sequence[int], *, device: str | torch.device) -> torch.Tensor:

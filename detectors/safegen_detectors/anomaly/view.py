@@ -20,6 +20,7 @@ from safegen_detectors.anomaly.features import (
 )
 from safegen_detectors.anomaly.lazy import lazy
 from safegen_detectors.anomaly.model import Gaussian, Ground, Sample
+from safegen_detectors.anomaly.threads import side_by_side
 
 LOCAL_SHARE = 0.8
 MEAN_WIDTH, VARIANCE_WIDTH = 3, 5
@@ -105,6 +106,8 @@ class View:
     @lazy
     def standardized(self) -> torch.Tensor:
         """How many standard deviations each feature is from its usual value, (f, i, j, k)."""
+        if self.usual is None and self.device == "cpu" and self.sample.pathology is None:
+            side_by_side(lambda name: getattr(self, name), ["features", "expected"])
         return (self.features - self.expected.mean) / self.expected.deviation
 
     @lazy

@@ -31,6 +31,7 @@ from safegen_detectors.anomaly.segmentation.pool import (
     usual_without,
 )
 from safegen_detectors.anomaly.segmentation.resemblance import Example
+from safegen_detectors.anomaly.threads import side_by_side
 from safegen_detectors.anomaly.training import Budget
 from safegen_detectors.anomaly.view import View
 from safegen_detectors.anomaly.weights import arrays_of, with_arrays
@@ -83,7 +84,8 @@ class ArtefactSegmentation:
     def read(self, view: View, learned: Learned) -> Reading:
         """Two statistics of the logits, and the map, 1 at the limit of the outline."""
         inputs = inputs_of(view)
-        logits = [logits_of(network, inputs) for network in networks_of(learned, view.device)]
+        networks = networks_of(learned, view.device)
+        logits = side_by_side(lambda network: logits_of(network, inputs), networks)
         # Each network's statistics, not those of the mean logits: that is less noisy than the
         # single network by which real scans were held out, and would not compare with them.
         readings = [Reading(_statistics(one, view.judged)) for one in logits]

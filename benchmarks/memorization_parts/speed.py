@@ -1,0 +1,51 @@
+"""How long the check takes with more reference persons than there are scans at hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.memorization_parts.judges import Judges
+from pytest_safegen import Profile, ScanTarget
+
+JITTER = 0.05  # of each coefficient, so that no two persons are the same
+CONTROLLED_FIRST = 1  # the first scan waits for the run's controls
+
+
+def seconds_with(persons: int, judges: Judges, targets: Sequence[ScanTarget]) -> Mapping[str, Any]:
+    """Median wall and processor seconds a scan, prepared, with so many persons in the index."""
+    profile = enlarged(judges.profile, persons)
+    taken = []
+    for target in targets:
+        wall, processor = time.perf_counter(), time.process_time()
+        judges.detector.score([target], profile, device="cpu")
+        taken.append((time.perf_counter() - wall, time.process_time() - processor))
+    walls, processors = np.median(taken[CONTROLLED_FIRST:], axis=0)
+    return {
+        "persons": persons,
+        "threads": torch.get_num_threads(),
+        "scans": len(taken) - CONTROLLED_FIRST,
+        "wall": round(float(walls), 3),
+        "processor": round(float(processors), 3),
+    }
+
+
+def enlarged(profile: Profile, persons: int) -> Profile:
+    """The profile with each of its scans again and again, slightly changed, under new names."""
+    own = np.asarray(profile.arrays["descriptors"])
+    random = np.random.default_rng(0)
+    times = -(-persons // len(own))
+    noisy = [own] + [
+        (own + JITTER * random.standard_normal(own.shape, np.float32)).astype(own.dtype)
+        for _ in range(times - 1)
+    ]
+    names = [*profile.facts["persons"], *(f"made-up-{n}" for n in range(persons))][:persons]
+    arrays = {**profile.arrays, "descriptors": np.concatenate(noisy)[:persons]}
+    return replace(
+        profile, arrays=arrays, facts={**profile.facts, "subjects": names, "persons": names}
+    )
