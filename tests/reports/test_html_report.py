@@ -179,11 +179,11 @@ def test_each_check_is_counted_with_its_limit_and_source(site: Site) -> None:
 
 def test_a_check_without_scores_has_a_sentence_and_no_empty_axis(site: Site) -> None:
     plain = Finding("mine", "sub-2_a.nii", Verdict.PASS, "It is fine.")
+    drawn = len(site.open().all("svg", "dots"))
     changed = site.rewritten(findings=(*site.run.findings, plain)).open()
     (strip,) = [each for each in changed.all("article", "strip") if each.words.startswith("mine")]
     assert "Passes or fails, without a score." in strip.words
-    drawn = len(changed.all("svg", "dots"))
-    assert drawn == len(changed.all("article", "strip")) - 1
+    assert len(changed.all("svg", "dots")) == drawn > 0
 
 
 def test_a_count_leads_to_the_findings_it_counts(site: Site) -> None:
