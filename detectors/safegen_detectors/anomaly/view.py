@@ -30,7 +30,7 @@ QUARTILES_OF_NORMAL = 1.349  # the distance of a standard normal's quartiles
 SPREADS = (0.5, 2.0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Expected:
     """What is usual at each voxel of a sample's own grid.
 
@@ -45,13 +45,11 @@ class Expected:
     body: torch.Tensor
     region: torch.Tensor
 
-    @property
+    @lazy
     def deviation(self) -> torch.Tensor:
         """Standard deviation (f, i, j, k), its variance shrunken to the mean of the region."""
-        overall = self.overall[:, None, None, None]
-        return torch.sqrt(
-            LOCAL_SHARE * self.variance + (1 - LOCAL_SHARE) * overall + SMALLEST_VARIANCE
-        )
+        least = (1 - LOCAL_SHARE) * self.overall + SMALLEST_VARIANCE
+        return (LOCAL_SHARE * self.variance).add_(least[:, None, None, None]).sqrt_()
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ class View:
         """How many standard deviations each feature is from its usual value, (f, i, j, k)."""
         if self.usual is None and self.device == "cpu" and self.sample.pathology is None:
             side_by_side(lambda name: getattr(self, name), ["features", "expected"])
-        return (self.features - self.expected.mean) / self.expected.deviation
+        return (self.features - self.expected.mean).div_(self.expected.deviation)
 
     @lazy
     def relative(self) -> torch.Tensor:
@@ -119,13 +117,13 @@ class View:
         between 0.5 and 2, since all but a few voxels should look like real tissue.
         """
         middle, spread = _levels(self.standardized, self.judged)
-        return (self.standardized - middle) / spread.clamp(*SPREADS)
+        return (self.standardized - middle).div_(spread.clamp(*SPREADS))
 
 
 def _levels(maps: torch.Tensor, inside: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Median and robust standard deviation of maps (f, i, j, k) inside, each (f, 1, 1, 1)."""
-    values = maps[:, inside]
-    values = values[:, :: max(1, values.shape[1] // VOXELS_FOR_LEVELS)]
+    places = inside.flatten().nonzero()[:, 0]
+    values = maps.flatten(1)[:, places[:: max(1, len(places) // VOXELS_FOR_LEVELS)]]
     if values.shape[1] == 0:
         shape = (len(maps), 1, 1, 1)
         return maps.new_zeros(shape), maps.new_ones(shape)

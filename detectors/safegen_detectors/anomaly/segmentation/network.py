@@ -61,7 +61,7 @@ class SegmentationNet(nn.Module):
 
 def inputs_of(view: View) -> torch.Tensor:
     """What the network sees of a view, float32 (c, i, j, k)."""
-    squashed = view.relative / (1 + view.relative.abs() / SQUASHED)
+    squashed = view.relative / view.relative.abs().div_(SQUASHED).add_(1)
     usual = view.expected
     return torch.cat([squashed, view.voxels[None], usual.place, usual.body[None]])
 
