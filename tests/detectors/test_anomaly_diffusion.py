@@ -16,6 +16,7 @@ from torch import nn
 
 from pytest_safegen import UsageProblem
 from safegen_detectors.anomaly.diffusion import Diffusion
+from safegen_detectors.anomaly.diffusion.method import denoising_path
 from safegen_detectors.anomaly.diffusion.network import (
     LEVELS_OF_NOISE,
     kept,
@@ -76,6 +77,19 @@ def test_the_map_is_highest_in_the_hole() -> None:
     assert reading.map.shape == faulty.own.shape
     assert float(reading.map.min()) >= 0
     assert hole[peak_of(reading.map)]
+
+
+def test_the_way_back_from_noise_is_hardest_in_the_hole() -> None:
+    samples, ground = cohort(COUNT)
+    faulty, hole = with_hole(samples[UNSEEN])
+
+    before, after = (
+        denoising_path(View(sample, ground), learned()) for sample in (samples[UNSEEN], faulty)
+    )
+
+    assert after.shape == faulty.own.shape
+    harder = (after - before).numpy()
+    assert harder[hole].mean() > 5 * abs(harder[~hole].mean())
 
 
 def test_every_sample_has_its_held_out_statistics() -> None:

@@ -14,7 +14,7 @@ from pytest_safegen.testing import phantom, with_noise_ball
 from safegen_detectors.anomaly import AnomalyDetector
 from safegen_detectors.anomaly.explanations import MEANINGS
 
-CHEAP = tuple(name for name in MEANINGS if name != "occlusion")
+CHEAP = tuple(name for name in MEANINGS if name not in ("occlusion", "denoising-path"))
 
 
 @cache
@@ -62,6 +62,14 @@ def test_the_same_scan_is_explained_the_same_way_twice(faulty: Scan) -> None:
 @pytest.mark.parametrize("name", ["gradients", "integrated-gradients", "occlusion"])
 def test_only_what_is_asked_for_is_made(faulty: Scan, name: str) -> None:
     assert list(layers(faulty, name)) == [name]
+
+
+def test_without_a_diffusion_model_there_is_no_path_to_show(faulty: Scan) -> None:
+    made = layers(faulty, "denoising-path")
+
+    assert made["denoising-path"] == Unexplained(
+        "denoising-path", "the profile has no diffusion model"
+    )
 
 
 def test_the_weights_of_the_combined_map_add_up_to_one() -> None:

@@ -18,7 +18,7 @@ from safegen_detectors.anomaly import grids
 from safegen_detectors.anomaly.crossfit import under
 from safegen_detectors.anomaly.explanations import MEANINGS
 from safegen_detectors.anomaly.layers import heatmap_of
-from safegen_detectors.anomaly.methods import SEGMENTATION
+from safegen_detectors.anomaly.methods import DIFFUSION, SEGMENTATION
 from safegen_detectors.anomaly.model import Learned, Sample
 from safegen_detectors.anomaly.reading import ground_of, learned_of
 from safegen_detectors.anomaly.samples import sample_of
@@ -48,6 +48,7 @@ class Explained:
 
     view: View
     learned: Learned
+    diffusion: Learned | None = None
 
 
 class LogitOfHighest(nn.Module):
@@ -74,7 +75,9 @@ def explain(
 ) -> list[Heatmap | Unexplained]:
     """The maps asked for, in order; what cannot be made says why."""
     explained = Explained(
-        View(sample_of(target), ground_of(profile), device), learned_of(profile, SEGMENTATION)
+        View(sample_of(target), ground_of(profile), device),
+        learned_of(profile, SEGMENTATION),
+        learned_of(profile, DIFFUSION) if DIFFUSION in profile.facts["methods"] else None,
     )
     made: dict[str, torch.Tensor | str] = {}
     for name in names:
@@ -224,6 +227,14 @@ def _partition_shap(explained: Explained) -> torch.Tensor:
     return _from_pooled(found, explained)
 
 
+def _denoising_path(explained: Explained) -> torch.Tensor:
+    if explained.diffusion is None:
+        raise ValueError("the profile has no diffusion model")
+    from safegen_detectors.anomaly.diffusion.method import denoising_path  # and with it MONAI
+
+    return denoising_path(explained.view, explained.diffusion)
+
+
 def _from_pooled(found: torch.Tensor, explained: Explained) -> torch.Tensor:
     """A map on the pooled template's grid, on the sample's own grid."""
     view = explained.view
@@ -239,6 +250,7 @@ _MAKERS: Mapping[str, Callable[[Explained], torch.Tensor]] = {
     "gradients": _gradients,
     "integrated-gradients": _integrated_gradients,
     "occlusion": _occlusion,
+    "denoising-path": _denoising_path,
     "shap": _shap,
     "deep-shap": _deep_shap,
     "partition-shap": _partition_shap,

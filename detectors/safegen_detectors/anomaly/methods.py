@@ -8,8 +8,8 @@ from typing import Any
 from pytest_safegen import UsageProblem
 from safegen_detectors.anomaly.model import Method
 
-SEGMENTATION, QUALITY = "artefact-segmentation", "image-quality"
-NAMES = ("atlas", "image-quality", "artefact-segmentation", "autoencoder", "diffusion")
+SEGMENTATION, QUALITY, DIFFUSION = "artefact-segmentation", "image-quality", "diffusion"
+NAMES = ("atlas", QUALITY, SEGMENTATION, "autoencoder", DIFFUSION)
 DEFAULT = (QUALITY, SEGMENTATION)
 NEED_FEATURES = frozenset({"atlas", QUALITY, SEGMENTATION})
 

@@ -147,6 +147,20 @@ class Denoiser:
             errors = [self._error(x, noises, level, region) for level in look.predict]
         return trace_of((x - torch.cat(parts).mean(0))[0, 0], errors, region)
 
+    @torch.inference_mode()
+    def path(self, sample: Sample, look: Look) -> torch.Tensor:
+        """How wrong the network is at each voxel (i, j, k) on the way back from noise.
+
+        The square error of the predicted velocity, the mean over the levels of `predict`.
+        """
+        device = self.frame.device
+        placed(self.unet, device).eval()
+        x, region = self.frame.volume(sample), self.frame.region(sample)
+        noises = noise_like(x, look.draws, look.seed)
+        with autocast(device):
+            errors = [self._errors(x, noises, level) for level in look.predict]
+        return torch.stack(errors).mean(0) * region.to(device)
+
     def _error(
         self, x: torch.Tensor, noises: Sequence[torch.Tensor], level: int, region: torch.Tensor
     ) -> torch.Tensor:
@@ -154,12 +168,15 @@ class Denoiser:
 
         A term of the bound on the likelihood, up to a factor of the level (Ho et al. 2020).
         """
+        return self._errors(x, noises, level)[region].mean()
+
+    def _errors(self, x: torch.Tensor, noises: Sequence[torch.Tensor], level: int) -> torch.Tensor:
         share = kept(self.frame.device)[level].reshape(1)
-        errors = []
-        for noise in noises:
-            miss = predict(self.unet, noisy(x, noise, share), level) - velocity(x, noise, share)
-            errors.append(miss[0, 0][region].square().mean())
-        return torch.stack(errors).mean()
+        misses = [
+            predict(self.unet, noisy(x, noise, share), level) - velocity(x, noise, share)
+            for noise in noises
+        ]
+        return torch.stack([miss[0, 0].square() for miss in misses]).mean(0)
 
 
 def scale_of(samples: Sequence[Sample], frame: Frame) -> float:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
+
+import torch
 
 from safegen_detectors.anomaly import residuals
 from safegen_detectors.anomaly.crossfit import Part, averaged, cross_fit, members, outline_limit
@@ -66,16 +68,12 @@ class Diffusion:
 
     def read(self, view: View, learned: Learned) -> Reading:
         """The mean over the networks; the map is 1 where the tops of half the real scans begin."""
-        size = size_of(learned.facts["size"])
-        build = partial(network, size)
         readings = []
-        for arrays, facts in zip(members(learned), learned.facts["folds"], strict=True):
-            frame = _frame(size, view.sample, view.ground, view.device, facts["scale"])
-            denoiser = Denoiser(with_arrays(build, arrays, NETWORK), frame)
+        for denoiser, arrays in zip(denoisers(view, learned), members(learned), strict=True):
             trace = denoiser.trace(view.sample, _look(learned.facts))
-            usual = residuals.usual_from(arrays, frame.region().cpu())
+            usual = residuals.usual_from(arrays, denoiser.frame.region().cpu())
             outline = residuals.departure(trace, usual) / learned.facts["limit"]
-            found = frame.on_own(outline, view.sample)
+            found = denoiser.frame.on_own(outline, view.sample)
             readings.append(Reading(statistics(trace, usual), found))
         return averaged(readings)
 
@@ -104,6 +102,25 @@ class Diffusion:
         arrays = {**weights, **residuals.usual_arrays(residuals.usual_of(traces))}
         found = {"steps": steps, "scale": frame.scale, "tops": residuals.tops(traces)}
         return Part(arrays, residuals.held_out(traces, statistics), found)
+
+
+def denoisers(view: View, learned: Learned) -> Iterator[Denoiser]:
+    """The network of each fold, in the frame of a view."""
+    size = size_of(learned.facts["size"])
+    for arrays, facts in zip(members(learned), learned.facts["folds"], strict=True):
+        frame = _frame(size, view.sample, view.ground, view.device, facts["scale"])
+        yield Denoiser(with_arrays(partial(network, size), arrays, NETWORK), frame)
+
+
+def denoising_path(view: View, learned: Learned) -> torch.Tensor:
+    """How wrong the networks are at each voxel (i, j, k) of the own grid on the way from noise."""
+    look = _look(learned.facts)
+    return torch.stack(
+        [
+            one.frame.on_own(one.path(view.sample, look), view.sample)
+            for one in denoisers(view, learned)
+        ]
+    ).mean(0)
 
 
 def statistics(trace: Trace, usual: Trace) -> Mapping[str, float]:
