@@ -26,7 +26,7 @@ from benchmarks.memorization_parts.tables import markdown
 from pytest_safegen import Scan, ScanRef, ScanTarget
 from pytest_safegen.calibration import limit_at
 from pytest_safegen.discover import discover
-from pytest_safegen.prepare import Template, halved, resample
+from pytest_safegen.prepare import Template
 from pytest_safegen.readers import read
 from pytest_safegen.testing import template_of
 
@@ -123,14 +123,10 @@ def _generated(known: Sequence[ScanTarget], judges: Judges, seed: int) -> Iterat
     """What an overfitted generator draws near its training patients."""
     template = judges.template
     prepared = [t.prepared for t in known[: networks.MEMORIZED] if t.prepared is not None]
-    drawn = networks.memorized([halved(one.voxels * one.body) for one in prepared], seed=seed)
-    coarse = template.affine @ np.diag([2.0, 2.0, 2.0, 1.0])
-    coarse[:3, 3] = (template.affine @ [0.5, 0.5, 0.5, 1.0])[:3]
+    drawn = networks.memorized([one.voxels * one.body for one in prepared], seed=seed)
+    body = template.body > 0.5
     for target, volume in zip(known, drawn, strict=False):
-        shape = template.voxels.shape
-        fine = resample(volume, coarse, to_affine=template.affine, to_shape=shape)
-        body = template.body > 0.5
-        values = np.where(body, 100 * np.clip(fine, 0, 2), 0).astype(np.float32)
+        values = np.where(body, 100 * np.clip(volume, 0, 2), 0).astype(np.float32)
         scan = Scan(target.ref, values, template.affine, stored_type="float32")
         said = judges.say(scan)
         yield _row(said, kind="overfitted generator", strength=0, sources=[target.ref.subject])

@@ -13,7 +13,6 @@ import torch
 from benchmarks.memorization_parts.judges import Judges
 from pytest_safegen import Profile, ScanTarget
 
-JITTER = 0.05  # of each coefficient, so that no two persons are the same
 CONTROLLED_FIRST = 1  # the first scan waits for the run's controls
 
 
@@ -36,16 +35,12 @@ def seconds_with(persons: int, judges: Judges, targets: Sequence[ScanTarget]) ->
 
 
 def enlarged(profile: Profile, persons: int) -> Profile:
-    """The profile with each of its scans again and again, slightly changed, under new names."""
+    """The profile with made-up persons, whose blocks are those of real ones in other places."""
     own = np.asarray(profile.arrays["descriptors"])
     random = np.random.default_rng(0)
-    times = -(-persons // len(own))
-    noisy = [own] + [
-        (own + JITTER * random.standard_normal(own.shape, np.float32)).astype(own.dtype)
-        for _ in range(times - 1)
-    ]
+    more = [own[n % len(own)][random.permutation(own.shape[1])] for n in range(persons)]
     names = [*profile.facts["persons"], *(f"made-up-{n}" for n in range(persons))][:persons]
-    arrays = {**profile.arrays, "descriptors": np.concatenate(noisy)[:persons]}
+    arrays = {**profile.arrays, "descriptors": np.concatenate([own, np.stack(more)])[:persons]}
     return replace(
         profile, arrays=arrays, facts={**profile.facts, "subjects": names, "persons": names}
     )
