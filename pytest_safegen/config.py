@@ -44,6 +44,7 @@ class Settings:
     fail_on_regression: tuple[str, ...] = ()
     first_run: str = "pass"
     min_scans: int = 1
+    canaries: int = 0
     mode: str = "enforce"
     waivers: Path | None = None
     viewer: str = "slices"

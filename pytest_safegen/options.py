@@ -104,6 +104,12 @@ OPTIONS = (
     ),
     Option("min_scans", "integer", "N", "fewer scans than this fail the gate (1)"),
     Option(
+        "canaries",
+        "integer",
+        "N",
+        "plant a fault in copies of N scans that passed; each must fail, or nothing is said (0)",
+    ),
+    Option(
         "mode",
         "choice",
         "MODE",
