@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +120,15 @@ def number(value: float | int | None) -> str:
     return text.replace("-", "−") if not text.startswith("0") else text
 
 
+def moment(text: str) -> str:
+    """A time of ISO 8601 as people read it, in UTC; any other text as it is."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if time.tzinfo else text
+
+
 def _environment(viewer: str) -> Environment:
     environment = Environment(
         loader=PackageLoader("safegen_reports.html"),
@@ -127,7 +137,7 @@ def _environment(viewer: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = number
+    environment.filters |= {"number": number, "moment": moment}
     environment.globals.update(symbols=SYMBOLS, verdicts=BADNESS, side=SIDE, kind_of_viewer=viewer)
     return environment
 
