@@ -61,7 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     add_history(commands.add_parser("history", help="the runs so far, and their trends"), _store)
     _add_review(commands.add_parser("review", help="list, take in and learn from reviews"))
     schema = commands.add_parser("schema", help="print the JSON Schema of results.jsonl")
-    schema.add_argument("--gate", action="store_true", help="that of gate.json instead")
+    other = schema.add_mutually_exclusive_group()
+    other.add_argument("--gate", action="store_true", help="that of gate.json instead")
+    other.add_argument(
+        "--run", action="store_true", help="that of results.json instead", dest="of_run"
+    )
     schema.set_defaults(run=_schema)
     plugins.build_manager(Settings(Path.cwd())).hook.safegen_add_commands(commands=commands)
     return parser
@@ -215,7 +219,8 @@ def _review(asked: argparse.Namespace) -> int:
 def _schema(asked: argparse.Namespace) -> None:
     from pytest_safegen import gate_file, store
 
-    file = gate_file.SCHEMA_FILE if asked.gate else store.SCHEMA_FILE
+    file = store.RUN_SCHEMA_FILE if asked.of_run else store.SCHEMA_FILE
+    file = gate_file.SCHEMA_FILE if asked.gate else file
     print(file.read_text(encoding="utf-8"), end="")
 
 

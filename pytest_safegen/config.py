@@ -40,13 +40,16 @@ class Settings:
     model: str | None = None
     store: str = ""
     baseline: str | None = None
+    baseline_report: Path | None = None
     fail_on_regression: tuple[str, ...] = ()
     first_run: str = "pass"
     min_scans: int = 1
+    canaries: int = 0
     mode: str = "enforce"
     waivers: Path | None = None
     viewer: str = "slices"
     images: int = 100
+    mlflow: str = ""
     seed: int = 0
     plugins: tuple[str, ...] = ()
     detectors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import pytest
 
 from pytest_safegen.accounting import keys_of
+from pytest_safegen.canaries import judge_canaries
 from pytest_safegen.errors import SafegenError
 from pytest_safegen.model import Finding, Run, Scope, Verdict
 from pytest_safegen.nodes import CheckItem, properties
@@ -119,6 +120,8 @@ class Controller:
         if self.gate.settings.waivers:
             verdict = self.gate.waivers.verdict(self.findings, self.gate.targets())
             self._report(session, verdict)
+        if self.gate.settings.canaries and not narrowed:
+            self._report(session, self._canaries())
         if self.memory.asked and not narrowed:
             self._report(session, self.memory.compare(self._so_far()))
         problems = self._problems(narrowed=narrowed)
@@ -194,6 +197,18 @@ class Controller:
                 self.rows[ref.target] = self.gate.pipeline().facts(ref)
                 self.log().add_row(self.rows[ref.target])
         return [self.rows[ref.target] for ref in refs]
+
+    def _canaries(self) -> Finding:
+        """The verdict on planted faults: whether this run can still say no."""
+        settings, detectors = self.gate.settings, self.gate.detectors
+        return judge_canaries(
+            self.gate.pipeline(),
+            [name for name in self.gate.checks(Scope.SCAN) if detectors[name].needs_profile],
+            [ref for release in self.gate.releases for ref in release.refs],
+            self.findings,
+            count=settings.canaries,
+            seed=settings.seed,
+        )
 
     def _counts(self) -> dict[str, int]:
         counts = self.gate.accounting.counts

@@ -83,6 +83,12 @@ OPTIONS = (
         "the run to compare with: a version, NAME@VERSION, latest, a tag, or a run's id",
     ),
     Option(
+        "baseline_report",
+        "path",
+        "DIR",
+        "report folder of the baseline: its pictures stand beside those of scans that got worse",
+    ),
+    Option(
         "fail_on_regression",
         "lines",
         "EXPR",
@@ -97,6 +103,12 @@ OPTIONS = (
         ("pass", "fail"),
     ),
     Option("min_scans", "integer", "N", "fewer scans than this fail the gate (1)"),
+    Option(
+        "canaries",
+        "integer",
+        "N",
+        "plant a fault in copies of N scans that passed; each must fail, or nothing is said (0)",
+    ),
     Option(
         "mode",
         "choice",
@@ -115,6 +127,12 @@ OPTIONS = (
         ("slices", "niivue"),
     ),
     Option("images", "integer", "MB", "pictures and volumes in the report, the worst first (100)"),
+    Option(
+        "mlflow",
+        "text",
+        "URI",
+        "log metrics, tags and the report to MLflow: http://HOST:5000, sqlite:///FILE",
+    ),
     Option("seed", "integer", "N", "seed of everything random (0)"),
 )
 

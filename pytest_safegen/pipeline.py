@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -25,6 +25,7 @@ from pytest_safegen.model import (
     Profile,
     ReleaseTarget,
     Rule,
+    Scan,
     ScanRef,
     ScanTarget,
     Score,
@@ -86,6 +87,28 @@ class Pipeline:
         profile = bundle.profiles.get(check)
         score = self._score(detector, target, profile)
         return self._finding(check, target, score, profile, started)
+
+    def changed(
+        self, checks: Sequence[str], ref: ScanRef, change: Callable[[Scan], Scan]
+    ) -> Iterator[Finding]:
+        """The findings on a scan as `change` makes it; no map of it is kept.
+
+        Raises what `change` raises, and ReadError for a scan that cannot be read.
+        """
+        scan = change(read(ref))
+        target = self._aligned(ScanTarget(ref, scan, facts=facts_of(scan)))
+        bundle = self._bundle(ref)
+        for check in checks:
+            detector, profile = self._detectors[check], bundle.profiles.get(check)
+            refusal = _refusal(detector, target, bundle, self._no_profile)
+            if refusal is not None:
+                yield refusal
+                continue
+            score = _attempt(detector, target, profile, self.device)
+            if isinstance(score, Exception):
+                yield _unscored(check, ref.target, score, 0.0)
+            else:
+                yield self._judged(check, ref.target, score, profile, 0.0)
 
     def series(self, check: str, series: Series) -> Finding:
         """The finding of one check on one patient's timepoints."""
@@ -172,8 +195,10 @@ class Pipeline:
         return self._held[ref.target].result()
 
     def _prepare(self, ref: ScanRef) -> ScanTarget:
-        target = self._read(ref)
-        template = self._bundle(ref).template
+        return self._aligned(self._read(ref))
+
+    def _aligned(self, target: ScanTarget) -> ScanTarget:
+        template = self._bundle(target.ref).template
         if target.scan is None or template is None:
             return target
         try:
@@ -232,10 +257,8 @@ class Pipeline:
         started: float,
     ) -> Finding:
         name, seconds = _name_of(target), time.perf_counter() - started
-        if isinstance(score, NotJudged):
-            return _sentence(check, name, Verdict.INCONCLUSIVE, str(score), seconds)
         if isinstance(score, Exception):
-            return _crashed(check, name, score, seconds)
+            return _unscored(check, name, score, seconds)
         try:
             finding = self._judged(check, name, score, profile, seconds)
             finding = with_heatmap(finding, score, self._settings)
@@ -313,6 +336,12 @@ def _without_profile(check: str, target: str, problem: str, no_profile: str) -> 
     text = problem or f"the profile knows nothing of the check {check}: fit it again"
     verdict_ = Verdict.ERROR if text == no_profile else Verdict.INCONCLUSIVE
     return _sentence(check, target, verdict_, text)
+
+
+def _unscored(check: str, target: str, problem: Exception, seconds: float) -> Finding:
+    if isinstance(problem, NotJudged):
+        return _sentence(check, target, Verdict.INCONCLUSIVE, str(problem), seconds)
+    return _crashed(check, target, problem, seconds)
 
 
 def _crashed(check: str, target: str, problem: Exception, seconds: float) -> Finding:

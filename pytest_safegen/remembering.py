@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from pytest_safegen.config import Settings
 from pytest_safegen.errors import SafegenError, UsageProblem
 from pytest_safegen.hookspecs import Detector
 from pytest_safegen.model import Finding, Run, Verdict
+from pytest_safegen.store import load_run
 
 if TYPE_CHECKING:
     from pytest_safegen.comparison import Sentence
@@ -38,8 +40,9 @@ class Memory:
         """The store of the settings, known to be writable, and the baseline they name.
 
         Raises:
-            UsageProblem: a store that cannot be used, an unknown baseline or one with other
-                checks, a rule that is not understood.
+            UsageProblem: MLflow is named and not installed, a store that cannot be used, an
+                unknown baseline or one with other checks, a report of another run, a rule that
+                is not understood.
         """
         from pytest_safegen.history import OFF, open_history
 
@@ -55,6 +58,7 @@ class Memory:
         baseline = _baseline(history, settings)
         if baseline is not None:
             _demand_fit(baseline, rules, settings.baseline, detectors)
+            _demand_report_of(baseline, settings)
         return cls(history, baseline, rules, settings.baseline, settings.first_run)
 
     def compare(self, run: Run) -> Finding:
@@ -91,9 +95,15 @@ class Memory:
 
 
 def _demand_sense(settings: Settings, *, off: str) -> None:
+    if settings.mlflow and find_spec("mlflow") is None:
+        raise UsageProblem("--safegen-mlflow needs MLflow: pip install 'pytest-safegen[mlflow]'.")
     if settings.fail_on_regression and not settings.baseline:
         raise UsageProblem(
             "--safegen-fail-on-regression needs --safegen-baseline, the run to compare with."
+        )
+    if settings.baseline_report and not settings.baseline:
+        raise UsageProblem(
+            "--safegen-baseline-report is the report of --safegen-baseline, which is not given."
         )
     if settings.baseline and settings.history == off:
         raise UsageProblem(
@@ -123,3 +133,19 @@ def _demand_fit(
     now = replace(baseline, checks={key: str(one.scope) for key, one in detectors.items()})
     demand_same_checks(baseline, now, name=name)
     demand_known(rules, measures_of(baseline))
+
+
+def _demand_report_of(baseline: Run, settings: Settings) -> None:
+    folder = settings.baseline_report
+    if folder is None:
+        return
+    if folder == settings.report:
+        raise UsageProblem(
+            f"{folder} is where this run's report goes: keep the baseline's in another folder."
+        )
+    found = load_run(folder)
+    if found.id != baseline.id:
+        raise UsageProblem(
+            f"{folder} is the report of run {found.id[:8]}, and the baseline is run "
+            f"{baseline.id[:8]}: name the report of that one with --safegen-baseline-report."
+        )

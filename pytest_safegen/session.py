@@ -12,6 +12,7 @@ import pytest
 
 from pytest_safegen import plugins
 from pytest_safegen.accounting import Accounting
+from pytest_safegen.canaries import NAME as CANARIES
 from pytest_safegen.config import Settings, resolve
 from pytest_safegen.discover import discover
 from pytest_safegen.errors import SafegenError
@@ -129,6 +130,7 @@ class Gate:
 
     def _verdicts_on_release(self) -> list[str]:
         named = ["accounting", *([WAIVERS] if self.settings.waivers else [])]
+        named += [CANARIES] if self.settings.canaries else []
         named += [REGRESSION] if self.settings.baseline else []
         return [*self.checks(Scope.RELEASE), *named]
 

@@ -16,6 +16,7 @@ from pytest_safegen.model import Finding, Heatmap, Measure, Run, Verdict
 SCHEMA = 1
 RESULTS, ROWS, RUN, GATE = "results.jsonl", "scans.jsonl", "results.json", "gate.json"
 SCHEMA_FILE = Path(__file__).with_name("results.schema.json")
+RUN_SCHEMA_FILE = Path(__file__).with_name("run.schema.json")
 COMMENT_EXTENSION = 6
 NUMBERS = ("score", "threshold", "p_value", "seconds")
 

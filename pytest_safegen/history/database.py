@@ -107,8 +107,8 @@ def revision_of(connection: Connection) -> str | None:
 
 
 def shown(url: URL) -> str:
-    """The URL without its password."""
-    return url.render_as_string(hide_password=True)
+    """The URL as the user wrote it, without its password."""
+    return url.difference_update_query(["timeout"]).render_as_string(hide_password=True)
 
 
 def _url(store: str) -> URL:
@@ -170,7 +170,7 @@ def _upgrade(connection: Connection, found: str | None, url: URL) -> None:
 
 def _said(url: URL, problem: DBAPIError) -> str:
     first = next(iter(str(problem.orig).strip().splitlines()), type(problem.orig).__name__)
-    name = shown(url.difference_update_query(["timeout"]))
+    name = shown(url)
     if "locked" in first:
         return f"The store {name} is locked by another program: {first}. Try again later."
     if "readonly" in first or "read-only" in first:

@@ -41,7 +41,7 @@ class History:
     @property
     def name(self) -> str:
         """The store's URL without its password."""
-        return shown(self.engine.url.difference_update_query(["timeout"]))
+        return shown(self.engine.url)
 
     def add(self, run: Run, *, tagged: Sequence[str] = ()) -> bool:
         """Keep a run; False if it is there already."""

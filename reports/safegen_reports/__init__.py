@@ -31,12 +31,16 @@ def safegen_add_commands(commands: Commands) -> None:
 def safegen_write_report(
     run: Run, releases: Sequence[Release], folder: Path, settings: Settings
 ) -> None:
-    """Write the offline HTML report, `summary.md` and `findings.csv`."""
+    """Write the HTML report, `summary.md` and `findings.csv`; log all to MLflow if asked to."""
     from safegen_reports.html.report import write
     from safegen_reports.plain import write_plain
 
     write_plain(run, folder)
     write(run, releases, folder, settings)
+    if settings.mlflow:
+        from safegen_reports.mlflow import log_run
+
+        log_run(run, folder, settings.mlflow)
 
 
 @hookimpl

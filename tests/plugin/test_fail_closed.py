@@ -138,3 +138,17 @@ def test_an_own_test_that_cannot_be_imported_leaves_no_pass(cohort: Project) -> 
     cohort.write("test_own.py", "import no_such_module")
     assert cohort.gate().ret == pytest.ExitCode.INTERRUPTED
     assert cohort.gate_json()["verdict"] == "ERROR"
+
+
+def test_a_canary_that_goes_through_turns_the_run_red(project: Project) -> None:
+    project.scan("data/a.nii.gz")
+    result = project.gate("--safegen-canaries=2", checks="brightness")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert project.verdicts()["canaries", ""] == "INCONCLUSIVE"
+    assert project.gate_json()["verdict"] == "INCONCLUSIVE"
+
+
+def test_without_canaries_nothing_is_said_of_them(project: Project) -> None:
+    project.scan("data/a.nii.gz")
+    project.gate(checks="brightness")
+    assert ("canaries", "") not in project.verdicts()

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from gate_project import BAD, GOOD, Project
 
+from pytest_safegen.config import Settings
+from pytest_safegen.errors import UsageProblem
 from pytest_safegen.history import History, open_history
+from pytest_safegen.remembering import Memory
 
 OK, FAILED, USAGE = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.USAGE_ERROR
 SCANS = 12
@@ -123,3 +126,43 @@ def test_the_store_can_be_named(project: Project, tmp_path: Path) -> None:
     gate(project, f"--safegen-store=sqlite:///{tmp_path / 'team' / 'runs.db'}")
     assert (tmp_path / "team" / "runs.db").is_file()
     assert not (project.root / ".safegen").exists()
+
+
+def test_a_run_is_logged_to_mlflow_as_well(project: Project) -> None:
+    pytest.importorskip("mlflow", reason="`pip install 'pytest-safegen[mlflow]'` runs this test")
+    project.scan("data/a.nii.gz")
+    store = f"sqlite:///{project.root / 'mlflow.db'}"
+    gate(project, "--safegen-model=gan@1.0", f"--safegen-mlflow={store}").assert_outcomes(passed=3)
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(tracking_uri=store)
+    (run,) = client.search_runs([client.get_experiment_by_name("gan").experiment_id])
+    assert run.data.tags["safegen.verdict"] == "PASS"
+
+
+def test_an_mlflow_that_does_not_answer_turns_the_run_red(project: Project) -> None:
+    pytest.importorskip("mlflow", reason="`pip install 'pytest-safegen[mlflow]'` runs this test")
+    project.scan("data/a.nii.gz")
+    result = gate(project, "--safegen-mlflow=nonsense://host")
+    assert result.ret == FAILED
+    result.stdout.fnmatch_lines("*MLflow at nonsense://host does not take the run: *")
+
+
+def test_mlflow_that_is_not_installed_is_wrong_use_before_anything_is_judged(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.scan("data/a.nii.gz")
+    settings = Settings(project.root, data=(project.root / "data",), mlflow="sqlite:///m.db")
+    monkeypatch.setattr("pytest_safegen.remembering.find_spec", lambda _: None)
+    with pytest.raises(UsageProblem, match=r"pip install 'pytest-safegen\[mlflow\]'"):
+        Memory.of(settings, {})
+
+
+def test_the_report_of_another_run_is_no_report_of_the_baseline(releases: Project) -> None:
+    kept = releases.report.rename(releases.root / "kept")
+    again = gate(releases, "--safegen-model=gan@1.1", "--safegen-baseline=1.0")
+    assert again.ret == OK
+    options = ("--safegen-baseline=1.1", f"--safegen-baseline-report={kept}")
+    refused = gate(releases, *options)
+    assert refused.ret == USAGE
+    refused.stderr.fnmatch_lines("*kept is the report of run *, and the baseline is run *")

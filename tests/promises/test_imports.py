@@ -51,6 +51,7 @@ FLOORS = (
     ("comparison", "comparison.command"),
     ("remembering",),
     ("fitting", "pipeline", "testing"),
+    ("canaries",),
     ("knowledge",),
     ("plugin", "nodes", "selection", "session", "untrusted", "controller", "gate_command", "cli"),
 )

@@ -1,16 +1,18 @@
-"""The published JSON Schema describes the lines of results.jsonl."""
+"""The published JSON Schemas describe the lines of results.jsonl, and results.json."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from pytest_safegen import Finding, Measure, Verdict
-from pytest_safegen.store import SCHEMA_FILE, finding_to_json
+from pytest_safegen import Finding, Measure, Run, Verdict
+from pytest_safegen.cli import main
+from pytest_safegen.store import RUN_SCHEMA_FILE, SCHEMA_FILE, finding_to_json, save_run
 
 SCHEMA = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
 FULL = Finding(
@@ -74,3 +76,51 @@ def test_a_line_that_says_something_else_is_invalid(change: dict[str, Any]) -> N
 def test_the_schema_names_the_fields_of_a_finding() -> None:
     fields = {"schema", *(field.name for field in dataclasses.fields(Finding))}
     assert set(SCHEMA["properties"]) == fields
+
+
+RUN = json.loads(RUN_SCHEMA_FILE.read_text(encoding="utf-8"))
+JUDGED = Run(
+    id="run-1",
+    created="2026-01-05T09:31:00+00:00",
+    verdict=Verdict.FAIL,
+    reasons=("1 FAIL",),
+    roots=("data",),
+    mode="enforce",
+    findings=(FULL,),
+    counts={"scans": 1, "discovered": 1},
+    calibrations={"anomaly": {"scores": [0.1], "source": "one", "limit": 1.0, "warn_limit": None}},
+    checks={"anomaly": "scan"},
+    worse={"anomaly": {"score": "higher"}},
+)
+
+
+def written(folder: Path) -> dict[str, Any]:
+    """What results.json holds of a run."""
+    save_run(JUDGED, folder)
+    found: dict[str, Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_a_written_run_is_valid(tmp_path: Path) -> None:
+    jsonschema.validate(written(tmp_path), RUN)
+
+
+def test_the_findings_of_a_run_are_lines_of_the_results(tmp_path: Path) -> None:
+    assert all(map(valid, written(tmp_path)["findings"]))
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Run)])
+def test_a_run_without_one_of_its_fields_is_invalid(tmp_path: Path, field: str) -> None:
+    plain = written(tmp_path)
+    del plain[field]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(plain, RUN)
+
+
+def test_the_schema_of_a_run_names_what_a_run_has() -> None:
+    assert set(RUN["properties"]) == {field.name for field in dataclasses.fields(Run)}
+
+
+def test_the_command_prints_the_schema_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["schema", "--run"])
+    assert json.loads(capsys.readouterr().out) == RUN

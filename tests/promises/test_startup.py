@@ -31,6 +31,7 @@ HEAVY = (
     "tqdm",
     "sqlalchemy",
     "alembic",
+    "mlflow",
     "safegen_detectors",
     "safegen_reports",
 )

@@ -24,6 +24,7 @@ from pytest_safegen import (
 from pytest_safegen.config import Settings
 from pytest_safegen.store import ResultLog, save_heatmap, save_layer, save_run
 from safegen_reports import safegen_write_report
+from safegen_reports.html.targets import targets
 
 HOSTILE = "sub-3 <script>alert('x')</script> \"ü\" &amp; {{ 7 * 7 }}"
 SETTINGS = Settings(Path())
@@ -121,6 +122,32 @@ class Site:
         run = dataclasses.replace(self.run, **changes)  # type: ignore[arg-type]
         safegen_write_report(run, [self.release], self.folder, SETTINGS)
         return Site(self.folder, run, self.release)
+
+    def with_name(self, target: str, name: str) -> Site:
+        """The report with one scan, and its subject, under another name."""
+        series = tuple(
+            dataclasses.replace(
+                each,
+                refs=tuple(
+                    dataclasses.replace(ref, target=name, subject=name)
+                    if ref.target == target
+                    else ref
+                    for ref in each.refs
+                ),
+            )
+            for each in self.release.series
+        )
+        findings = tuple(
+            dataclasses.replace(each, target=name) if each.target == target else each
+            for each in self.run.findings
+        )
+        release = dataclasses.replace(self.release, series=series)
+        return dataclasses.replace(self, release=release).rewritten(findings=findings)
+
+    def path_of(self, target: str) -> Path:
+        """The file of a target's page."""
+        (row,) = [row for row in targets(self.run, [self.release]) if row.name == target]
+        return self.folder / row.page
 
     def with_viewer(self, viewer: str) -> Site:
         """The same report with another viewer."""

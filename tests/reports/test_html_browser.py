@@ -70,6 +70,23 @@ def test_no_page_is_wider_than_the_screen(explained: Site, browser: Any, width: 
             assert tab.page.evaluate("document.documentElement.scrollWidth") <= width, path.name
 
 
+LONG = f"sub-{'x' * 120}/anat/sub-{'y' * 60}_T1w.nii.gz"
+NAMES = [LONG, "患者-甲/Пациент №1_مريض.nii", 'it\'s <b>"bold"</b> & more.nii']
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("name", NAMES, ids=["long", "other scripts", "markup"])
+def test_a_name_of_any_kind_fits_on_the_screen(
+    site: Site, browser: Any, width: int, name: str
+) -> None:
+    renamed = site.with_name("sub-2_b.nii", name)
+    for path in (renamed.folder / "index.html", renamed.path_of(name)):
+        with opened(browser, path, viewport={"width": width, "height": 800}) as tab:
+            assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+            assert name in tab.page.locator("body").inner_text()
+            assert tab.console == []
+
+
 @pytest.mark.parametrize(
     ("address", "names"),
     [

@@ -13,8 +13,9 @@ from report_site import HOSTILE, WORST, Document, Site
 
 from pytest_safegen import Finding, Heatmap, Verdict
 from pytest_safegen.store import save_heatmap
-from safegen_reports.html.report import number
-from safegen_reports.html.summary import BADNESS, KINDS
+from safegen_reports.html.report import moment, number
+from safegen_reports.html.summary import BADNESS, KINDS, sentence
+from safegen_reports.html.targets import Target
 
 FAIL, PASS = BADNESS.index(Verdict.FAIL), BADNESS.index(Verdict.PASS)
 ANOMALY = 0
@@ -373,3 +374,29 @@ def test_without_a_baseline_nothing_is_said_of_one(site: Site) -> None:
     page = site.rewritten(regression={"outcome": "first run"}).open()
 
     assert not any(each.attributes.get("id") == "baseline" for each in page.elements)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("2026-11-20T21:31:16+00:00", "2026-11-20 21:31 UTC"),
+        ("2026-11-20T23:31:16+02:00", "2026-11-20 21:31 UTC"),
+        ("2026-11-20 21:31", "2026-11-20 21:31"),
+        ("yesterday", "yesterday"),
+    ],
+)
+def test_a_time_is_shown_in_utc(text: str, shown: str) -> None:
+    assert moment(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ("It is too bright.", "It is too bright."),
+        ("It is very much too bright.", "It is very much too…"),
+        ("x" * 40, "x" * 21 + "…"),
+    ],
+)
+def test_a_sentence_of_the_table_is_cut_between_words(reason: str, shown: str) -> None:
+    finding = Finding("anomaly", "a.nii", Verdict.FAIL, reason)
+    assert sentence(Target("a.nii", "scan", "a", (), (finding,)), longest=22) == shown

@@ -75,3 +75,16 @@ def test_a_review_is_still_there_on_the_next_visit_and_can_be_forgotten(
 
 def test_what_passed_cannot_be_reviewed(site: Site) -> None:
     assert site.page_of("sub-1_a.nii").all("form", "review") == []
+
+
+def test_a_review_can_be_made_with_the_keyboard_alone(site: Site, browser: Any) -> None:
+    expires = today() + timedelta(20)
+    with opened(browser, _page(site), locale="en-US") as tab:
+        keys = tab.page.keyboard
+        tab.page.locator("form.review input[type=radio]").first.focus()
+        keys.press("ArrowRight")  # false alarm
+        for text in ("A shunt.", "Ada", expires.strftime("%m%d%Y")):
+            keys.press("Tab")
+            keys.type(text)
+        keys.press("Enter")
+        assert "1 review kept" in tab.text("#tray")

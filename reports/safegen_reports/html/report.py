@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +22,13 @@ from safegen_reports.html.pictures import SIDE, Figure, write_scale
 from safegen_reports.html.strips import strips
 from safegen_reports.html.summary import BADNESS, accounting, left_out, table
 from safegen_reports.html.targets import Target, targets, worst_first, worst_targets_first
+from safegen_reports.html.turned import pairs_of, turned_keys
 
 if TYPE_CHECKING:
     from pytest_safegen.config import Settings
 
 MOST_CARDS = 12
+Key = tuple[str, str]  # a finding's check and target
 ASSETS = Path(__file__).parent / "assets"
 NIIVUE = "niivue.umd.js"
 SYMBOLS = {
@@ -61,10 +64,13 @@ class Written:
 
     cards: list[Card] = field(default_factory=list)
     thumbnails: dict[str, str] = field(default_factory=dict)
+    turned: dict[Key, Figure | None] = field(default_factory=dict)
     left_out: int = 0
 
-    def add(self, page: Page, wanted: Sequence[Finding]) -> None:
-        """Note one page."""
+    def add(
+        self, page: Page, wanted: Sequence[Finding], turned: Container[tuple[str, str]]
+    ) -> None:
+        """Note one page; `turned` are the check and target of findings that once passed."""
         self.left_out += page.left_out
         if page.thumbnail:
             self.thumbnails[page.target.name] = page.thumbnail
@@ -73,6 +79,11 @@ class Written:
             for shown in page.shown
             if shown.finding in wanted
         ]
+        self.turned |= {
+            key: shown.figure or page.figure
+            for shown in page.shown
+            if (key := (shown.finding.check, page.target.name)) in turned
+        }
 
 
 def write(run: Run, releases: Sequence[Release], folder: Path, settings: Settings) -> None:
@@ -89,6 +100,7 @@ def write(run: Run, releases: Sequence[Release], folder: Path, settings: Setting
         checks=checks,
         cards=sorted(written.cards, key=lambda card: -card.finding.verdict.rank),
         table=table(rows, names, written.thumbnails),
+        pairs=pairs_of(run, rows, written.turned, baseline=settings.baseline_report, folder=folder),
         without_pictures=written.left_out,
         lists=lists,
         images=settings.images,
@@ -108,6 +120,15 @@ def number(value: float | int | None) -> str:
     return text.replace("-", "−") if not text.startswith("0") else text
 
 
+def moment(text: str) -> str:
+    """A time of ISO 8601 as people read it, in UTC; any other text as it is."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if time.tzinfo else text
+
+
 def _environment(viewer: str) -> Environment:
     environment = Environment(
         loader=PackageLoader("safegen_reports.html"),
@@ -116,7 +137,7 @@ def _environment(viewer: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = number
+    environment.filters |= {"number": number, "moment": moment}
     environment.globals.update(symbols=SYMBOLS, verdicts=BADNESS, side=SIDE, kind_of_viewer=viewer)
     return environment
 
@@ -136,7 +157,7 @@ def _write_pages(
     template = environment.get_template("target.html")
     pages = {target.name: target.page for target in rows}
     series = {ref.target: row for row in rows if row.kind == "series" for ref in row.refs}
-    wanted = _worst(run)
+    wanted, turned = _worst(run), turned_keys(run)
     written = Written()
     for place, target in enumerate(rows):
         page = studio.page(target)
@@ -152,7 +173,7 @@ def _write_pages(
             root="../",
         )
         write_text(folder / target.page, html)
-        written.add(page, wanted)
+        written.add(page, wanted, turned)
     return written
 
 

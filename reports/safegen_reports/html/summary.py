@@ -84,7 +84,10 @@ def sentence(target: Target, longest: int = LONGEST_SENTENCE) -> str:
     if target.verdict in (None, Verdict.PASS):
         return ""
     reason = target.findings[0].reason
-    return reason if len(reason) <= longest else reason[: longest - 1].rstrip() + "…"
+    if len(reason) <= longest:
+        return reason
+    whole = reason[:longest].rpartition(" ")[0] or reason[: longest - 1]  # words are not cut
+    return whole[: longest - 1].rstrip(" ,;:") + "…"
 
 
 def _relative(path: str, root: str) -> str:

@@ -1,0 +1,139 @@
+"""Logs a run to MLflow, where `--safegen-mlflow` names a server or store.
+
+MLflow's own settings hold: `MLFLOW_EXPERIMENT_NAME`, and `MLFLOW_TRACKING_USERNAME` and the like.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_safegen import Run, SafegenError, Verdict
+from safegen_reports.trends.points import trends_of
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+FEW_TRIES = ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+RUN_TAG = "safegen.run"
+ARTIFACTS = "safegen-report"
+LONGEST = {"metric": 250, "param": 6000, "tag": 5000}
+METRICS_AT_ONCE = 1000
+"""A server takes no more in one message."""
+
+NOT_IN_NAMES = re.compile(r"[^\w\-. /:]")
+
+
+def log_run(run: Run, folder: Path, uri: str) -> str:
+    """Log metrics, tags and the report folder, and return MLflow's id of the run.
+
+    A run that is there already is brought up to date.
+
+    Raises:
+        SafegenError: MLflow is not installed, or does not take it; the text says why.
+    """
+    os.environ.update(QUIET)  # nothing but this run is sent
+    os.environ.setdefault(*FEW_TRIES)
+    try:
+        from mlflow.tracking import MlflowClient
+    except ImportError as problem:
+        raise SafegenError(
+            f"--safegen-mlflow needs MLflow ({problem}): pip install 'pytest-safegen[mlflow]'."
+        ) from problem
+    try:
+        return _logged(MlflowClient(tracking_uri=uri), run, folder)
+    except Exception as problem:  # a server, or a store, may fail in any way
+        said = " ".join(str(problem).split())[:300].rstrip(".")
+        raise SafegenError(f"MLflow at {shown(uri)} does not take the run: {said}.") from problem
+
+
+def metrics_of(run: Run) -> dict[str, float]:
+    """Per check its failed share, and the medians of its score and measures, by MLflow's names."""
+    found = {f"count/{name}": float(count) for name, count in run.counts.items()}
+    for verdict in Verdict:
+        found[f"count/{verdict}"] = float(sum(f.verdict is verdict for f in run.findings))
+    for trend in trends_of([run]):
+        name = f"{trend.check}/{trend.name.replace(' ', '_')}"
+        for point in filter(None, trend.points):
+            found |= {name: point.value, f"{name}/low": point.low, f"{name}/high": point.high}
+    return {
+        NOT_IN_NAMES.sub("_", name)[: LONGEST["metric"]]: value
+        for name, value in found.items()
+        if math.isfinite(value)
+    }
+
+
+def tags_of(run: Run) -> dict[str, str]:
+    """What a run is found by."""
+    found: dict[str, object] = {
+        RUN_TAG: run.id,
+        "safegen.verdict": run.verdict,
+        "safegen.mode": run.mode,
+        "safegen.generator": run.generator,
+        "safegen.version": run.version,
+        "safegen.dirty": run.dirty,
+        "safegen.digest.data": run.data_digest,
+        "safegen.digest.config": run.config_digest,
+        "safegen.regression": run.regression.get("outcome"),
+        "mlflow.source.git.commit": run.commit,
+        "mlflow.note.content": "; ".join(run.reasons),
+    }
+    found |= {f"safegen.digest.{name}": digest for name, digest in run.profile_digests.items()}
+    said = {name: str(value) for name, value in found.items() if value is not None}
+    return {name: text[: LONGEST["tag"]] for name, text in said.items()}
+
+
+def shown(uri: str) -> str:
+    """A URI without a password."""
+    return re.sub(r"//[^/@]*@", "//", uri)
+
+
+def _logged(client: MlflowClient, run: Run, folder: Path) -> str:
+    experiment = _experiment(client, os.environ.get(EXPERIMENT) or run.generator or "safegen")
+    known = client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{run.id}'", max_results=1)
+    key = known[0].info.run_id if known else _created(client, experiment, run)
+    _log_values(client, key, metrics_of(run), _parameters(run))
+    client.log_artifacts(key, str(folder), ARTIFACTS)
+    client.set_terminated(key)
+    return str(key)
+
+
+def _created(client: MlflowClient, experiment: str, run: Run) -> str:
+    name = "@".join(part for part in (run.generator, run.version) if part) or run.id[:8]
+    made = client.create_run(experiment, run_name=name, tags=tags_of(run))
+    return str(made.info.run_id)
+
+
+def _experiment(client: MlflowClient, name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    return str(found.experiment_id if found else client.create_experiment(name))
+
+
+def _parameters(run: Run) -> dict[str, str]:
+    return {
+        NOT_IN_NAMES.sub("_", name)[: LONGEST["metric"]]: value[: LONGEST["param"]]
+        for name, value in run.environment.items()
+    }
+
+
+def _log_values(
+    client: MlflowClient, key: str, metrics: Mapping[str, float], parameters: Mapping[str, str]
+) -> None:
+    from mlflow.entities import Metric, Param
+
+    for part in _parts(list(metrics.items()), METRICS_AT_ONCE):
+        client.log_batch(key, metrics=[Metric(name, value, 0, 0) for name, value in part])
+    client.log_batch(key, params=[Param(name, value) for name, value in parameters.items()])
+
+
+def _parts(items: Sequence[tuple[str, float]], size: int) -> Iterator[list[tuple[str, float]]]:
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part

@@ -1,0 +1,116 @@
+"""Planted faults must fail, or the run says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from stand_in import StandIn
+
+from pytest_safegen import canaries, pipeline as module
+from pytest_safegen.canaries import FAMILIES, judge_canaries
+from pytest_safegen.config import Settings
+from pytest_safegen.errors import ReadError
+from pytest_safegen.faults import FAMILIES as BANK
+from pytest_safegen.model import Finding, Measure, Rule, Scan, ScanRef, Score, Verdict
+from pytest_safegen.pipeline import Pipeline
+from pytest_safegen.testing import phantom
+
+SCANS = {scan.ref.target: scan for scan in map(phantom, range(8))}
+REFS = [scan.ref for scan in SCANS.values()]
+
+
+def change_of(target: Any) -> Score:
+    """How far a scan is from what lies on disk."""
+    return Score(float(np.abs(target.scan.voxels - SCANS[target.ref.target].voxels).mean()))
+
+
+@pytest.fixture
+def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Finding]]:
+    """Judges canaries by a detector that measures so, and fails what is above 0."""
+    monkeypatch.setattr(module, "read", lambda ref: SCANS[ref.target])
+    opened: list[Pipeline] = []
+
+    def judge(measure: Any = change_of, *, count: int = 6, **changes: Any) -> Finding:
+        detector = StandIn(measure=measure, rules={"score": Rule(fail_above=0.0)})
+        settings = Settings(tmp_path, device="cpu", report=tmp_path / "report")
+        opened.append(Pipeline(settings, {detector.name: detector}, None))
+        given: dict[str, Any] = {"checks": [detector.name], "refs": REFS, "findings": ()}
+        given |= changes
+        return judge_canaries(opened[-1], **given, count=count, seed=3)
+
+    yield judge
+    for pipeline in opened:
+        pipeline.close()
+
+
+def test_canaries_that_all_fail_are_a_pass_that_names_each(judged: Any) -> None:
+    finding = judged()
+    assert (finding.check, finding.target, finding.verdict) == ("canaries", "", Verdict.PASS)
+    assert finding.measures == (Measure("planted", 6.0, "scans"), Measure("caught", 6.0, "scans"))
+    assert finding.reason.startswith("All 6 planted faults were caught: blur in sub-")
+    assert [fault for fault in FAMILIES if f"{fault} in sub-" not in finding.reason] == []
+
+
+def test_a_check_that_no_longer_sees_makes_the_run_inconclusive(judged: Any) -> None:
+    finding = judged(lambda _: Score(0.0))
+    assert finding.verdict is Verdict.INCONCLUSIVE
+    assert finding.reason.startswith("6 of 6 planted faults went through, so the passes of this")
+    assert "failed by no check" in finding.reason
+
+
+def test_a_check_that_crashes_has_caught_nothing(judged: Any) -> None:
+    def crash(_: Any) -> Score:
+        raise RuntimeError("no memory left")
+
+    assert judged(crash).verdict is Verdict.INCONCLUSIVE
+
+
+def test_the_same_seed_plants_the_same_faults(judged: Any) -> None:
+    seen: list[float] = []
+
+    def noted(target: Any) -> Score:
+        seen.append(float(target.scan.voxels.sum()))
+        return change_of(target)
+
+    assert judged(noted).reason == judged(noted).reason
+    assert seen[:6] == seen[6:]
+
+
+def test_nothing_is_planted_in_a_scan_that_fails_anyway(judged: Any) -> None:
+    failing = [Finding("other", ref.target, Verdict.FAIL, "") for ref in REFS[1:]]
+    finding = judged(findings=failing)
+    assert finding.measures[0].value == 1
+    assert REFS[0].target in finding.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"checks": []}, "No check that compares scans with real ones is in force."),
+        ({"refs": []}, "No scan passed, so a planted fault would show nothing."),
+    ],
+)
+def test_without_check_or_scan_nothing_is_shown(judged: Any, changes: Any, reason: str) -> None:
+    finding = judged(**changes)
+    assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, reason)
+
+
+def test_a_scan_that_cannot_be_read_again_is_a_canary_that_was_not_judged(
+    judged: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(ref: ScanRef) -> Scan:
+        raise ReadError(f"{ref.target} is gone.")
+
+    monkeypatch.setattr(module, "read", gone)
+    finding = judged(count=1)
+    assert finding.verdict is Verdict.INCONCLUSIVE
+    assert "it could not be planted: sub-" in finding.reason
+
+
+def test_every_fault_fits_ct_and_mr_and_is_of_the_whole_scan() -> None:
+    chosen = [BANK[name] for name in canaries.FAMILIES]
+    assert all(family.modalities == {"ct", "mr"} and not family.local for family in chosen)
