@@ -29,7 +29,7 @@ from benchmarks.anomaly_parts.summary import Results
 from benchmarks.anomaly_parts.trial import Judge, Outcome, Planting, run
 from benchmarks.memory import own_peak_mib
 from pytest_safegen.discover import discover
-from safegen_detectors.anomaly.threads import one_thread_each
+from safegen_detectors.threads import one_thread_each
 
 NOTES = (
     "Faults are planted in the scan as read, stored in its own data type, and prepared and "

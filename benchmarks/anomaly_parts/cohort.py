@@ -19,7 +19,7 @@ from safegen_detectors.anomaly import ground as grounds
 from safegen_detectors.anomaly.model import Ground, Mask, Sample
 from safegen_detectors.anomaly.reference import likeness_facts
 from safegen_detectors.anomaly.samples import reference_of
-from safegen_detectors.anomaly.threads import side_by_side
+from safegen_detectors.threads import side_by_side
 
 FEWEST = 10
 

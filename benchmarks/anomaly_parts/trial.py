@@ -26,8 +26,8 @@ from pytest_safegen.readers import read
 from safegen_detectors.anomaly.model import Reading
 from safegen_detectors.anomaly.reference import refuse_unlike
 from safegen_detectors.anomaly.samples import sample_of
-from safegen_detectors.anomaly.threads import side_by_side
 from safegen_detectors.anomaly.view import View
+from safegen_detectors.threads import side_by_side
 
 UNTOUCHED = ""
 

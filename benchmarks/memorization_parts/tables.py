@@ -85,7 +85,9 @@ def _rows(content: Content) -> str:
                 f"{_share(own, best):.2f} ({best})" if _share(own, best) else "0",
             ]
         )
-    return _table(["copy", "caught", "by strength", "Dice", "best other method at the same rate"], lines)
+    return _table(
+        ["copy", "caught", "by strength", "Dice", "best other method at the same rate"], lines
+    )
 
 
 def _of(copies: Sequence[Content], kind: str) -> list[Content]:

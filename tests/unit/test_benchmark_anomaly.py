@@ -27,8 +27,8 @@ from pytest_safegen.faults import FAMILIES
 from pytest_safegen.readers import read
 from pytest_safegen.testing import write_cohort
 from safegen_detectors.anomaly import AnomalyDetector
-from safegen_detectors.anomaly.threads import one_thread_each
 from safegen_detectors.explain.metrics import iou
+from safegen_detectors.threads import one_thread_each
 
 METHODS, BASELINE = ("atlas", "image-quality"), "histogram"
 WORDS = ["--reference", "12", "--planted", "2", "--families", "dropout,noise", "--baselines"]

@@ -17,8 +17,8 @@ from safegen_detectors.anomaly import grids
 from safegen_detectors.anomaly.features import box_mean
 from safegen_detectors.anomaly.maps import highest, mean_inside
 from safegen_detectors.anomaly.model import Ground, Learned, Reading, Sample
-from safegen_detectors.anomaly.threads import side_by_side
 from safegen_detectors.anomaly.view import View, left_out
+from safegen_detectors.threads import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from safegen_detectors.anomaly.maps import limit_of
 from safegen_detectors.anomaly.model import Learned, Reading, Sample
-from safegen_detectors.anomaly.threads import give_back_memory, side_by_side
+from safegen_detectors.threads import give_back_memory, side_by_side
 
 Arrays = Mapping[str, NDArray[Any]]
 

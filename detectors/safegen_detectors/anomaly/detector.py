@@ -49,7 +49,7 @@ class AnomalyDetector:
         """What the methods learn from real scans, and the scores of those, held out."""
         # torch takes seconds to import
         from safegen_detectors.anomaly import fitting
-        from safegen_detectors.anomaly.threads import one_thread_each, resolved
+        from safegen_detectors.threads import one_thread_each, resolved
 
         methods = methods_named(self.methods, self.options)
         with one_thread_each():
@@ -64,7 +64,7 @@ class AnomalyDetector:
     def recalibrate(self, profile: Profile, holdout: Iterable[ScanTarget]) -> Fitted:
         """The profile on the scales of a holdout."""
         from safegen_detectors.anomaly import fitting
-        from safegen_detectors.anomaly.threads import one_thread_each, resolved
+        from safegen_detectors.threads import one_thread_each, resolved
 
         methods = methods_named(self.methods, self.options)
         with one_thread_each():
@@ -77,7 +77,7 @@ class AnomalyDetector:
         if profile is None:
             raise NotJudged("anomaly needs a profile of real scans")
         from safegen_detectors.anomaly import scoring
-        from safegen_detectors.anomaly.threads import one_thread_each
+        from safegen_detectors.threads import one_thread_each
 
         methods = methods_named(self.methods, self.options)
         with one_thread_each():
@@ -90,7 +90,7 @@ class AnomalyDetector:
         if profile is None or not self.explanations or SEGMENTATION not in self.methods:
             return []
         from safegen_detectors.anomaly import explaining
-        from safegen_detectors.anomaly.threads import one_thread_each
+        from safegen_detectors.threads import one_thread_each
 
         with one_thread_each():
             return explaining.explain(target, profile, score, self.explanations, device=device)

@@ -13,8 +13,8 @@ from scipy import ndimage
 
 from safegen_detectors.anomaly.features import box_mean
 from safegen_detectors.anomaly.model import Box, Gaussian, Ground, Mask, Sample, Volume
-from safegen_detectors.anomaly.threads import side_by_side
 from safegen_detectors.anomaly.view import MEAN_WIDTH, VARIANCE_WIDTH, template_features
+from safegen_detectors.threads import side_by_side
 
 BODY_SHARE = 0.05
 REGION_MARGIN = 3

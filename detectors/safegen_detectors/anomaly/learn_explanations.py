@@ -21,10 +21,10 @@ from safegen_detectors.anomaly.segmentation.pool import (
     spoil,
     usual_without,
 )
-from safegen_detectors.anomaly.threads import side_by_side
 from safegen_detectors.anomaly.view import View
 from safegen_detectors.explain.combine import METHODS, choose_weights, unit_of
 from safegen_detectors.explain.predictor import FEWEST, train_predictor
+from safegen_detectors.threads import side_by_side
 
 VOLUMES, STEPS = 60, 120
 VALIDATED = 4  # maps of whole scans through two networks take seconds each

@@ -20,7 +20,7 @@ from safegen_detectors.anomaly.features import (
 )
 from safegen_detectors.anomaly.lazy import lazy
 from safegen_detectors.anomaly.model import Gaussian, Ground, Sample
-from safegen_detectors.anomaly.threads import side_by_side
+from safegen_detectors.threads import side_by_side
 
 LOCAL_SHARE = 0.8
 MEAN_WIDTH, VARIANCE_WIDTH = 3, 5

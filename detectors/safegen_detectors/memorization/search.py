@@ -12,6 +12,7 @@ from safegen_detectors.memorization.index import Index
 from safegen_detectors.memorization.lattice import REACH, Lattice
 from safegen_detectors.memorization.patterns import Volume
 from safegen_detectors.memorization.poses import Pose, poses_to_try
+from safegen_detectors.threads import side_by_side
 
 NUMBERS_AT_ONCE = 2**22  # cosines held at once: 16 MiB stay in a processor's cache and heap
 NUMBERS_ON_ACCELERATOR = 2**28
@@ -40,12 +41,15 @@ def likenesses(volume: Volume, index: Index) -> list[Likeness]:
     looks = [Look.of(pose, lattice, far=pose.plain or len(poses) <= 2) for pose in poses]
     shape = (len(looks), 2, *index.descriptors.shape[:2])
     best = torch.empty(shape, device=index.device)
-    for part in _parts(index, len(shifts(REACH))):
+
+    def search(part: slice) -> None:
         own = index.describer.describe(volume, reach=REACH, blocks=part)
         for number, look in enumerate(looks):
             rows = look.rows[part]
             low, high = look.extremes(own, index.descriptors[rows])
             best[number, 0, rows], best[number, 1, rows] = high, -low
+
+    side_by_side(search, _parts(index, len(shifts(REACH))))
     return [
         Likeness(of_persons(best[n, inverted].T, index), look.pose, bool(inverted), look.far)
         for n, look in enumerate(looks)

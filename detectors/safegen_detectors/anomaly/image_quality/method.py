@@ -10,8 +10,8 @@ import numpy as np
 from safegen_detectors.anomaly.image_quality import model
 from safegen_detectors.anomaly.image_quality.vector import measures_of
 from safegen_detectors.anomaly.model import Ground, Learned, Reading, Sample
-from safegen_detectors.anomaly.threads import side_by_side
 from safegen_detectors.anomaly.view import View, left_out
+from safegen_detectors.threads import side_by_side
 
 ARRAYS = ("median", "spread", "mean", "precision")
 

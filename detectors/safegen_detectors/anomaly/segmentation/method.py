@@ -31,10 +31,10 @@ from safegen_detectors.anomaly.segmentation.pool import (
     usual_without,
 )
 from safegen_detectors.anomaly.segmentation.resemblance import Example
-from safegen_detectors.anomaly.threads import side_by_side
 from safegen_detectors.anomaly.training import Budget
 from safegen_detectors.anomaly.view import View
 from safegen_detectors.anomaly.weights import arrays_of, with_arrays
+from safegen_detectors.threads import side_by_side
 
 BATCH = 4
 RATE = 3e-3

@@ -15,8 +15,8 @@ from safegen_detectors.anomaly.model import Ground, Sample
 from safegen_detectors.anomaly.segmentation.crops import CROP, Crop, Shelf, Whole, compact
 from safegen_detectors.anomaly.segmentation.network import inputs_of
 from safegen_detectors.anomaly.segmentation.resemblance import Example, descriptor
-from safegen_detectors.anomaly.threads import give_back_memory
 from safegen_detectors.anomaly.view import Expected, View, left_out
+from safegen_detectors.threads import give_back_memory
 
 Volume = NDArray[np.float32]
 Mask = NDArray[np.bool_]
