@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import floor, log
+from math import floor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,9 @@ def limit_at(calibration: Scores, rate: float) -> Limit:
     Exact (conformal) where rate * (n + 1) >= 2, so that at least the second largest score is the
     limit and no single odd scan decides. Otherwise the
     upper tail is extrapolated as an exponential (peaks over threshold, Pickands 1975, with the
-    shape held at 0: mean excess of the largest quarter), and the source says so.
+    shape held at 0), as a prediction limit: the excess of a new scan over the mean excess of the
+    largest quarter follows an F distribution, since that mean is of a few scans itself (Lawless
+    1971). The source says so.
 
     Raises:
         ValueError: no calibration scores.
@@ -75,7 +77,9 @@ def _extrapolated(largest: Scores, rate: float) -> float:
     if tail < 1:
         return float(largest[0])
     excess = float(np.mean(largest[:tail] - largest[tail]))
-    return float(largest[tail]) + excess * log(tail / (n * rate))
+    share = min(n * rate / tail, 1.0)  # of the tail that may lie beyond the limit
+    # The quantile 1 - share of F(2, 2 tail), which has a closed form.
+    return float(largest[tail]) + excess * tail * (share ** (-1 / tail) - 1)
 
 
 def _exact_source(n: int, allowed: int, rate: float) -> str:

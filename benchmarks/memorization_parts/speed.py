@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.memorization_parts.judges import Judges
 from pytest_safegen import Profile, ScanTarget
@@ -27,7 +27,7 @@ def seconds_with(persons: int, judges: Judges, targets: Sequence[ScanTarget]) ->
     walls, processors = np.median(taken[CONTROLLED_FIRST:], axis=0)
     return {
         "persons": persons,
-        "threads": torch.get_num_threads(),
+        "cores": os.cpu_count(),
         "scans": len(taken) - CONTROLLED_FIRST,
         "wall": round(float(walls), 3),
         "processor": round(float(processors), 3),

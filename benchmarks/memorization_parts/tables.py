@@ -47,7 +47,7 @@ def _facts(content: Content) -> str:
     if speed := content.get("speed"):
         lines.append(
             f"With {speed['persons']} persons in the index: {speed['wall']:.2f} s a scan on "
-            f"{speed['threads']} threads, {speed['processor']:.2f} processor seconds."
+            f"{speed['cores']} cores, {speed['processor']:.2f} processor seconds."
         )
     if content.get("same"):
         lines.append(f"Found to be one person, or twins: {'; '.join(content['same'])}.")

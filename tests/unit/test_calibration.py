@@ -91,6 +91,18 @@ def test_an_extrapolated_limit_is_near_the_quantile_of_an_exponential() -> None:
     assert np.median(limits) == pytest.approx(-np.log(0.01), rel=0.15)
 
 
+@pytest.mark.parametrize(("count", "rate"), [(12, 0.025), (20, 0.025), (80, 0.01)])
+def test_an_extrapolated_limit_fails_about_as_many_new_scans_as_asked(
+    count: int, rate: float
+) -> None:
+    """The quantile itself, of so few scans, would fail up to twice as many."""
+    known = np.random.default_rng(0).exponential(size=(3000, count))
+
+    failed = np.mean([np.exp(-limit_at(one, rate).value) for one in known])
+
+    assert 0.9 * rate < failed < 1.25 * rate
+
+
 def test_equal_scores_are_their_own_limit() -> None:
     assert limit_at(np.full(20, 3.0), 0.001).value == 3.0
 
