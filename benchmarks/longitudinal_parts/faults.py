@@ -318,7 +318,7 @@ def mask_outside(reach: float, *, diameter: float = 10.0) -> Fault:
             fits = np.argwhere((np.abs(height - wanted) < side[0] / 2) & top[None, None])
             where = given.random.choice(fits)
             steps = (np.indices(scan.voxels.shape).T - where) * side
-            return replace(scan, mask=(np.linalg.norm(steps, axis=-1).T <= diameter / 2))
+            return replace(scan, mask=(diameter / 2 >= np.linalg.norm(steps, axis=-1).T))
 
         return [planted(scan) if n else scan for n, scan in enumerate(_pair(given))]
 
@@ -392,7 +392,7 @@ def _place(given: Given, scan: Scan, radius: float) -> NDArray[np.int64]:
 
 def _ball(given: Given, scan: Scan, radius: float) -> NDArray[np.bool_]:
     steps = np.indices(scan.voxels.shape).T - _place(given, scan, radius)
-    return np.asarray(np.linalg.norm(steps * spacing_of(scan.affine), axis=-1).T <= radius)
+    return np.asarray(radius >= np.linalg.norm(steps * spacing_of(scan.affine), axis=-1).T)
 
 
 FAULTS: Mapping[str, Fault] = {

@@ -106,6 +106,6 @@ def _with_ball(scan: Scan, other: Scan, radius: float, random: np.random.Generat
     head = ndimage.binary_fill_holes(ndimage.binary_opening(head, iterations=2))
     depth = ndimage.distance_transform_edt(head, sampling=side)
     where = random.choice(np.argwhere(depth >= min(radius + 15, 0.8 * depth.max())))
-    ball = np.linalg.norm((np.indices(head.shape).T - where) * side, axis=-1).T <= radius
+    ball = radius >= np.linalg.norm((np.indices(head.shape).T - where) * side, axis=-1).T
     gain = np.median(scan.voxels[head]) / max(float(np.median(strange[head])), 1.0)
     return _with(scan, np.where(ball, gain * strange, scan.voxels))

@@ -166,7 +166,7 @@ def test_a_lesion_that_doubles_within_three_days_fails(anatomy):
     )
 
     assert result.verdict is Verdict.FAIL
-    assert "too fast for any lesion" in result.reason
+    assert "the fastest tumours known" in result.reason
 
 
 def test_growth_far_from_the_stated_one_fails(anatomy):

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_safegen.model import Fitted, Scope, Score
-from safegen_detectors.longitudinal import heat, lesion_measures
+from safegen_detectors.longitudinal import heat, place_measures
 from safegen_detectors.longitudinal.alignment import align_pair
 from safegen_detectors.longitudinal.curve import curve_measures
+from safegen_detectors.longitudinal.fate_measures import fate_measures
+from safegen_detectors.longitudinal.growth_measures import growth_measures
 from safegen_detectors.longitudinal.pair_measures import pair_measures
 from safegen_detectors.longitudinal.rules import (
     DEPTH_OUTSIDE_LIMIT,
@@ -22,6 +24,7 @@ from safegen_detectors.longitudinal.rules import (
 )
 from safegen_detectors.longitudinal.timeline_measures import timeline_measures
 from safegen_detectors.longitudinal.timepoints import pairs, scans_by_modality, timepoints
+from safegen_detectors.longitudinal.volumes import followed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -51,7 +54,7 @@ class LongitudinalDetector:
     """
 
     name: str = "longitudinal"
-    version: str = "1"
+    version: str = "2"
     scope: Scope = Scope.SERIES
     needs_profile: bool = False
     rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
@@ -115,14 +118,16 @@ def worst_of(measures: Sequence[Measure]) -> list[Measure]:
 def _followed(scans: Sequence[Scan]) -> _Followed:
     points = timepoints(scans)
     alignments = [align_pair(earlier, later) for earlier, later in pairs(points)]
-    by_pair = [_of_pair(aligned, start=points[0].ref.months) for aligned in alignments]
-    depths = [lesion_measures.depth_outside(point) for point in points]
+    by_pair = [[*pair_measures(aligned), *fate_measures(aligned)] for aligned in alignments]
+    depths = [place_measures.depth_outside(point) for point in points]
     by_point = [
-        lesion_measures.place_measures(point, depth)
+        place_measures.place_measures(point, depth)
         for point, depth in zip(points, depths, strict=True)
     ]
     whole = timeline_measures([point.ref for point in points])
-    whole += lesion_measures.volume_measures(points)
+    whole += place_measures.volume_measures(points)
+    whole += place_measures.contrast_measures(points)
+    whole += growth_measures(followed(scans))
     repeated = [one for one, found in zip(alignments, by_pair, strict=True) if _repeats(found)]
     return _Followed(
         tuple(chain(whole, *by_pair, *by_point)),
@@ -131,14 +136,6 @@ def _followed(scans: Sequence[Scan]) -> _Followed:
         tuple(points),
         tuple(depths),
     )
-
-
-def _of_pair(aligned: Alignment, *, start: float | None) -> list[Measure]:
-    return [
-        *pair_measures(aligned),
-        *lesion_measures.growth_measures(aligned, start=start),
-        *lesion_measures.fate_measures(aligned),
-    ]
 
 
 def _repeats(measures: Sequence[Measure]) -> bool:

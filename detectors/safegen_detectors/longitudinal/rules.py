@@ -59,14 +59,34 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             source="real rescans reach 0.06 to 0.75 at pixels of up to 1 mm, copies 0.93 to 1.00",
         ),
         "growth_speed": Rule(
-            warn_above=0.5, fail_above=1, source="fastest growth published for the pathology"
+            warn_above=0.5,
+            fail_above=1,
+            source="0.5 is the fastest growth published for the pathology; 1 is an engineering "
+            "default about twice as fast",
         ),
         "growth_deviation": Rule(
             warn_above=2 / 3, fail_above=1, source="10 % and three sd of counting voxels"
         ),
         "growth_statement_unread": Rule(warn_above=0, source=_LOGIC),
+        "direction_deviation": Rule(
+            fail_above=1,
+            source="5 % against the stated direction, 25 % of a stable lesion (British Thoracic "
+            "Society 2015; 40 % of a glioma), and two sd of counting voxels",
+        ),
+        "untreated_shrinkage": Rule(
+            warn_above=1, source="a loss of 30 % and two sd; 14 % of untreated meningiomas shrink"
+        ),
+        "volume_jump": Rule(
+            warn_above=1, fail_above=2, source="a factor of 1.5 there and back; engineering default"
+        ),
+        "order_doubt": Rule(warn_above=0.25, fail_above=0.75, source=_LOGIC),
         "lesions_vanished": Rule(warn_above=0),
-        "mask_inside": Rule(warn_below=0.98, fail_below=0.90),
+        "lesions_beside_single": Rule(warn_above=0, source=_LOGIC),
+        "lesion_moved": Rule(fail_above=15.0, source="lesions do not move; 15 mm for mass effect"),
+        "lesion_left": Rule(warn_above=0.15, fail_above=0.40),
+        "lesion_repeats": Rule(fail_above=0.98, source=_LOGIC),
+        "lesion_contrast_kept": Rule(warn_below=-0.1, fail_below=-0.5),
+        "mask_inside": Rule(warn_below=0.995, fail_below=0.98),
         "mask_depth_outside": Rule(
             warn_above=4.0, fail_above=DEPTH_OUTSIDE_LIMIT, source="two diagonals of a 2 mm voxel"
         ),
