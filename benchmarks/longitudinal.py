@@ -43,13 +43,12 @@ def main() -> None:
     if asked.table:
         print(markdown(json.loads(asked.table.read_text(encoding="utf-8"))))
         return
-    content: dict[str, Any] = {"seed": asked.seed, "part": asked.part, "patients": 0}
+    content: dict[str, Any] = {"seed": asked.seed, "part": asked.part}
     content["series"] = []
     for row in tqdm(_real(asked), "real pairs"):
         content["series"].append(row)
         _write(asked.out, content)
     patients = _patients(asked)
-    content["patients"] = len(patients) - 1
     for number in tqdm(range(len(patients) - 1), "patients"):
         for row in _simulated(patients[number], patients[number + 1], asked):
             content["series"].append(row)

@@ -19,12 +19,16 @@ def markdown(content: Mapping[str, Any]) -> str:
     """Consistent series, faults, faults that were held out, and times."""
     rows = content["series"]
     parts = [
-        f"{content['patients']} patients ({content['part']}), seed {content['seed']}.",
+        f"{_patients(rows)} patients ({content['part']}), seed {content['seed']}.",
         _consistent([row for row in rows if row["group"].endswith("consistent")]),
         _faults(rows),
         _times(rows),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _patients(rows: Sequence[Row]) -> int:
+    return len({row["subject"] for row in rows if not row["group"].startswith("real")})
 
 
 def _consistent(rows: Sequence[Row]) -> str:

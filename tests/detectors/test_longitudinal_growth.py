@@ -122,6 +122,9 @@ def test_without_words_nothing_is_stated():
         ("first growing, then shrinking", None),
         ("a glioblastoma", None),
         ("ingrown hair", None),
+        ("secondary progressive multiple sclerosis", None),
+        ("a lesion with increased signal", None),
+        ("increasing in size", 1),
     ],
 )
 def test_a_direction_is_read_from_the_prompt(prompt, direction):

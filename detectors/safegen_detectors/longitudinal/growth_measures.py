@@ -16,12 +16,13 @@ from safegen_detectors.longitudinal.statement import (
     direction_of,
     statement_of,
 )
+from safegen_detectors.longitudinal.volumes import Step
 from safegen_detectors.longitudinal.words import days as span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from safegen_detectors.longitudinal.volumes import Followed, Step
+    from safegen_detectors.longitudinal.volumes import Followed
 
 NO_DOUBT, DOUBT, SURE = 0.0, 0.5, 1.0
 DIRECTION_WORDS = {1: "grows", 0: "is stable", -1: "shrinks"}
@@ -102,20 +103,36 @@ def _against_direction(series: Followed) -> list[Measure]:
     if direction is None:
         return []
     return [
-        Measure(
-            "direction_deviation",
-            growth.off_direction(
-                step.log_ratio,
-                direction=direction,
-                within=series.band.stable_within,
-                noise=step.noise,
-            ),
-            "",
-            f"the text says that the lesion {DIRECTION_WORDS[direction]}, and "
-            f"{_change(series, step)}",
-        )
-        for step in series.steps()
+        *_unmet(series, direction),
+        *(_off(series, step, direction) for step in series.steps()),
     ]
+
+
+def _unmet(series: Followed, direction: int) -> list[Measure]:
+    """What the whole change lacks to exceed its noise and 2 %, of a change that is stated."""
+    step = Step(series.volumes[0], series.volumes[-1])
+    if direction == 0 or step.days <= 0:
+        return []
+    needed = growth.SIGMAS * step.noise + math.log(1.02)
+    says = (
+        f"the text says that the lesion {DIRECTION_WORDS[direction]}, and "
+        f"{_change(series, step)}: no change that could be measured"
+    )
+    unmet = min(needed / max(direction * step.log_ratio, needed / 10), 10.0)
+    return [Measure("change_unmet", unmet, "", says)]
+
+
+def _off(series: Followed, step: Step, direction: int) -> Measure:
+    off = growth.off_direction(
+        step.log_ratio,
+        direction=direction,
+        within=series.band.stable_within,
+        noise=step.noise,
+    )
+    says = (
+        f"the text says that the lesion {DIRECTION_WORDS[direction]}, and {_change(series, step)}"
+    )
+    return Measure("direction_deviation", off, "", says)
 
 
 def _jumps(series: Followed) -> list[Measure]:

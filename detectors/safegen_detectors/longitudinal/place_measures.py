@@ -30,10 +30,12 @@ FEWEST_VOXELS = 8
 def depth_outside(point: Timepoint) -> NDArray[np.float64] | None:
     """How far in mm each voxel of the mask lies outside the body, (n,), one voxel forgiven.
 
-    None without a mask, with an empty one, or where the body fills the whole image.
+    None without a mask, with an empty one, where the body fills the whole image, or after a
+    resection, whose cavity may open to the outside.
     """
     mask, prepared = point.scan.mask, point.prepared
-    if mask is None or not mask.any() or point.crop:
+    resected = label(point.ref.labels, "resected")
+    if mask is None or not mask.any() or point.crop or resected:
         return None
     spacing = float(spacing_of(prepared.affine)[0])
     depths = masks.depths_outside(
@@ -59,6 +61,29 @@ def place_measures(point: Timepoint, depths: NDArray[np.float64] | None) -> list
     return [
         Measure("mask_inside", inside, "", says),
         Measure("mask_depth_outside", deepest, "mm", reaches),
+    ]
+
+
+def mask_measures(points: Sequence[Timepoint]) -> list[Measure]:
+    """Masks that should be there and cannot be used, and those that are empty beside a lesion.
+
+    After a treatment or a resection nothing may be left to mark.
+    """
+    unread = [point for point in points if point.scan.mask_problem]
+    says = "; ".join(f"{point.name}: {point.scan.mask_problem}" for point in unread)
+    empty = [
+        point
+        for point in points
+        if point.scan.mask is not None
+        and not point.scan.mask.any()
+        and label(point.ref.labels, "pathology")
+        and not is_treated(point.ref.labels)
+    ]
+    names = ", ".join(point.name for point in empty)
+    blank = f"the lesion mask is empty although a lesion is told at {names}"
+    return [
+        Measure("masks_unread", len(unread), "masks", f"no mask can be used at {says}"),
+        Measure("masks_empty", len(empty), "masks", blank),
     ]
 
 

@@ -54,10 +54,20 @@ COLUMNS = (
     "proliferation_per_day",
 )
 
+LABELS = (
+    *("pathology", "growth", "growth_model", "prompt", "treated", "resected", "background"),
+    *COLUMNS,
+)
+"""All columns that the longitudinal check reads."""
+
 DIRECTIONS = (
-    (1, r"grow(?:s|ing|th|n)?|progress\w*|enlarg\w*|expand\w*|increas\w*"),
+    (
+        1,
+        r"grow(?:s|ing|th|n)?|progress(?:es|ed|ing|ion)?|progressive disease|enlarg\w*|expand\w*"
+        r"|increas\w* in (?:size|volume)",
+    ),
     (0, r"stable|unchanged|stationary"),
-    (-1, r"shrink\w*|shrank|regress\w*|decreas\w*|resol(?:ves|ving|ved)"),
+    (-1, r"shrink\w*|shrank|regress\w*|decreas\w* in (?:size|volume)"),
 )
 NEGATION = r"\b(?:no|not|non|without|never)\b[\s-]+(?:\w+[\s-]+)?$"
 

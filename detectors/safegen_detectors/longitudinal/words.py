@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from pytest_safegen.model import ScanRef
 
-NOTHING = frozenset({"", "n/a", "na", "nan", "none", "no", "false", "0", "unknown"})
+NOTHING = frozenset({"", "n/a", "na", "nan", "none", "no", "false", "0", "unknown", "untreated"})
 
 
 def name_of(ref: ScanRef) -> str:
