@@ -30,7 +30,7 @@ def test_many_pairs_give_their_own_order_statistic():
 def test_too_few_for_a_failure_give_the_worst_and_three_deviations():
     found = limit_from(MANY, default=9.0, rate=0.01, fewest=99)
 
-    assert found == pytest.approx(0.30 + 3 * 1.4826 * 0.1, rel=0.05)
+    assert found == pytest.approx(0.30 + 3 * 1.4826 * 0.05, rel=0.05)
 
 
 def test_few_pairs_are_drawn_towards_the_default():
