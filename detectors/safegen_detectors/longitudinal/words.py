@@ -18,7 +18,7 @@ def name_of(ref: ScanRef) -> str:
     """What a sentence calls a scan: its session, its month or its file."""
     modality = f" ({ref.modality})" if ref.modality else ""
     if ref.session is not None:
-        return f"session {ref.session}{modality}"
+        return f"session {ref.session.removeprefix('ses-')}{modality}"
     if ref.months is not None:
         return f"month {ref.months:g}{modality}"
     return PurePosixPath(ref.target).name
