@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 @pytest_safegen.hookimpl
 def safegen_add_commands(commands: Commands) -> None:
-    """Add `safegen duplicates`."""
+    """Add `safegen duplicates` and `safegen calibrate-longitudinal`."""
+    from safegen_detectors.longitudinal.command import add_calibrate_longitudinal
     from safegen_detectors.memorization.command import add_duplicates
 
+    add_calibrate_longitudinal(commands)
     add_duplicates(commands)
 
 
@@ -30,21 +32,36 @@ def safegen_detectors(settings: Settings) -> Sequence[Detector]:
     """One detector a family, with the options of the settings file."""
     from safegen_detectors.cohort import MetadataDetector
     from safegen_detectors.integrity import IntegrityDetector
-    from safegen_detectors.longitudinal import LongitudinalDetector
     from safegen_detectors.memorization import MemorizationDetector
 
     metadata = _options(settings.detectors, "metadata", "suite")
     suite = metadata.get("suite")
     salt = _options(settings.detectors, "memorization", "salt").get("salt", "")
-    for name in ("integrity", "longitudinal"):
-        _options(settings.detectors, name)
+    _options(settings.detectors, "integrity")
     return [
         _anomaly(settings.detectors.get("anomaly", {})),
         IntegrityDetector(),
-        LongitudinalDetector(),
+        _longitudinal(settings),
         MemorizationDetector(salt=str(salt)),
         MetadataDetector(suite=Path(settings.root / suite) if suite else None),
     ]
+
+
+def _longitudinal(settings: Settings) -> Detector:
+    """The check with limits from real pairs, and what it takes for told of all scans."""
+    from safegen_detectors.longitudinal import LongitudinalDetector
+    from safegen_detectors.longitudinal.calibrating import calibrated_rules, read
+    from safegen_detectors.longitudinal.rules import RULES
+    from safegen_detectors.longitudinal.statement import LABELS
+
+    given = dict(_options(settings.detectors, "longitudinal", "limits", *LABELS))
+    limits = given.pop("limits", None)
+    labels = {name: str(value) for name, value in given.items()}
+    if limits is None:
+        return LongitudinalDetector(labels)
+    calibration = read(settings.root / str(limits))
+    rules = calibrated_rules(RULES, calibration, name=Path(str(limits)).name)
+    return LongitudinalDetector(labels, rules=rules)
 
 
 def _anomaly(given: Mapping[str, Any]) -> Detector:

@@ -12,6 +12,7 @@ from pytest_safegen.hookspecs import Detector
 from pytest_safegen.model import Scan, ScanRef, ScanTarget, Series, SeriesTarget, Verdict
 from pytest_safegen.verdict import judge
 from safegen_detectors.longitudinal import LongitudinalDetector
+from safegen_detectors.longitudinal.detector import MAPS
 
 SHAPE = (44, 52, 48)
 SPACING = 3.0
@@ -166,7 +167,7 @@ def test_a_lesion_that_doubles_within_three_days_fails(anatomy):
     )
 
     assert result.verdict is Verdict.FAIL
-    assert "too fast for any lesion" in result.reason
+    assert "the fastest tumours known" in result.reason
 
 
 def test_growth_far_from_the_stated_one_fails(anatomy):
@@ -280,3 +281,46 @@ def test_a_nodule_in_a_crop_of_lung_is_not_called_outside_the_body():
 
     assert "mask_inside" not in measured(*scans)
     assert finding(*scans).verdict is Verdict.PASS
+
+
+def test_defaults_are_taken_where_the_metadata_say_nothing(anatomy):
+    first = scan(anatomy, 1)
+    copy = replace(first, ref=scan(anatomy, 2).ref)
+    detector = LongitudinalDetector({"background": "shared"})
+    found = detector.score([series(first, copy)], None, device="cpu")[0]
+
+    assert "equal_share" not in {measure.name for measure in found.measures}
+
+
+def test_a_lesion_elsewhere_has_moved_and_the_picture_shows_both_places(anatomy):
+    first, later = scan(anatomy, 1), scan(anatomy, 2)
+    moved = replace(later, mask=np.roll(later.mask, -14, axis=0))
+
+    result = score(first, moved)
+
+    assert next(m.value for m in result.measures if m.name == "lesion_moved") > 15
+    assert judge("longitudinal", "p", result, rules=DETECTOR.rules).verdict is Verdict.FAIL
+
+
+def test_a_lesion_that_turns_dark_fails(anatomy):
+    later = scan(anatomy, 2)
+    dark = replace(later, voxels=np.where(later.mask, 40.0, later.voxels).astype(np.float32))
+    result = finding(scan(anatomy, 1), dark)
+
+    assert result.verdict is Verdict.FAIL
+    assert "brighter than its surround at session 01" in result.reason
+
+
+def test_a_mask_that_cannot_be_used_is_told(anatomy):
+    later = replace(scan(anatomy, 2), mask=None, mask_problem="the mask has another grid")
+
+    assert "the mask has another grid" in finding(scan(anatomy, 1), later).reason
+
+
+def test_explanations_are_maps_on_the_later_scans_grid(anatomy):
+    target = series(scan(anatomy, 1), scan(anatomy, 2))
+    layers = DETECTOR.explain(target, None, score(scan(anatomy, 1), scan(anatomy, 2)), device="cpu")
+
+    assert {layer.name for layer in layers} == set(MAPS)
+    assert all(layer.values.shape == SHAPE for layer in layers)
+    assert all(np.isfinite(layer.values).all() for layer in layers)

@@ -11,13 +11,8 @@ from hypothesis import given, strategies as st
 
 from pytest_safegen import Scan, ScanRef
 from safegen_detectors.longitudinal.curve import curve_measures
-from safegen_detectors.longitudinal.growth import (
-    BANDS,
-    DAYS_A_MONTH,
-    Band,
-    fastest_log_ratio,
-    growth_speed,
-)
+from safegen_detectors.longitudinal.growth import fastest_log_ratio, growth_speed
+from safegen_detectors.longitudinal.pathologies import BANDS, DAYS_A_MONTH, Band
 
 
 @given(

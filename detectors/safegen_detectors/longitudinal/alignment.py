@@ -53,15 +53,18 @@ class Alignment:
     """The earlier scan on the prepared grid of the later one.
 
     `mapping` 4x4 takes mm of the later scan to mm of the earlier; `zone` bool (i, j, k) is the
-    anatomy that should not have changed; `match` float32 (i, j, k) the local correlation;
-    `coverage` the share, 0..1, of the smaller body that the other scan's field shows.
+    anatomy that should not have changed, `moved` and `match` float32 (i, j, k) the earlier scan and
+    the local correlation; `distance` float32 (i, j, k) is the self-similarity distance, 0 away from
+    the zone; `coverage` the share, 0..1, of the smaller body that the other scan's field shows.
     """
 
     earlier: Timepoint
     later: Timepoint
     mapping: Affine
     zone: BoolArray
+    moved: FloatArray
     match: FloatArray
+    distance: FloatArray
     likeness: Likeness
     coverage: float
 
@@ -103,9 +106,14 @@ def align_once(earlier: Timepoint, later: Timepoint, *, starts: int = 1) -> Alig
             f"{later.name}, so they cannot be compared"
         )
     match = identity.match_map(later.prepared.voxels, moving)
-    likeness = _likeness(later.prepared.voxels, moving, match=match, zone=zone)
+    distance = _distance(later.prepared.voxels, moving, zone)
+    likeness = Likeness(
+        float(match[zone].mean()),
+        float(distance[zone].mean()),
+        _gradients(later.prepared.voxels, moving, zone),
+    )
     coverage = _coverage(earlier.prepared, later.prepared, mapping, seen)
-    return Alignment(earlier, later, mapping, zone, match, likeness, coverage)
+    return Alignment(earlier, later, mapping, zone, moving, match, distance, likeness, coverage)
 
 
 def _onto(values: FloatArray, source: Prepared, onto: Prepared, mapping: Affine) -> FloatArray:
@@ -150,14 +158,19 @@ def lesion_of(point: Timepoint, *, onto: Prepared, mapping: Affine | None = None
     return masks.marked(masks.moved(places, back), affine=onto.affine, shape=shape)
 
 
-def _likeness(
-    fixed: FloatArray, moving: FloatArray, *, match: FloatArray, zone: BoolArray
-) -> Likeness:
-    box = ndimage.find_objects(zone.astype(np.uint8))[0]
-    inner = zone[box]
-    near = fixed[box], moving[box]
-    return Likeness(
-        float(match[zone].mean()),
-        identity.self_similarity_distance(*near, where=inner),
-        identity.gradient_correlation(*near, where=inner, sigma_voxels=1.0),
-    )
+def box_of(zone: BoolArray) -> tuple[slice, ...]:
+    """The slices that hold a zone."""
+    found: tuple[slice, ...] = ndimage.find_objects(zone.astype(np.uint8))[0]
+    return found
+
+
+def _distance(fixed: FloatArray, moving: FloatArray, zone: BoolArray) -> FloatArray:
+    box = box_of(zone)
+    distance = np.zeros_like(fixed)
+    distance[box] = identity.self_similarity_distance(fixed[box], moving[box])
+    return distance
+
+
+def _gradients(fixed: FloatArray, moving: FloatArray, zone: BoolArray) -> float:
+    box = box_of(zone)
+    return identity.gradient_correlation(fixed[box], moving[box], where=zone[box], sigma_voxels=1.0)

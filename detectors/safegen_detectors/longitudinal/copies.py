@@ -51,6 +51,27 @@ def noise_correlation(
     return float(np.corrcoef(a, b)[0, 1])
 
 
+def grain_correlation(first: FloatArray, second: FloatArray, *, where: BoolArray) -> float | None:
+    """Pearson's correlation of the finest structure that two grids hold, -1..1.
+
+    Second differences along all three axes (Immerkaer 1996, in 3D), in the flattest 30 % of the
+    voxels in `where`: there it is noise. None where too few voxels are left to tell.
+    """
+    flat = flat_voxels(first, where=where)
+    if flat.sum() < FEWEST_FLAT_VOXELS:
+        return None
+    a, b = (_grain(image)[flat].astype(np.float64) for image in (first, second))
+    if a.std() == 0 or b.std() == 0:
+        return None
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def _grain(image: FloatArray) -> FloatArray:
+    for axis in range(3):
+        image = ndimage.correlate1d(image, [-0.25, 0.5, -0.25], axis=axis)
+    return image
+
+
 def flat_voxels(image: FloatArray, *, where: BoolArray) -> BoolArray:
     """The 30 % of the voxels in `where` with the smallest gradient, bool (i, j, k)."""
     if not where.any():

@@ -3,42 +3,31 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
-from itertools import chain
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from pytest_safegen.model import Fitted, Scope, Score
-from safegen_detectors.longitudinal import heat, lesion_measures
-from safegen_detectors.longitudinal.alignment import align_pair
+from pytest_safegen.model import Fitted, Scope, Score, Unexplained
+from safegen_detectors.longitudinal import heat
+from safegen_detectors.longitudinal.course import course_of
 from safegen_detectors.longitudinal.curve import curve_measures
-from safegen_detectors.longitudinal.pair_measures import pair_measures
-from safegen_detectors.longitudinal.rules import (
-    DEPTH_OUTSIDE_LIMIT,
-    EQUAL_SHARE_LIMIT,
-    RULES,
-    low_is_bad,
-)
-from safegen_detectors.longitudinal.timeline_measures import timeline_measures
-from safegen_detectors.longitudinal.timepoints import pairs, scans_by_modality, timepoints
+from safegen_detectors.longitudinal.pictures import picture_of, worst_pair
+from safegen_detectors.longitudinal.rules import RULES, low_is_bad
+from safegen_detectors.longitudinal.timepoints import scans_by_modality
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from pytest_safegen.model import Heatmap, Measure, Profile, Rule, ScanTarget, SeriesTarget
+    from safegen_detectors.longitudinal.course import Course
 
-    from pytest_safegen.model import (
-        Heatmap,
-        Measure,
-        Profile,
-        Rule,
-        Scan,
-        ScanTarget,
-        SeriesTarget,
-    )
-    from safegen_detectors.longitudinal.alignment import Alignment
-    from safegen_detectors.longitudinal.timepoints import Timepoint
+MAPS = {
+    "local-match": heat.change_heatmap,
+    "structure-change": heat.region_heatmap,
+    "intensity-change": heat.intensity_heatmap,
+    "grain": heat.grain_heatmap,
+    "lesion-fates": heat.fate_heatmap,
+}
+"""The maps that explain a finding, by name."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +35,14 @@ class LongitudinalDetector:
     """Measures each series pair by pair: consecutive scans of a modality, and first with last.
 
     Every measure is the worst over the pairs, and its clause names the pair. The copy checks are
-    left out where the label `background` is "shared", the noise check where pixels exceed 1 mm,
-    and the growth checks where masks or months are missing. No real scan is needed.
+    left out where the label `background` is "shared", and the growth checks where masks or months
+    are missing. `defaults` are labels of scans that have none of that name. No real scan is needed.
     """
 
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
     name: str = "longitudinal"
-    version: str = "1"
+    version: str = "2"
     scope: Scope = Scope.SERIES
     needs_profile: bool = False
     rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
@@ -70,35 +61,37 @@ class LongitudinalDetector:
         """One score a series, judged by its measures.
 
         Raises:
-            NotJudged: no modality has two readable scans, or two scans show no common anatomy.
+            NotJudged: no modality has two readable scans.
         """
-        return [_score(target) for target in targets]
+        return [_score(self._told(target)) for target in targets]
 
+    def explain(
+        self,
+        target: SeriesTarget,
+        profile: Profile | None,  # noqa: ARG002 - part of the contract
+        score: Score,  # noqa: ARG002 - part of the contract
+        *,
+        device: str,  # noqa: ARG002 - part of the contract
+    ) -> list[Heatmap | Unexplained]:
+        """The maps of `MAPS` for the pair that is worst; the scans are compared again for it."""
+        groups = scans_by_modality(self._told(target))
+        pairs = [pair for scans in groups for pair in course_of(scans).pairs]
+        if not pairs:
+            return [Unexplained(name, "no two scans could be compared") for name in MAPS]
+        aligned = worst_pair(pairs).aligned
+        return [draw(aligned) for draw in MAPS.values()]
 
-@dataclass(frozen=True, slots=True)
-class _Followed:
-    """What was found in the scans of one modality; `copies` are the pairs that repeat voxels."""
+    def _told(self, target: SeriesTarget) -> SeriesTarget:
+        """The series with the default labels where its own are missing."""
+        if not self.defaults:
+            return target
+        return replace(target, scans=tuple(map(self._labelled, target.scans)))
 
-    measures: tuple[Measure, ...]
-    alignments: tuple[Alignment, ...]
-    copies: tuple[Alignment, ...]
-    points: tuple[Timepoint, ...]
-    depths: tuple[NDArray[np.float64] | None, ...]
-
-
-def _score(target: SeriesTarget) -> Score:
-    groups = [_followed(scans) for scans in scans_by_modality(target)]
-    measures = worst_of([measure for group in groups for measure in group.measures])
-    curves = (curve_measures([point.scan for point in group.points]) for group in groups)
-    measures += next(filter(None, curves), [])
-    alignments = [aligned for group in groups for aligned in group.alignments]
-    least = min(alignments, key=lambda aligned: aligned.likeness.local_match)
-    return Score(
-        None,
-        tuple(measures),
-        heatmap=_heatmap(groups, least),
-        nearest=least.earlier.ref.target,
-    )
+    def _labelled(self, target: ScanTarget) -> ScanTarget:
+        if target.scan is None:
+            return target
+        ref = replace(target.ref, labels={**self.defaults, **target.ref.labels})
+        return replace(target, ref=ref, scan=replace(target.scan, ref=ref))
 
 
 def worst_of(measures: Sequence[Measure]) -> list[Measure]:
@@ -112,58 +105,16 @@ def worst_of(measures: Sequence[Measure]) -> list[Measure]:
     ]
 
 
-def _followed(scans: Sequence[Scan]) -> _Followed:
-    points = timepoints(scans)
-    alignments = [align_pair(earlier, later) for earlier, later in pairs(points)]
-    by_pair = [_of_pair(aligned, start=points[0].ref.months) for aligned in alignments]
-    depths = [lesion_measures.depth_outside(point) for point in points]
-    by_point = [
-        lesion_measures.place_measures(point, depth)
-        for point, depth in zip(points, depths, strict=True)
-    ]
-    whole = timeline_measures([point.ref for point in points])
-    whole += lesion_measures.volume_measures(points)
-    repeated = [one for one, found in zip(alignments, by_pair, strict=True) if _repeats(found)]
-    return _Followed(
-        tuple(chain(whole, *by_pair, *by_point)),
-        tuple(alignments),
-        tuple(repeated),
-        tuple(points),
-        tuple(depths),
-    )
+def _score(target: SeriesTarget) -> Score:
+    courses = [course_of(scans) for scans in scans_by_modality(target)]
+    measures = worst_of([measure for course in courses for measure in course.measures])
+    curves = (curve_measures([point.scan for point in course.points]) for course in courses)
+    measures += next(filter(None, curves), [])
+    return Score(None, tuple(measures), heatmap=picture_of(courses), nearest=_least_alike(courses))
 
 
-def _of_pair(aligned: Alignment, *, start: float | None) -> list[Measure]:
-    return [
-        *pair_measures(aligned),
-        *lesion_measures.growth_measures(aligned, start=start),
-        *lesion_measures.fate_measures(aligned),
-    ]
-
-
-def _repeats(measures: Sequence[Measure]) -> bool:
-    return any(
-        measure.name == "equal_share" and measure.value > EQUAL_SHARE_LIMIT for measure in measures
-    )
-
-
-def _heatmap(groups: Sequence[_Followed], least: Alignment) -> Heatmap:
-    """Another patient, else a mask that leaves the body, else a copy, else the largest change."""
-    if least.likeness.votes > 1:
-        return heat.change_heatmap(least)
-    point, depths = _deepest(groups)
-    if point is not None and depths.max() > DEPTH_OUTSIDE_LIMIT:
-        return heat.outside_heatmap(point, depths)
-    copied = [aligned for group in groups for aligned in group.copies]
-    return heat.copy_heatmap(copied[0]) if copied else heat.change_heatmap(least)
-
-
-def _deepest(groups: Sequence[_Followed]) -> tuple[Timepoint | None, NDArray[np.float64]]:
-    """The scan whose mask goes farthest outside the body."""
-    masked = [
-        (point, depths)
-        for group in groups
-        for point, depths in zip(group.points, group.depths, strict=True)
-        if depths is not None
-    ]
-    return max(masked, key=lambda pair: pair[1].max(), default=(None, np.zeros(1)))
+def _least_alike(courses: Sequence[Course]) -> str | None:
+    """The earlier scan of the pair that is least alike."""
+    aligned = [pair.aligned for course in courses for pair in course.pairs]
+    least = min(aligned, key=lambda one: one.likeness.local_match, default=None)
+    return None if least is None else least.earlier.ref.target

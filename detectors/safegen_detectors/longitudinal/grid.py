@@ -44,7 +44,6 @@ def same_grid(first: Affine, second: Affine) -> bool:
     return bool(np.allclose(first, second, atol=1e-3))
 
 
-def size_change(mapping: Affine) -> float:
-    """The largest stretch or shrink along any direction of an affine map; 0 for a rigid one."""
-    stretches = np.linalg.svd(mapping[:3, :3], compute_uv=False)
-    return float(np.max(np.abs(stretches - 1.0)))
+def mean_size_change(mapping: Affine) -> float:
+    """The mean change of lengths by an affine map, |det^(1/3) - 1|; 0 for a rigid one."""
+    return float(abs(np.cbrt(np.linalg.det(mapping[:3, :3])) - 1.0))

@@ -8,7 +8,12 @@ import numpy as np
 from scipy import ndimage
 
 from pytest_safegen.model import Heatmap
-from pytest_safegen.prepare import to_scan_grid
+from pytest_safegen.prepare import spacing_of, to_scan_grid
+from safegen_detectors.longitudinal import masks
+from safegen_detectors.longitudinal.change import intensity_change, smoothed
+from safegen_detectors.longitudinal.change_measures import far_zone, region_of
+from safegen_detectors.longitudinal.fate_measures import REACH, lesions_of
+from safegen_detectors.longitudinal.fates import fates_of
 from safegen_detectors.longitudinal.pair_measures import between, smooth_match
 from safegen_detectors.longitudinal.rules import (
     CHANGED_PLACE_LIMIT,
@@ -19,20 +24,86 @@ from safegen_detectors.longitudinal.rules import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pytest_safegen.model import FloatArray
     from safegen_detectors.longitudinal.alignment import Alignment
     from safegen_detectors.longitudinal.timepoints import Timepoint
+
+DEVIATIONS = 3.0
 
 
 def change_heatmap(aligned: Alignment) -> Heatmap:
     """Lack of local match outside the lesion, on the later scan's grid; 1.0 is a match of 0.70."""
     lack = np.where(aligned.zone, 1.0 - smooth_match(aligned), 0.0) / (1.0 - CHANGED_PLACE_LIMIT)
-    scan = aligned.later.scan
-    values = to_scan_grid(lack.astype(np.float32), aligned.later.prepared, scan)
     meaning = (
         f"anatomy outside the lesion that changes {between(aligned)}: 1.0 is a local match of "
         f"{CHANGED_PLACE_LIMIT:.2f}"
     )
-    return Heatmap(values, scan.affine, meaning, of=scan.ref.target)
+    return _on_later(aligned, lack.astype(np.float32), meaning, name="local-match")
+
+
+def region_heatmap(aligned: Alignment) -> Heatmap:
+    """Where the structure differs more than elsewhere; 1.0 stands out of the pair's own map."""
+    values, region = region_of(aligned, far_zone(aligned))
+    meaning = f"structure that changes {between(aligned)} more than elsewhere: 1.0 stands out"
+    return _on_later(aligned, values / max(region.limit, 1e-6), meaning, name="structure-change")
+
+
+def intensity_heatmap(aligned: Alignment) -> Heatmap:
+    """Change of intensity; 1.0 is 3 standard deviations of the pair's own changes."""
+    prepared = aligned.later.prepared
+    z = intensity_change(
+        aligned.moved,
+        prepared.voxels,
+        where=aligned.zone,
+        spacing=float(spacing_of(prepared.affine)[0]),
+    )
+    values = np.abs(ndimage.gaussian_filter(z, 1.0)) / DEVIATIONS
+    meaning = f"change of intensity {between(aligned)}: 1.0 is {DEVIATIONS:g} sd of what changes"
+    return _on_later(aligned, values, meaning, name="intensity-change")
+
+
+def grain_heatmap(aligned: Alignment) -> Heatmap:
+    """Correlation of the finest structure in cubes of 16 mm; 1.0 is a correlation of 0.85."""
+    fixed, moved = (_fine(image) for image in (aligned.later.prepared.voxels, aligned.moved))
+    product, own, other = (
+        smoothed(image, where=aligned.zone)
+        for image in (fixed * moved, fixed * fixed, moved * moved)
+    )
+    found = np.where(aligned.zone, product / np.sqrt(np.maximum(own * other, 1e-12)), 0.0)
+    meaning = f"grain that repeats {between(aligned)}: 1.0 is a local correlation of 0.85"
+    return _on_later(aligned, (np.maximum(found, 0.0) / 0.85), meaning, name="grain")
+
+
+def fate_heatmap(aligned: Alignment) -> Heatmap:
+    """The lesions by what became of them: 0.5 kept, 1.5 new, 2.5 vanished."""
+    prepared = aligned.later.prepared
+    earlier, later = lesions_of(aligned)
+    fates = fates_of(earlier, later, reach=REACH)
+    values = np.zeros(prepared.voxels.shape, dtype=np.float32)
+    for number, part in enumerate(later):
+        values[_marked(part.points, aligned)] = 1.5 if number in fates.new else 0.5
+    for number in fates.vanished:
+        values[_marked(earlier[number].points, aligned)] = 2.5
+    meaning = f"lesions {between(aligned)}: 0.5 kept, 1.5 new, 2.5 vanished"
+    return _on_later(aligned, values, meaning, name="lesion-fates")
+
+
+def _marked(points: NDArray[np.float64], aligned: Alignment) -> NDArray[np.bool_]:
+    prepared = aligned.later.prepared
+    return masks.marked(points, affine=prepared.affine, shape=prepared.voxels.shape)
+
+
+def _fine(image: FloatArray) -> FloatArray:
+    fine = image - ndimage.gaussian_filter(image, 1.0)
+    return np.asarray(fine, dtype=np.float32)
+
+
+def _on_later(
+    aligned: Alignment, values: NDArray[np.floating], meaning: str, *, name: str
+) -> Heatmap:
+    scan = aligned.later.scan
+    onto = to_scan_grid(values.astype(np.float32), aligned.later.prepared, scan)
+    return Heatmap(onto, scan.affine, meaning, of=scan.ref.target, name=name)
 
 
 def copy_heatmap(aligned: Alignment) -> Heatmap:

@@ -68,16 +68,3 @@ def depths_outside(
     nearest = np.clip(np.round(index), 0, np.array(body.shape) - 1).astype(int)
     beyond = np.linalg.norm(index - np.clip(index, 0, np.array(body.shape) - 1), axis=1) * spacing
     return np.asarray(distance[tuple(nearest.T)] + beyond, dtype=np.float64)
-
-
-def lost_parts(earlier: BoolArray, later: BoolArray, *, reach: float, spacing: float) -> int:
-    """How many connected parts of one mask have nothing of the other within `reach` mm.
-
-    Both masks lie on the same isotropic grid.
-    """
-    around = ndimage.distance_transform_edt(~later, sampling=spacing) if later.any() else None
-    labels, count = ndimage.label(earlier, structure=np.ones((3, 3, 3)))
-    if around is None or count == 0:
-        return int(count)
-    nearest = ndimage.minimum(around, labels, np.arange(1, count + 1))
-    return int((np.atleast_1d(nearest) > reach).sum())

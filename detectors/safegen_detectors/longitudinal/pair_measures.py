@@ -9,9 +9,9 @@ from scipy import ndimage
 
 from pytest_safegen.model import Measure
 from pytest_safegen.prepare import register, resample, spacing_of
-from safegen_detectors.longitudinal import copies, grid
-from safegen_detectors.longitudinal.alignment import align_once, mirrored
-from safegen_detectors.longitudinal.rules import SIMILAR_MATCH
+from safegen_detectors.longitudinal import copies, grid, identity
+from safegen_detectors.longitudinal.alignment import align_once, box_of, mirrored
+from safegen_detectors.longitudinal.rules import GRADIENT_MATCH_LIMIT, SIMILAR_MATCH
 from safegen_detectors.longitudinal.words import label, place
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from safegen_detectors.longitudinal.alignment import Alignment
 
 FINEST_NEEDED = 1.0  # mm: coarser pixels hold anatomy where finer ones hold noise
+GRAIN_SPACING = 1.9  # mm: from here on the prepared grid holds noise at its finest
+SUSPECT_SIZE = 0.025  # change of the body's volume from which on its size is measured
 NOISE_BOX_VOXELS = 96  # a cube around the body's middle holds noise enough
 
 
@@ -64,14 +66,43 @@ def _identity_measures(aligned: Alignment) -> list[Measure]:
     """Likeness; of unlike MR pairs also whether the follow-up is mirrored or scaled."""
     if aligned.later.intensity == "ct":
         return [_votes(aligned, "identity_votes_ct"), *_likeness_measures(aligned)]
-    if aligned.likeness.local_match >= SIMILAR_MATCH:
-        return [_votes(aligned, "identity_votes"), *_likeness_measures(aligned)]
-    return [
-        _mirror(aligned),
-        _votes(aligned, "identity_votes"),
-        _size(aligned),
-        *_likeness_measures(aligned),
-    ]
+    found = [_votes(aligned, "identity_votes"), _contrast(aligned), *_likeness_measures(aligned)]
+    if aligned.likeness.local_match < SIMILAR_MATCH:
+        found.insert(0, _mirror(aligned))
+    if aligned.likeness.local_match < SIMILAR_MATCH or _body_change(aligned) > SUSPECT_SIZE:
+        found.append(_size(aligned))
+    return [*found, _fine_structure(aligned)]
+
+
+def _fine_structure(aligned: Alignment) -> Measure:
+    box = box_of(aligned.zone)
+    fixed, moved = aligned.later.prepared.voxels[box], aligned.moved[box]
+    fine = identity.fine_correlation(fixed, moved, where=aligned.zone[box])
+    says = (
+        f"the fine structure of the tissue is drawn anew {between(aligned)} (correlation "
+        f"{fine:.2f}; real scans of one patient reach 0.92)"
+    )
+    return Measure("fine_structure", fine, "", says)
+
+
+def _contrast(aligned: Alignment) -> Measure:
+    """How much the same edges turn from bright to dark: less than 0 where they do not."""
+    likeness = aligned.likeness
+    edges = likeness.gradient_match >= GRADIENT_MATCH_LIMIT
+    says = (
+        f"bright tissue turns dark {between(aligned)} (local match {likeness.local_match:.2f} "
+        "along the same edges), as if it were another contrast"
+    )
+    return Measure("contrast_flip", -likeness.local_match if edges else -1.0, "", says)
+
+
+def _body_change(aligned: Alignment) -> float:
+    """Relative change of the body's volume, which a change of size brings with it."""
+    first, second = (
+        float(point.prepared.body.sum() * np.prod(spacing_of(point.prepared.affine)))
+        for point in (aligned.earlier, aligned.later)
+    )
+    return abs(second / first - 1.0)
 
 
 def _likeness_measures(aligned: Alignment) -> list[Measure]:
@@ -133,8 +164,8 @@ def _mirror(aligned: Alignment) -> Measure:
 
 def _size(aligned: Alignment) -> Measure:
     mapping = register(aligned.later.prepared, aligned.earlier.prepared, kind="affine")
-    change = grid.size_change(mapping)
-    says = f"the anatomy changes its size by {change:.1%} in one direction {between(aligned)}"
+    change = grid.mean_size_change(mapping)
+    says = f"the anatomy changes its size by {change:.1%} {between(aligned)}; adult heads do not"
     return Measure("size_change", change, "", says)
 
 
@@ -142,7 +173,35 @@ def _copy_measures(aligned: Alignment) -> list[Measure]:
     if label(aligned.later.ref.labels, "background") == "shared":
         return []
     zone = _on_scan_grid(aligned)
-    return [*_equal_share(aligned, zone), *_noise_correlation(aligned, zone)]
+    return [
+        *_equal_share(aligned, zone),
+        *_noise_correlation(aligned, zone),
+        *_grain_correlation(aligned),
+    ]
+
+
+def _grain_correlation(aligned: Alignment) -> list[Measure]:
+    """The finest structure on the prepared grid; none where both scans resolve more than that."""
+    earlier, later = aligned.earlier, aligned.later
+    coarsest = max(float(spacing_of(one.scan.affine).max()) for one in (earlier, later))
+    if coarsest < GRAIN_SPACING or later.intensity == "ct":
+        return []
+    box = box_of(aligned.zone)
+    moved = resample(
+        earlier.prepared.voxels,
+        earlier.prepared.affine,
+        to_affine=later.prepared.affine,
+        to_shape=later.prepared.voxels.shape,
+        mapping=aligned.mapping,
+        order=3,
+    )
+    fixed = later.prepared.voxels[box]
+    grain = copies.grain_correlation(fixed, moved[box], where=aligned.zone[box])
+    says = (
+        f"the grain of the image repeats {between(aligned)} (correlation {grain or 0.0:.2f}; real "
+        "rescans reach 0.24 to 0.56)"
+    )
+    return [] if grain is None else [Measure("grain_correlation", grain, "", says)]
 
 
 def _on_scan_grid(aligned: Alignment) -> BoolArray:

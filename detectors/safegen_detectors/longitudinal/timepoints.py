@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pytest_safegen.errors import NotJudged
 from pytest_safegen.prepare import PrepareOptions, canonical, guess_options
+from safegen_detectors.longitudinal.words import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,12 +43,7 @@ class Timepoint:
     @property
     def name(self) -> str:
         """What a sentence calls this scan."""
-        modality = f" ({self.ref.modality})" if self.ref.modality else ""
-        if self.ref.session is not None:
-            return f"session {self.ref.session}{modality}"
-        if self.ref.months is not None:
-            return f"month {self.ref.months:g}{modality}"
-        return PurePosixPath(self.ref.target).name
+        return name_of(self.ref)
 
 
 def scans_by_modality(target: SeriesTarget) -> list[list[Scan]]:

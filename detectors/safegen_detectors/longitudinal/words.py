@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import math
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-NOTHING = frozenset({"", "n/a", "na", "nan", "none", "no", "false", "0", "unknown"})
+    from pytest_safegen.model import ScanRef
+
+NOTHING = frozenset({"", "n/a", "na", "nan", "none", "no", "false", "0", "unknown", "untreated"})
+
+
+def name_of(ref: ScanRef) -> str:
+    """What a sentence calls a scan: its session, its month or its file."""
+    modality = f" ({ref.modality})" if ref.modality else ""
+    if ref.session is not None:
+        return f"session {ref.session.removeprefix('ses-')}{modality}"
+    if ref.months is not None:
+        return f"month {ref.months:g}{modality}"
+    return PurePosixPath(ref.target).name
 
 
 def label(labels: Mapping[str, str], key: str) -> str | None:

@@ -1,0 +1,167 @@
+"""How well the longitudinal check tells consistent series from faulty ones: tables, and JSON.
+
+python -m benchmarks.longitudinal --data FOLDER [--patients 12] [--pairs FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks.longitudinal_parts import real
+from benchmarks.longitudinal_parts.courses import COURSES, consistent
+from benchmarks.longitudinal_parts.faults import FAULTS, HELD_OUT, Given
+from benchmarks.longitudinal_parts.patients import Patient, patient_of
+from benchmarks.longitudinal_parts.tables import markdown
+from benchmarks.longitudinal_parts.usual import usual
+from pytest_safegen import Scan, ScanRef, ScanTarget, Series, SeriesTarget
+from pytest_safegen.discover import discover
+from pytest_safegen.errors import NotJudged
+from pytest_safegen.verdict import concrete, judge
+from safegen_detectors.longitudinal import LongitudinalDetector
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED = REPOSITORY.parent / "shared" / "data"
+RESULTS = REPOSITORY / "benchmarks" / "results" / "longitudinal.json"
+TUNING = 8  # patients by whom limits were chosen; the others are reported
+
+
+def main() -> None:
+    """Run, print, write; after every series, so that a stopped run keeps its numbers."""
+    asked = _arguments()
+    if asked.table:
+        print(markdown(json.loads(asked.table.read_text(encoding="utf-8"))))
+        return
+    content: dict[str, Any] = {"seed": asked.seed, "part": asked.part}
+    content["series"] = []
+    for row in tqdm(_real(asked), "real pairs"):
+        content["series"].append(row)
+        _write(asked.out, content)
+    patients = _patients(asked)
+    for number in tqdm(range(len(patients) - 1), "patients"):
+        for row in _simulated(patients[number], patients[number + 1], asked):
+            content["series"].append(row)
+            _write(asked.out, content)
+    _write(asked.out, content)
+    print(markdown(content))
+
+
+def _patients(asked: argparse.Namespace) -> list[Patient]:
+    """The patients of a part, and one more, each the stranger of the one before."""
+    refs = [series.refs[0] for series in discover(asked.data.absolute()).series]
+    refs = [ref for ref in refs if _labels(asked.data, ref) is not None]
+    random.Random(asked.seed).shuffle(refs)  # noqa: S311  no secret in it
+    refs = refs[:TUNING] if asked.part == "tuning" else refs[TUNING:]
+    chosen = refs[: asked.patients + 1]
+    return [_patient(asked, ref) for ref in tqdm(chosen, "reading")]
+
+
+def _patient(asked: argparse.Namespace, ref: ScanRef) -> Patient:
+    labels = _labels(asked.data, ref)
+    return patient_of(ref, Path(str(labels)), _random(asked.seed, ref.subject))
+
+
+def _labels(data: Path, ref: ScanRef) -> Path | None:
+    return next((data / "derivatives").glob(f"*/{ref.subject}/**/*_dseg.nii.gz"), None)
+
+
+def _random(seed: int, *words: str) -> np.random.Generator:
+    return np.random.default_rng([seed, *(zlib.crc32(word.encode()) for word in words)])
+
+
+def _simulated(
+    patient: Patient, other: Patient, asked: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
+    for kind in _wanted([*COURSES, *FAULTS, *HELD_OUT], asked):
+        chance = _random(asked.seed, patient.ref.subject, kind)
+        if kind in COURSES:
+            scans, group = consistent(patient, kind, chance), "consistent"
+        else:
+            scans = {**FAULTS, **HELD_OUT}[kind](Given(patient, other, chance))
+            group = "fault" if kind in FAULTS else "held out"
+        yield judged(scans, kind=kind, group=group)
+
+
+def _real(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    if asked.pairs.is_dir():
+        for group, kind, scans in real.series(asked.pairs, asked.seed):
+            if re.search(asked.kinds, kind):
+                yield judged(scans, kind=kind, group=f"real {group}")
+
+
+def _wanted(kinds: Sequence[str], asked: argparse.Namespace) -> list[str]:
+    return [kind for kind in kinds if re.search(asked.kinds, kind)]
+
+
+def judged(scans: Sequence[Scan], *, kind: str, group: str) -> dict[str, Any]:
+    """The verdict of the check, what was out of range, its measures, and the usual numbers."""
+    detector, begun = LongitudinalDetector(), time.process_time()
+    row: dict[str, Any] = {"kind": kind, "group": group, "subject": scans[0].ref.subject}
+    try:
+        score = detector.score([_target(scans)], None, device="cpu")[0]
+    except NotJudged as problem:
+        return row | {"verdict": "INCONCLUSIVE", "broken": [], "reason": str(problem)}
+    spent = time.process_time() - begun
+    finding = judge("longitudinal", kind, score, rules=detector.rules)
+    broken = [
+        measure.name
+        for measure in score.measures
+        if measure.name in detector.rules and _fails(measure.value, detector, measure.name)
+    ]
+    return row | {
+        "verdict": str(finding.verdict),
+        "broken": broken,
+        "reason": finding.reason,
+        "seconds": spent,
+        "visits": len(scans),
+        "measures": {measure.name: round(measure.value, 4) for measure in score.measures},
+        "usual": usual(scans),
+    }
+
+
+def _fails(value: float, detector: LongitudinalDetector, name: str) -> bool:
+    limits = concrete(detector.rules[name], None)
+    return value > limits.fail_above or value < limits.fail_below
+
+
+def _target(scans: Sequence[Scan]) -> SeriesTarget:
+    subject = scans[0].ref.subject
+    refs = tuple(replace(scan.ref, subject=subject) for scan in scans)
+    named = [replace(scan, ref=ref) for scan, ref in zip(scans, refs, strict=True)]
+    targets = tuple(ScanTarget(scan.ref, scan) for scan in named)
+    return SeriesTarget(Series(subject, subject, refs), targets)
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    part.replace(path)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=SHARED / "ixi-t1")
+    parser.add_argument("--pairs", type=Path, default=SHARED / "ms-longitudinal")
+    parser.add_argument("--patients", type=int, default=12)
+    parser.add_argument("--part", choices=["tuning", "report"], default="report")
+    parser.add_argument("--kinds", default="", help="a regular expression of kinds")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--table", type=Path, help="print the tables of such a file, and stop")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""`safegen calibrate-longitudinal`: limits from series of real patients."""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_safegen.model import Scan, ScanRef, Series
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def add_calibrate_longitudinal(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "calibrate-longitudinal",
+        help="limits of the longitudinal check from real patients who were scanned twice or more",
+    )
+    parser.add_argument("folder", type=Path, help="follow-ups or rescans of real patients")
+    parser.add_argument("-o", "--out", type=Path, required=True, help="the JSON file to write")
+    parser.set_defaults(run=_run)
+
+
+def _run(asked: argparse.Namespace) -> None:
+    from pytest_safegen.discover import discover
+    from pytest_safegen.errors import UsageProblem
+    from safegen_detectors.longitudinal.calibrating import calibrate, write
+
+    release = discover(asked.folder.absolute())
+    calibration = calibrate(
+        scans for series in release.series for scans in _scans_by_modality(series)
+    )
+    if not calibration.values:
+        raise UsageProblem(
+            f"{asked.folder} holds no patient with two scans of one modality that can be compared, "
+            "so there is nothing to calibrate with."
+        )
+    write(calibration, asked.out)
+    for name, values in calibration.values.items():
+        print(f"{name}: {len(values)} pairs, {min(values):.3g} to {max(values):.3g}")
+
+
+def _scans_by_modality(series: Series) -> Iterator[Sequence[Scan]]:
+    from pytest_safegen.readers import read
+
+    groups: dict[str | None, list[ScanRef]] = defaultdict(list)
+    for ref in series.refs:
+        groups[ref.modality].append(ref)
+    for refs in groups.values():
+        if len(refs) > 1:
+            yield [read(ref) for ref in refs]

@@ -1,0 +1,106 @@
+"""Limits from real pairs: how they follow from the pairs, and how a person makes and uses them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pytest_safegen.cli import main
+from pytest_safegen.errors import UsageProblem
+from pytest_safegen.testing import phantom, write_scan
+from safegen_detectors.longitudinal.calibrating import (
+    CALIBRATED,
+    Calibration,
+    calibrated_rules,
+    limit_from,
+    read,
+    write,
+)
+from safegen_detectors.longitudinal.rules import RULES
+
+MANY = tuple(np.linspace(0.10, 0.30, 40).tolist())
+
+
+def test_many_pairs_give_their_own_order_statistic():
+    assert limit_from(MANY, default=9.0, rate=0.05, fewest=19) == sorted(MANY)[38]
+
+
+def test_too_few_for_a_failure_give_the_worst_and_three_deviations():
+    found = limit_from(MANY, default=9.0, rate=0.01, fewest=99)
+
+    assert found == pytest.approx(0.30 + 3 * 1.4826 * 0.05, rel=0.05)
+
+
+def test_few_pairs_are_drawn_towards_the_default():
+    five = limit_from([0.2] * 5, default=0.5, rate=0.05, fewest=19)
+    fifteen = limit_from([0.2] * 15, default=0.5, rate=0.05, fewest=19)
+
+    assert 0.2 < fifteen < five < 0.5
+
+
+def test_a_lower_limit_is_set_on_its_own_side_and_says_where_it_is_from():
+    values = {"local_match": tuple(1 - value for value in MANY)}
+    rule = calibrated_rules(RULES, Calibration(values, {}), name="mine.json")["local_match"]
+
+    assert rule.warn_below == pytest.approx(1 - sorted(MANY)[38])
+    assert rule.source == "calibrated on 40 real pairs, mine.json"
+
+
+def test_four_pairs_leave_the_default():
+    calibration = Calibration({"local_match": (0.5,) * 4}, {})
+
+    assert calibrated_rules(RULES, calibration, name="mine.json") == dict(RULES)
+
+
+@pytest.mark.parametrize("name", ["time_disorder", "growth_deviation", "mask_inside"])
+def test_what_follows_from_logic_is_never_calibrated(name):
+    assert name not in CALIBRATED
+
+
+def test_what_is_written_is_read(tmp_path):
+    calibration = Calibration({"local_match": (0.9, 0.95)}, {"a.nii": "00"})
+    write(calibration, tmp_path / "limits.json")
+
+    assert read(tmp_path / "limits.json") == calibration
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"values": {}}',
+        '{"values": {"a": ["x"]}, "files": {}, "schema": 1}',
+        '{"values": {"a": [NaN]}, "files": {}, "schema": 1}',
+        '{"values": {}, "files": {}, "schema": 2}',
+    ],
+)
+def test_another_file_is_refused_with_the_way_out(tmp_path, content):
+    path = tmp_path / "limits.json"
+    path.write_text(content)
+
+    with pytest.raises(UsageProblem, match="safegen calibrate-longitudinal"):
+        read(path)
+
+
+def test_the_command_measures_real_pairs(tmp_path, capsys):
+    for session in (1, 2):
+        write_scan(phantom(3, session=session), tmp_path / "real")
+
+    code = main(["calibrate-longitudinal", str(tmp_path / "real"), "-o", str(tmp_path / "l.json")])
+
+    assert code == 0
+    assert "local_match: 1 pairs" in capsys.readouterr().out
+    assert len(read(tmp_path / "l.json").files) == 2
+
+
+def test_the_command_refuses_patients_who_were_seen_once(tmp_path, capsys):
+    write_scan(phantom(3), tmp_path / "real")
+
+    code = main(["calibrate-longitudinal", str(tmp_path / "real"), "-o", str(tmp_path / "l.json")])
+
+    assert code == 4
+    assert "no patient with two scans" in capsys.readouterr().err
+    assert not Path(tmp_path / "l.json").exists()

@@ -1,0 +1,76 @@
+"""Lesions are matched across time as a reader would match them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from safegen_detectors.longitudinal.fates import Part, fates_of, moved_away, parts_of, share_left
+
+REACH = 10.0
+
+
+def lump(x: float, radius: float = 4.0) -> Part:
+    """A ball of points at 1 mm around (x, 0, 0)."""
+    steps = np.indices((21, 21, 21)).reshape(3, -1).T - 10.0
+    points = steps[np.linalg.norm(steps, axis=1) <= radius] + (x, 0, 0)
+    return Part(points, len(points) / 1000)
+
+
+def fates(earlier, later):
+    return fates_of(earlier, later, reach=REACH)
+
+
+def test_parts_are_counted_with_their_volume():
+    mask = np.zeros((20, 20, 20), bool)
+    mask[2:5, 2:5, 2:5] = mask[10:12, 10:12, 10:12] = True
+    mask[18, 18, 18] = True
+
+    found = parts_of(mask, np.diag([2.0, 2.0, 2.0, 1.0]))
+
+    assert [part.ml for part in found] == pytest.approx([0.216, 0.064])
+
+
+def test_a_lesion_that_grew_is_kept():
+    assert fates([lump(0)], [lump(1, radius=8)]).kept == ((0, 0),)
+
+
+def test_a_lesion_within_reach_is_kept_and_one_beyond_is_not():
+    assert fates([lump(0, radius=1.5)], [lump(8, radius=1.5)]).kept == ((0, 0),)
+    assert fates([lump(0, radius=1.5)], [lump(30, radius=1.5)]).vanished == (0,)
+
+
+def test_two_lesions_that_merge_are_both_kept():
+    found = fates([lump(-6), lump(6)], [lump(0, radius=10)])
+
+    assert found.kept == ((0, 0), (1, 0))
+    assert not found.vanished
+
+
+def test_a_lesion_that_splits_leaves_nothing_new():
+    found = fates([lump(0, radius=10)], [lump(-6), lump(6)])
+
+    assert found.kept == ((0, 0), (0, 1))
+    assert not found.new
+
+
+def test_a_lesion_elsewhere_moved_as_far_as_its_middle():
+    earlier, later = [lump(0)], [lump(35)]
+
+    assert moved_away(earlier, later, fates(earlier, later), alike=1.5) == pytest.approx(35)
+
+
+def test_a_new_lesion_of_another_size_is_not_one_that_moved():
+    earlier, later = [lump(0)], [lump(35, radius=8)]
+
+    assert moved_away(earlier, later, fates(earlier, later), alike=1.5) == 0.0
+
+
+def test_a_lesion_beside_leaves_all_of_its_place_and_a_larger_one_nothing():
+    assert share_left(lump(0), lump(20), margin=2.0) == 1.0
+    assert share_left(lump(0), lump(0, radius=6), margin=2.0) == 0.0
+
+
+def test_nothing_is_matched_with_nothing():
+    assert fates([], [lump(0)]).new == (0,)
+    assert fates([lump(0)], []).vanished == (0,)

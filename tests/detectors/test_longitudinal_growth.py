@@ -1,0 +1,212 @@
+"""What is stated of a lesion's growth is read as it is meant, and held against its volumes."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+from scipy.integrate import solve_ivp
+
+from pytest_safegen import Scan, ScanRef
+from safegen_detectors.longitudinal import growth
+from safegen_detectors.longitudinal.growth_measures import growth_measures
+from safegen_detectors.longitudinal.statement import (
+    NEEDS,
+    Statement,
+    Unread,
+    direction_of,
+    statement_of,
+)
+from safegen_detectors.longitudinal.volumes import followed
+
+STATED = {
+    "exponential": {"doubling_days": "90"},
+    "linear": {"mm_per_year": "12"},
+    "gompertz": {"carrying_capacity_ml": "40", "gompertz_decay_per_day": "0.004"},
+    "logistic": {"carrying_capacity_ml": "40", "growth_rate_per_day": "0.01"},
+    "fisher-kpp": {"diffusion_mm2_per_day": "0.1", "proliferation_per_day": "0.012"},
+    "stable": {},
+}
+
+
+def stated(model: str) -> Statement:
+    found = statement_of({"growth_model": model, **STATED[model]})
+    assert isinstance(found, Statement)
+    return found
+
+
+def slope(model: str, volume: float) -> float:
+    """dV/dt in ml a day, from the differential equation of each model."""
+    radius = (3 * 1000 * volume / 4 / math.pi) ** (1 / 3)
+    surface = 4 * math.pi * radius**2 / 1000
+    return {
+        "exponential": math.log(2) / 90 * volume,
+        "linear": surface * 6 / 365.25,
+        "gompertz": 0.004 * volume * math.log(40 / volume),
+        "logistic": 0.01 * volume * (1 - volume / 40),
+        "fisher-kpp": surface * 2 * math.sqrt(0.1 * 0.012),
+        "stable": 0.0,
+    }[model]
+
+
+@pytest.mark.parametrize("model", NEEDS)
+def test_a_model_solves_its_differential_equation(model):
+    solved = solve_ivp(
+        lambda _, v: [slope(model, v[0])], (0, 200), [2.0], rtol=1e-8, t_eval=[80, 200]
+    )
+
+    found = [stated(model).volume(2.0, day) for day in (80, 200)]
+
+    assert found == pytest.approx(solved.y[0].tolist(), rel=1e-4)
+
+
+@pytest.mark.parametrize("model", NEEDS)
+def test_the_ratio_over_two_steps_is_that_of_both(model):
+    one = stated(model)
+
+    whole = one.log_ratio(2.0, days_before=0, days=200)
+    parts = one.log_ratio(2.0, days_before=0, days=80) + one.log_ratio(
+        2.0, days_before=80, days=120
+    )
+
+    assert parts == pytest.approx(whole)
+
+
+@pytest.mark.parametrize("model", ["exponential", "linear"])
+def test_a_stated_doubling_time_doubles_the_volume(model):
+    found = statement_of({"growth_model": model, "doubling_days": "90"})
+
+    assert found.volume(3.0, 90) == pytest.approx(6.0)
+
+
+@pytest.mark.parametrize(
+    ("labels", "model"),
+    [
+        ({"vdt_days": "60"}, "exponential"),
+        ({"percent_per_month": "10"}, "exponential"),
+        ({"diameter_mm_per_year": "4"}, "linear"),
+        ({"diffusion_mm2_per_day": "0.1", "proliferation_per_day": "0.01"}, "fisher-kpp"),
+        ({"growth_model": "Fisher_KPP", **STATED["fisher-kpp"]}, "fisher-kpp"),
+        ({"growth_model": "stable"}, "stable"),
+    ],
+)
+def test_a_statement_is_read_as_people_write_it(labels, model):
+    assert statement_of(labels).model == model
+
+
+@pytest.mark.parametrize("model", [name for name in NEEDS if name != "stable"])
+def test_a_model_without_its_numbers_is_unread_and_says_what_it_needs(model):
+    found = statement_of({"growth_model": model, "percent_per_month": "fast"})
+
+    assert isinstance(found, Unread)
+    assert NEEDS[model].split(",")[0].split()[0] in found.why
+
+
+def test_without_words_nothing_is_stated():
+    assert statement_of({"pathology": "glioma", "doubling_days": "n/a"}) is None
+
+
+@pytest.mark.parametrize(
+    ("prompt", "direction"),
+    [
+        ("a growing glioblastoma", 1),
+        ("progressive disease", 1),
+        ("stable meningioma", 0),
+        ("the tumour is shrinking after therapy", -1),
+        ("no growth, stable", 0),
+        ("not growing", None),
+        ("first growing, then shrinking", None),
+        ("a glioblastoma", None),
+        ("ingrown hair", None),
+        ("secondary progressive multiple sclerosis", None),
+        ("a lesion with increased signal", None),
+        ("increasing in size", 1),
+    ],
+)
+def test_a_direction_is_read_from_the_prompt(prompt, direction):
+    assert direction_of({"prompt": prompt}) == direction
+
+
+def ball(month: float, ml: float, **labels: str) -> Scan:
+    """A ball of that volume at 1 mm."""
+    radius = (3 * 1000 * ml / 4 / math.pi) ** (1 / 3)
+    mask = np.linalg.norm(np.indices((41, 41, 41)) - 20, axis=0) <= radius
+    ref = ScanRef(f"{month}.nii", "a", None, "T1w", Path("a.nii"), month, labels=labels)
+    return Scan(ref, mask.astype(np.float32), np.eye(4), mask)
+
+
+def worst(volumes: dict[float, float], **labels: str) -> dict[str, float]:
+    series = followed([ball(month, ml, **labels) for month, ml in volumes.items()])
+    found: dict[str, float] = {}
+    for measure in growth_measures(series):
+        found[measure.name] = max(measure.value, found.get(measure.name, 0.0))
+    return found
+
+
+GROWING = {"pathology": "glioblastoma", "doubling_days": "60.875"}
+
+
+def test_growth_as_stated_deviates_little():
+    assert worst({0: 4, 2: 8, 4: 16}, **GROWING)["growth_deviation"] < 0.5
+
+
+def test_growth_three_times_slower_than_stated_is_off():
+    assert worst({0: 4, 6: 8}, **GROWING)["growth_deviation"] > 1
+
+
+def test_two_timepoints_exchanged_are_found_by_the_stated_growth():
+    assert worst({0: 4, 2: 16, 4: 8}, **GROWING)["order_doubt"] == 1.0
+    assert worst({0: 4, 2: 8, 4: 16}, **GROWING)["order_doubt"] == 0.0
+
+
+def test_growth_that_fits_in_no_order_is_not_called_exchanged():
+    assert worst({0: 4, 2: 30, 4: 31}, **GROWING)["order_doubt"] == 0.0
+
+
+def test_without_a_statement_exchanged_timepoints_are_a_doubt():
+    assert worst({0: 16, 2: 8, 4: 4}, pathology="glioblastoma")["order_doubt"] == 0.5
+
+
+def test_treated_lesions_may_shrink():
+    found = worst({0: 16, 2: 8}, pathology="glioblastoma", treated="yes", prompt="growing")
+
+    assert "untreated_shrinkage" not in found
+    assert "direction_deviation" not in found
+    assert "order_doubt" not in found
+
+
+def test_untreated_glioblastoma_that_halves_is_told():
+    assert worst({0: 16, 2: 8}, pathology="glioblastoma")["untreated_shrinkage"] > 1
+
+
+def test_lesions_of_multiple_sclerosis_may_shrink():
+    assert worst({0: 16, 2: 8}, pathology="multiple sclerosis")["untreated_shrinkage"] < 1
+
+
+def test_a_stable_lesion_that_doubles_is_off_its_direction():
+    assert worst({0: 4, 12: 8}, prompt="stable meningioma")["direction_deviation"] > 1
+    assert worst({0: 4, 12: 4.3}, prompt="stable meningioma")["direction_deviation"] < 1
+
+
+def test_a_volume_that_jumps_and_comes_back_is_a_jump():
+    jumping = worst({0: 4, 3: 4.1, 6: 12, 9: 4.3})
+
+    assert jumping["volume_jump"] > 2
+    assert worst({0: 4, 3: 6, 6: 9, 9: 13})["volume_jump"] == 0.0
+
+
+def test_a_fast_growth_is_told_in_a_radiologists_words():
+    series = followed([ball(m, ml, pathology="glioblastoma") for m, ml in ((0, 2), (0.3, 4))])
+    says = next(m.says for m in growth_measures(series) if m.name == "growth_speed")
+
+    assert says.startswith("the tumour doubles in 9.")
+    assert "untreated glioblastoma doubles in 21 to 50 days" in says
+
+
+@given(st.lists(st.floats(-3, 3), min_size=2, max_size=6))
+def test_a_change_in_one_direction_is_no_jump(steps):
+    assert all(growth.jump(abs(a), abs(b), noise=0.1) == 0 for a, b in pairwise(steps))
