@@ -79,7 +79,7 @@ def _extrapolated(largest: Scores, rate: float) -> float:
     excess = float(np.mean(largest[:tail] - largest[tail]))
     share = min(n * rate / tail, 1.0)  # of the tail that may lie beyond the limit
     # The quantile 1 - share of F(2, 2 tail), which has a closed form.
-    return float(largest[tail]) + excess * tail * (share ** (-1 / tail) - 1)
+    return float(largest[tail]) + excess * tail * (float(share ** (-1 / tail)) - 1)
 
 
 def _exact_source(n: int, allowed: int, rate: float) -> str:
