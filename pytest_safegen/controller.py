@@ -114,13 +114,14 @@ class Controller:
         narrowed = self._narrowed() and not (
             self._complete() and len(checks) == len(self.gate.checks(Scope.RELEASE))
         )
-        if exitstatus != pytest.ExitCode.INTERRUPTED and not session.shouldfail:
+        stopped = exitstatus == pytest.ExitCode.INTERRUPTED or session.shouldfail
+        if not stopped:
             for check in checks:
                 self._report(session, self.gate.pipeline().release(check, self._table()))
         if self.gate.settings.waivers:
             verdict = self.gate.waivers.verdict(self.findings, self.gate.targets())
             self._report(session, verdict)
-        if self.gate.settings.canaries and not narrowed:
+        if self.gate.settings.canaries and not narrowed and not stopped:
             self._report(session, self._canaries())
         if self.memory.asked and not narrowed:
             self._report(session, self.memory.compare(self._so_far()))

@@ -50,7 +50,7 @@ def log_run(run: Run, folder: Path, uri: str) -> str:
     try:
         return _logged(MlflowClient(tracking_uri=uri), run, folder)
     except Exception as problem:  # a server, or a store, may fail in any way
-        said = " ".join(str(problem).split())[:300].rstrip(".")
+        said = shown(" ".join(str(problem).split()))[:300].rstrip(".")
         raise SafegenError(f"MLflow at {shown(uri)} does not take the run: {said}.") from problem
 
 
@@ -91,18 +91,26 @@ def tags_of(run: Run) -> dict[str, str]:
 
 
 def shown(uri: str) -> str:
-    """A URI without a password."""
-    return re.sub(r"//[^/@]*@", "//", uri)
+    """A URI, or a text with some, without names and passwords."""
+    return re.sub(r"//\S*@", "//", uri)
 
 
 def _logged(client: MlflowClient, run: Run, folder: Path) -> str:
     experiment = _experiment(client, os.environ.get(EXPERIMENT) or run.generator or "safegen")
-    known = client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{run.id}'", max_results=1)
+    known = client.search_runs(
+        [experiment], f"tags.`{RUN_TAG}` = '{_quotable(run.id)}'", max_results=1
+    )
     key = known[0].info.run_id if known else _created(client, experiment, run)
+    for name, text in tags_of(run).items():
+        client.set_tag(key, name, text)
     _log_values(client, key, metrics_of(run), _parameters(run))
     client.log_artifacts(key, str(folder), ARTIFACTS)
     client.set_terminated(key)
     return str(key)
+
+
+def _quotable(text: str) -> str:
+    return re.sub(r"[^\w.:-]", "_", text)
 
 
 def _created(client: MlflowClient, experiment: str, run: Run) -> str:

@@ -41,15 +41,26 @@ def test_few_pairs_are_drawn_towards_the_default():
 
 
 def test_a_lower_limit_is_set_on_its_own_side_and_says_where_it_is_from():
-    values = {"local_match": tuple(1 - value for value in MANY)}
-    rule = calibrated_rules(RULES, Calibration(values, {}), name="mine.json")["local_match"]
+    poor = tuple(0.8 - value for value in MANY)
+    rule = calibrated_rules(RULES, Calibration({"local_match": poor}), name="mine.json")[
+        "local_match"
+    ]
 
-    assert rule.warn_below == pytest.approx(1 - sorted(MANY)[38])
+    assert rule.warn_below == pytest.approx(0.8 - sorted(MANY)[38])
     assert rule.source == "calibrated on 40 real pairs, mine.json"
 
 
+def test_pairs_that_are_all_alike_make_no_limit_stricter():
+    calibration = Calibration({"changed_region": (0.0,) * 25, "local_match": (0.99,) * 25})
+    rules = calibrated_rules(RULES, calibration, name="mine.json")
+
+    for name in calibration.values:
+        for side in ("warn_above", "fail_above", "warn_below", "fail_below"):
+            assert getattr(rules[name], side) == getattr(RULES[name], side)
+
+
 def test_four_pairs_leave_the_default():
-    calibration = Calibration({"local_match": (0.5,) * 4}, {})
+    calibration = Calibration({"local_match": (0.5,) * 4})
 
     assert calibrated_rules(RULES, calibration, name="mine.json") == dict(RULES)
 
@@ -60,7 +71,7 @@ def test_what_follows_from_logic_is_never_calibrated(name):
 
 
 def test_what_is_written_is_read(tmp_path):
-    calibration = Calibration({"local_match": (0.9, 0.95)}, {"a.nii": "00"})
+    calibration = Calibration({"local_match": (0.9, 0.95)})
     write(calibration, tmp_path / "limits.json")
 
     assert read(tmp_path / "limits.json") == calibration
@@ -72,9 +83,9 @@ def test_what_is_written_is_read(tmp_path):
         "",
         "[]",
         '{"values": {}}',
-        '{"values": {"a": ["x"]}, "files": {}, "schema": 1}',
-        '{"values": {"a": [NaN]}, "files": {}, "schema": 1}',
-        '{"values": {}, "files": {}, "schema": 2}',
+        '{"values": {"a": ["x"]}, "schema": 1}',
+        '{"values": {"a": [NaN]}, "schema": 1}',
+        '{"values": {}, "schema": 2}',
     ],
 )
 def test_another_file_is_refused_with_the_way_out(tmp_path, content):
@@ -93,7 +104,7 @@ def test_the_command_measures_real_pairs(tmp_path, capsys):
 
     assert code == 0
     assert "local_match: 1 pairs" in capsys.readouterr().out
-    assert len(read(tmp_path / "l.json").files) == 2
+    assert len(read(tmp_path / "l.json").values["local_match"]) == 1
 
 
 def test_the_command_refuses_patients_who_were_seen_once(tmp_path, capsys):

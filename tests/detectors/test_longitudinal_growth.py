@@ -21,7 +21,7 @@ from safegen_detectors.longitudinal.statement import (
     direction_of,
     statement_of,
 )
-from safegen_detectors.longitudinal.volumes import followed
+from safegen_detectors.longitudinal.volumes import followed, is_treated
 
 STATED = {
     "exponential": {"doubling_days": "90"},
@@ -125,6 +125,14 @@ def test_without_words_nothing_is_stated():
         ("secondary progressive multiple sclerosis", None),
         ("a lesion with increased signal", None),
         ("increasing in size", 1),
+        ("no evidence of progression", None),
+        ("no significant interval growth", None),
+        ("growth was not seen", None),
+        ("progression-free", None),
+        ("it stops growing", None),
+        ("a slow-growing meningioma", None),
+        ("growth hormone deficiency", None),
+        ("no oedema, a growing tumour", 1),
     ],
 )
 def test_a_direction_is_read_from_the_prompt(prompt, direction):
@@ -210,3 +218,40 @@ def test_a_fast_growth_is_told_in_a_radiologists_words():
 @given(st.lists(st.floats(-3, 3), min_size=2, max_size=6))
 def test_a_change_in_one_direction_is_no_jump(steps):
     assert all(growth.jump(abs(a), abs(b), noise=0.1) == 0 for a, b in pairwise(steps))
+
+
+def test_timepoints_that_state_different_growth_are_not_judged_by_one_of_them():
+    series = followed([ball(0, 4, doubling_days="60"), ball(2, 8, doubling_days="90")])
+    found = {measure.name: measure for measure in growth_measures(series)}
+
+    assert "growth_deviation" not in found
+    assert "doubling_days" in found["growth_statement_unread"].says
+
+
+def test_timepoints_that_tell_different_directions_have_none():
+    series = followed([ball(0, 4), ball(2, 8, growth="growing"), ball(4, 8, growth="stable")])
+
+    assert series.direction is None
+    assert "direction_deviation" not in {measure.name for measure in growth_measures(series)}
+
+
+@pytest.mark.parametrize("text", ["no", "not treated", "none yet", "planned", "pre-treatment", "-"])
+def test_a_treatment_that_has_not_been_excuses_nothing(text):
+    assert not is_treated({"treated": text})
+
+
+@pytest.mark.parametrize("text", ["yes", "1", "2020-01-01", "radiotherapy", "post-treatment"])
+def test_a_treatment_is_known_as_people_write_it(text):
+    assert is_treated({"treated": text})
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"doubling_days": "1e-320"},
+        {"mm_per_year": "1e300"},
+        {"diffusion_mm2_per_day": "1e200", "proliferation_per_day": "1e200"},
+    ],
+)
+def test_growth_beyond_all_numbers_is_not_compared(numbers):
+    assert isinstance(statement_of(numbers), Unread)

@@ -80,11 +80,12 @@ def test_the_same_seed_plants_the_same_faults(judged: Any) -> None:
     assert seen[:6] == seen[6:]
 
 
-def test_nothing_is_planted_in_a_scan_that_fails_anyway(judged: Any) -> None:
-    failing = [Finding("other", ref.target, Verdict.FAIL, "") for ref in REFS[1:]]
-    finding = judged(findings=failing)
-    assert finding.measures[0].value == 1
-    assert REFS[0].target in finding.reason
+@pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.WAIVED, Verdict.WARN])
+def test_faults_are_planted_in_scans_that_passed_alone(judged: Any, verdict: Verdict) -> None:
+    doubted = [Finding("other", ref.target, verdict, "") for ref in REFS[1:]]
+    finding = judged(findings=doubted)
+    assert finding.reason.count(REFS[0].target) == finding.measures[0].value
+    assert not any(ref.target in finding.reason for ref in REFS[1:])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections import defaultdict
@@ -42,10 +41,9 @@ PRIOR = 10.0  # pairs that the default counts for
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """`values` of each measure over some real pairs, and the digests of the scans' files."""
+    """`values` of each measure over some real pairs."""
 
     values: Mapping[str, tuple[float, ...]]
-    files: Mapping[str, str]
 
 
 def calibrate(groups: Iterable[Sequence[Scan]]) -> Calibration:
@@ -54,7 +52,6 @@ def calibrate(groups: Iterable[Sequence[Scan]]) -> Calibration:
     Groups that cannot be prepared are passed over.
     """
     values: dict[str, list[float]] = defaultdict(list)
-    files: dict[str, str] = {}
     for scans in groups:
         try:
             course = course_of(scans)
@@ -63,8 +60,7 @@ def calibrate(groups: Iterable[Sequence[Scan]]) -> Calibration:
         for measure in (one for pair in course.pairs for one in pair.measures):
             if measure.name in CALIBRATED and math.isfinite(measure.value):
                 values[measure.name].append(round(measure.value, 6))
-        files |= {scan.ref.target: _digest(scan.ref.path) for scan in scans}
-    return Calibration({name: tuple(found) for name, found in values.items()}, files)
+    return Calibration({name: tuple(found) for name, found in values.items()})
 
 
 def calibrated_rules(
@@ -99,7 +95,7 @@ def limit_from(values: Sequence[float], *, default: float, rate: float, fewest: 
 
 def write(calibration: Calibration, path: Path) -> None:
     """Write as JSON, under a temporary name first."""
-    content = {"schema": SCHEMA, "values": calibration.values, "files": calibration.files}
+    content = {"schema": SCHEMA, "values": calibration.values}
     part = path.with_name(f"{path.name}.part")
     part.write_text(json.dumps(content, indent=1), encoding="utf-8")
     part.replace(path)
@@ -118,13 +114,12 @@ def read(path: Path) -> Calibration:
             str(name): tuple(float(value) for value in found)
             for name, found in content["values"].items()
         }
-        files = {str(name): str(digest) for name, digest in content["files"].items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
         raise UsageProblem(f"{path} holds no limits of real pairs; {way_out}.") from problem
     numbers = [value for found in values.values() for value in found]
     if content.get("schema") != SCHEMA or not all(map(math.isfinite, numbers)):
         raise UsageProblem(f"{path} holds limits of another version; {way_out}.")
-    return Calibration(values, files)
+    return Calibration(values)
 
 
 def _calibrated(rule: Rule, values: Sequence[float], name: str) -> Rule:
@@ -147,15 +142,11 @@ def _calibrated(rule: Rule, values: Sequence[float], name: str) -> Rule:
 def _limit(
     values: Sequence[float], default: float | None, rate: float, fewest: int, *, sign: int = 1
 ) -> float | None:
+    """The limit on one side; real pairs that are all alike do not make it stricter.
+
+    Of sound pairs, many have no changed region at all: a limit of zero would fail the next one.
+    """
     if default is None:
         return None
-    return sign * limit_from(values, default=sign * default, rate=rate, fewest=fewest)
-
-
-def _digest(path: Path) -> str:
-    """SHA-256 of a file, or of all files of a DICOM folder in the order of their names."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+    found = limit_from(values, default=sign * default, rate=rate, fewest=fewest)
+    return sign * max(sign * default, found)

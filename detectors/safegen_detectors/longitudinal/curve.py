@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_safegen.model import Measure
 from safegen_detectors.longitudinal import growth
-from safegen_detectors.longitudinal.statement import Statement, statement_of
+from safegen_detectors.longitudinal.statement import Statement
 from safegen_detectors.longitudinal.volumes import Followed, Step, Volume, followed
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def curve_measures(scans: Sequence[Scan]) -> list[Measure]:
 
 
 def _at(series: Followed, volume: Volume) -> Iterator[Measure]:
-    first, stated = series.volumes[0], statement_of(series.labels)
+    first, stated = series.volumes[0], series.stated
     step = Step(first, volume)
     yield _measure("lesion_volume", volume, volume.ml)
     noise = 0.0 if volume is first else step.noise

@@ -19,7 +19,7 @@ from safegen_detectors.longitudinal.fates import (
 from safegen_detectors.longitudinal.grid import inverse
 from safegen_detectors.longitudinal.masks import moved
 from safegen_detectors.longitudinal.pair_measures import between
-from safegen_detectors.longitudinal.pathologies import band_for
+from safegen_detectors.longitudinal.pathologies import DAYS_A_MONTH, band_for
 from safegen_detectors.longitudinal.statement import Statement, direction_of, statement_of
 from safegen_detectors.longitudinal.volumes import is_treated
 from safegen_detectors.longitudinal.words import label, place
@@ -34,7 +34,7 @@ REACH_OF_BREATH = 15.0  # mm in the lung, where breathing moves nodules
 SAME_VOLUME = 1.5  # factor within which a lesion elsewhere has the volume of one that is gone
 MARGIN_OF_GROWTH = 2.0  # mm, registration
 SAME_SHARE, SAME_RATIO, ASKED_RATIO = 0.98, 0.02, 0.10
-SINGLE = r"\b(?:single|solitary|one)\b"
+SINGLE = r"\b(?:single|solitary|one lesion)\b"
 
 
 def fate_measures(aligned: Alignment) -> list[Measure]:
@@ -46,11 +46,11 @@ def fate_measures(aligned: Alignment) -> list[Measure]:
     if aligned.earlier.scan.mask is None or aligned.later.scan.mask is None:
         return []
     earlier, later = lesions_of(aligned)
-    reach = REACH_OF_BREATH if aligned.later.intensity == "ct" else REACH
-    fates = fates_of(earlier, later, reach=reach)
+    fates = fates_between(aligned, earlier, later)
     found = [_new(aligned, later, fates)]
     if not may_shrink(aligned):
-        found += [_vanished(aligned, fates), _moved(aligned, earlier, later, fates)]
+        found.append(_vanished(aligned, fates))
+        found += _moved(aligned, earlier, later, fates)
         found += _left(aligned, earlier, later, fates)
     return found + _repeated(aligned, earlier, later, fates)
 
@@ -63,6 +63,12 @@ def lesions_of(aligned: Alignment) -> tuple[list[Part], list[Part]]:
         for scan in (aligned.earlier.scan, aligned.later.scan)
     )
     return [Part(moved(part.points, back), part.ml) for part in earlier], later
+
+
+def fates_between(aligned: Alignment, earlier: Sequence[Part], later: Sequence[Part]) -> Fates:
+    """What became of each lesion; nodules move with the breath."""
+    reach = REACH_OF_BREATH if aligned.later.intensity == "ct" else REACH
+    return fates_of(earlier, later, reach=reach)
 
 
 def may_shrink(aligned: Alignment) -> bool:
@@ -87,13 +93,16 @@ def _new(aligned: Alignment, later: Sequence[Part], fates: Fates) -> Measure:
 
 def _moved(
     aligned: Alignment, earlier: Sequence[Part], later: Sequence[Part], fates: Fates
-) -> Measure:
+) -> list[Measure]:
+    """How far the only lesion went; of several, one may go and another come."""
+    if not len(earlier) == len(later) == 1:
+        return []
     away = moved_away(earlier, later, fates, alike=SAME_VOLUME)
     says = (
         f"a lesion is gone and one of its volume is new {away:.0f} mm away {between(aligned)}; "
         "lesions do not move"
     )
-    return Measure("lesion_moved", away, "mm", says)
+    return [Measure("lesion_moved", away, "mm", says)]
 
 
 def _left(
@@ -122,10 +131,12 @@ def _repeated(
 ) -> list[Measure]:
     """Share of the lesion that stays in its very place although a change is asked for."""
     pairs = _pairs(fates)
-    if not pairs or not _change_is_asked(aligned):
+    if not pairs:
         return []
     first = min(a for a, _ in pairs)
     one, other = earlier[first], later[dict(pairs)[first]]
+    if not _change_is_asked(aligned, one.ml):
+        return []
     if abs(math.log(other.ml / one.ml)) > SAME_RATIO:
         return [Measure("lesion_repeats", 0.0)]
     margin = 0.75 * float(max(spacing_of(aligned.later.scan.affine)))
@@ -137,12 +148,12 @@ def _repeated(
     return [Measure("lesion_repeats", same, "", says)]
 
 
-def _change_is_asked(aligned: Alignment) -> bool:
+def _change_is_asked(aligned: Alignment, ml: float) -> bool:
     labels: Mapping[str, str] = {**aligned.earlier.ref.labels, **aligned.later.ref.labels}
     if direction_of(labels):
         return True
     stated, months = statement_of(labels), (aligned.earlier.ref.months, aligned.later.ref.months)
     if not isinstance(stated, Statement) or None in months:
         return False
-    days = 30.4375 * ((months[1] or 0.0) - (months[0] or 0.0))
-    return days > 0 and abs(math.log(stated.volume(1.0, days))) >= ASKED_RATIO
+    days = DAYS_A_MONTH * ((months[1] or 0.0) - (months[0] or 0.0))
+    return days > 0 and abs(stated.log_ratio(ml, days_before=0.0, days=days)) >= ASKED_RATIO

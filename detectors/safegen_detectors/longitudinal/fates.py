@@ -55,16 +55,18 @@ class Fates:
 
 def parts_of(mask: BoolArray, affine: Affine) -> list[Part]:
     """The connected parts (26 neighbours) of at least 3 voxels, the largest first."""
-    labels, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+    labels, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
     voxel = abs(float(np.linalg.det(affine[:3, :3]))) / 1000.0
-    index = np.argwhere(labels)
-    of = labels[tuple(index.T)]
-    found = [
-        Part(masks.moved(mine.astype(np.float64), affine), len(mine) * voxel)
-        for number in range(1, count + 1)
-        if len(mine := index[of == number]) >= FEWEST_VOXELS
-    ]
-    return sorted(found, key=lambda part: -part.ml)[:MOST_PARTS]
+    sizes = np.bincount(labels.ravel())[1:]
+    boxes = ndimage.find_objects(labels)
+    largest = np.argsort(-sizes, kind="stable")[:MOST_PARTS]
+    found = []
+    for number in largest[sizes[largest] >= FEWEST_VOXELS]:
+        box = boxes[number]
+        index = np.argwhere(labels[box] == number + 1) + [part.start for part in box]
+        points = masks.moved(index.astype(np.float64), affine)
+        found.append(Part(points, float(sizes[number]) * voxel))
+    return found
 
 
 def fates_of(earlier: Sequence[Part], later: Sequence[Part], *, reach: float) -> Fates:

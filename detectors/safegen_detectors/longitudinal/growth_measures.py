@@ -13,8 +13,6 @@ from safegen_detectors.longitudinal.pathologies import DAYS_A_MONTH
 from safegen_detectors.longitudinal.statement import (
     Statement,
     Unread,
-    direction_of,
-    statement_of,
 )
 from safegen_detectors.longitudinal.volumes import Step
 from safegen_detectors.longitudinal.words import days as span
@@ -67,7 +65,7 @@ def _change(series: Followed, step: Step) -> str:
 
 
 def _against_statement(series: Followed) -> list[Measure]:
-    stated = statement_of(series.labels)
+    stated = series.stated
     if stated is None:
         return []
     if isinstance(stated, Unread):
@@ -99,7 +97,7 @@ def _shrinkage(series: Followed, step: Step) -> Measure:
 
 
 def _against_direction(series: Followed) -> list[Measure]:
-    direction = direction_of(series.labels)
+    direction = series.direction
     if direction is None:
         return []
     return [
@@ -174,7 +172,7 @@ def _order(series: Followed) -> list[Measure]:
 
 def _told(series: Followed) -> tuple[bool, Callable[[Followed], float]] | None:
     """Whether it is sure what the volumes should do, and how far they are from that."""
-    stated, direction = statement_of(series.labels), direction_of(series.labels)
+    stated, direction = series.stated, series.direction
     if isinstance(stated, Statement) and stated.model != "stable":
         return True, partial(_off_statement, stated)
     if direction:

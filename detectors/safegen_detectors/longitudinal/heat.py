@@ -12,8 +12,7 @@ from pytest_safegen.prepare import spacing_of, to_scan_grid
 from safegen_detectors.longitudinal import masks
 from safegen_detectors.longitudinal.change import intensity_change, smoothed
 from safegen_detectors.longitudinal.change_measures import far_zone, region_of
-from safegen_detectors.longitudinal.fate_measures import REACH, lesions_of
-from safegen_detectors.longitudinal.fates import fates_of
+from safegen_detectors.longitudinal.fate_measures import fates_between, lesions_of
 from safegen_detectors.longitudinal.pair_measures import between, smooth_match
 from safegen_detectors.longitudinal.rules import (
     CHANGED_PLACE_LIMIT,
@@ -45,7 +44,8 @@ def region_heatmap(aligned: Alignment) -> Heatmap:
     """Where the structure differs more than elsewhere; 1.0 stands out of the pair's own map."""
     values, region = region_of(aligned, far_zone(aligned))
     meaning = f"structure that changes {between(aligned)} more than elsewhere: 1.0 stands out"
-    return _on_later(aligned, values / max(region.limit, 1e-6), meaning, name="structure-change")
+    limit = region.limit if np.isfinite(region.limit) else np.inf  # too little to tell it from
+    return _on_later(aligned, values / max(limit, 1e-6), meaning, name="structure-change")
 
 
 def intensity_heatmap(aligned: Alignment) -> Heatmap:
@@ -78,7 +78,7 @@ def fate_heatmap(aligned: Alignment) -> Heatmap:
     """The lesions by what became of them: 0.5 kept, 1.5 new, 2.5 vanished."""
     prepared = aligned.later.prepared
     earlier, later = lesions_of(aligned)
-    fates = fates_of(earlier, later, reach=REACH)
+    fates = fates_between(aligned, earlier, later)
     values = np.zeros(prepared.voxels.shape, dtype=np.float32)
     for number, part in enumerate(later):
         values[_marked(part.points, aligned)] = 1.5 if number in fates.new else 0.5

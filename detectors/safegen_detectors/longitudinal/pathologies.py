@@ -59,7 +59,8 @@ BANDS = (
     Band(
         "a brain metastasis",
         "the metastasis",
-        r"metasta",
+        r"(?:brain|cerebr).*metasta|metasta.*(?:brain|cerebr)"
+        r"|^(?!.*\b(?:liver|hepatic|lung|pulmonary|bone|spin\w+|nodal)\b).*metasta",
         "doubling",
         15.0,
         7.0,
@@ -80,7 +81,7 @@ BANDS = (
     Band(
         "a low-grade glioma",
         "the low-grade glioma",
-        r"low.?grade|\blgg\b|oligodendro",
+        r"low.?grade|\blgg\b|(?<!anaplastic )oligodendro",
         "diameter",
         18.0,
         25.0,
@@ -90,7 +91,7 @@ BANDS = (
     Band(
         "a high-grade glioma",
         "the tumour",
-        r"glioblastoma|\bgbm\b|high.?grade|\bhgg\b|glioma",
+        r"glioblastoma|\bgbm\b|high.?grade|\bhgg\b|anaplastic|glioma",
         "doubling",
         10.0,
         5.0,

@@ -60,6 +60,8 @@ LABELS = (
 )
 """All columns that the longitudinal check reads."""
 
+MOST_A_DAY = 1e6  # times; beyond, a number is a slip of the pen
+
 DIRECTIONS = (
     (
         1,
@@ -69,7 +71,8 @@ DIRECTIONS = (
     (0, r"stable|unchanged|stationary"),
     (-1, r"shrink\w*|shrank|regress\w*|decreas\w* in (?:size|volume)"),
 )
-NEGATION = r"\b(?:no|not|non|without|never)\b[\s-]+(?:\w+[\s-]+)?$"
+NEGATED = r"\b(?:no|not|non|without|never|nor|free|absence|stop\w*|ceas\w*|denie[sd])\b|n't\b"
+NO_CHANGE = r"\s+(?:hormone|factor|plate)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +119,13 @@ def statement_of(labels: Mapping[str, str]) -> Statement | Unread | None:
         )
     statement = Statement(model, numbers)
     try:
-        statement.volume(1.0, 1.0)
-    except KeyError:
+        after_a_day = statement.volume(1.0, 1.0)
+    except (KeyError, ArithmeticError, ValueError):
+        after_a_day = math.nan
+    if not (math.isfinite(after_a_day) and after_a_day < MOST_A_DAY):
         return Unread(
             f"the stated {model} growth cannot be compared: it needs {NEEDS[model]}, as positive "
-            f"numbers, and came with {_words(given)}"
+            f"numbers that a lesion can have, and came with {_words(given)}"
         )
     return statement
 
@@ -128,18 +133,17 @@ def statement_of(labels: Mapping[str, str]) -> Statement | Unread | None:
 def direction_of(labels: Mapping[str, str]) -> int | None:
     """1 growing, 0 stable, -1 shrinking; None where the text says nothing or two things.
 
-    Read from the columns `growth` and `prompt`. Words after "no" or "not" do not count.
+    Read from the columns `growth` and `prompt`. A clause with "no", "not" or the like does not
+    count, nor do compounds such as "slow-growing" and "progression-free".
     """
-    text = " ".join(filter(None, (label(labels, "growth"), label(labels, "prompt"))))
-    found = {sign for sign, words in DIRECTIONS if _said(words, text)}
+    text = "; ".join(filter(None, (label(labels, "growth"), label(labels, "prompt"))))
+    clauses = [part for part in re.split(r"[.,;:]|\bbut\b", text) if not re.search(NEGATED, part)]
+    found = {sign for sign, words in DIRECTIONS if any(_said(words, one) for one in clauses)}
     return found.pop() if len(found) == 1 else None
 
 
-def _said(words: str, text: str) -> bool:
-    return any(
-        not re.search(NEGATION, text[: match.start()])
-        for match in re.finditer(rf"\b(?:{words})\b", text)
-    )
+def _said(words: str, clause: str) -> bool:
+    return bool(re.search(rf"(?<![\w-])(?:{words})(?![\w-])(?!{NO_CHANGE})", clause))
 
 
 def _given(labels: Mapping[str, str]) -> dict[str, str]:

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 from pytest_safegen.prepare import spacing_of
 from safegen_detectors.longitudinal import growth, masks
 from safegen_detectors.longitudinal.pathologies import DAYS_A_MONTH, Band, band_for
+from safegen_detectors.longitudinal.statement import (
+    COLUMNS,
+    Statement,
+    Unread,
+    direction_of,
+    statement_of,
+)
 from safegen_detectors.longitudinal.words import label, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_safegen.model import Scan
+
+
+NOT_YET = r"(?:not?|none|never|without|planned|pre)\b|-$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +75,24 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """The measurable volumes of one modality, in the order of the series, and what is told."""
+    """The measurable volumes of one modality, in the order of the series, and what is told.
+
+    `labels` are those in which no two scans differ; `disputed` names the numbers in which some
+    do; `direction` is what all scans that tell one agree on.
+    """
 
     volumes: tuple[Volume, ...]
     labels: Mapping[str, str]
+    disputed: tuple[str, ...] = ()
+    direction: int | None = None
+
+    @property
+    def stated(self) -> Statement | Unread | None:
+        """The growth that is stated for the whole course."""
+        if self.disputed:
+            names = ", ".join(self.disputed)
+            return Unread(f"the timepoints state different growth ({names}): state one for all")
+        return statement_of(self.labels)
 
     @property
     def band(self) -> Band:
@@ -92,20 +117,29 @@ class Followed:
         for a, b in combinations(range(len(self.volumes)), 2):
             order = list(self.volumes)
             order[a], order[b] = _at(self.volumes[b], order[a]), _at(self.volumes[a], order[b])
-            found.append(Followed(tuple(order), self.labels))
+            found.append(replace(self, volumes=tuple(order)))
         return found
 
 
 def followed(scans: Sequence[Scan]) -> Followed:
     """The volumes that can be measured: a mask, a month, and 1.5 voxels across."""
     volumes = [volume for scan in scans if (volume := _volume(scan)) is not None]
-    labels = {key: text for scan in scans for key, text in scan.ref.labels.items()}
-    return Followed(tuple(volumes), labels)
+    told: dict[str, set[str]] = {}
+    for scan in scans:
+        for key in scan.ref.labels:
+            if (text := label(scan.ref.labels, key)) is not None:
+                told.setdefault(key, set()).add(text)
+    agreed = {key: texts.pop() for key, texts in told.items() if len(texts) == 1}
+    disputed = tuple(key for key in ("growth_model", *COLUMNS) if len(told.get(key, ())) > 1)
+    directions = {direction_of(scan.ref.labels) for scan in scans} - {None}
+    direction = directions.pop() if len(directions) == 1 else None
+    return Followed(tuple(volumes), agreed, disputed, direction)
 
 
 def is_treated(labels: Mapping[str, str]) -> bool:
-    """Whether a scan's labels tell of a treatment or a resection."""
-    return any(label(labels, key) for key in ("treated", "resected"))
+    """Whether a scan's labels tell of a treatment or a resection that has been."""
+    told = [label(labels, key) for key in ("treated", "resected")]
+    return any(text is not None and not re.match(NOT_YET, text) for text in told)
 
 
 def _volume(scan: Scan) -> Volume | None:

@@ -49,7 +49,12 @@ def likenesses(volume: Volume, index: Index) -> list[Likeness]:
             low, high = look.extremes(own, index.descriptors[rows])
             best[number, 0, rows], best[number, 1, rows] = high, -low
 
-    side_by_side(search, _parts(index, len(shifts(REACH))))
+    parts = _parts(index, len(shifts(REACH)))
+    if index.device.type == "cpu":
+        side_by_side(search, parts)
+    else:  # one part fills the device
+        for part in parts:
+            search(part)
     return [
         Likeness(of_persons(best[n, inverted].T, index), look.pose, bool(inverted), look.far)
         for n, look in enumerate(looks)
