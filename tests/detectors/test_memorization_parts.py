@@ -11,7 +11,8 @@ from scipy import ndimage
 from scipy.fft import dctn
 
 from pytest_safegen import Prepared
-from pytest_safegen.prepare import PrepareOptions, Template
+from pytest_safegen.prepare import Alignment, PrepareOptions, Template
+from safegen_detectors.memorization.calibrating import kin_of
 from safegen_detectors.memorization.descriptors import (
     Describer,
     frequencies,
@@ -32,7 +33,7 @@ from safegen_detectors.memorization.naming import Names
 from safegen_detectors.memorization.patterns import pattern
 from safegen_detectors.memorization.persons import persons_in
 from safegen_detectors.memorization.poses import Pose, every_pose, words
-from safegen_detectors.memorization.search import likenesses
+from safegen_detectors.memorization.search import Likeness, likenesses
 
 SHAPE = (31, 31, 31)
 EVERYWHERE = np.ones(SHAPE, dtype=bool)
@@ -312,6 +313,23 @@ def test_who_has_five_scans_is_no_nearer_to_strangers(bodies: Index) -> None:
     above = [float(standing(one.cosines).mean(1)[0]) for one in found]
 
     assert np.mean(above) < 0.2
+
+
+@pytest.mark.parametrize(("align", "kin"), [("affine", (12,)), ("centre", ())])
+def test_twins_are_kin_but_not_crops_that_are_alike(
+    bodies: Index, align: Alignment, kin: tuple[int, ...]
+) -> None:
+    options = replace(bodies.template.options, align=align)
+    index = replace(
+        bodies,
+        template=replace(bodies.template, options=options),
+        names=tuple(f"sub-{n}" for n in range(13)),
+    )
+    cosines = torch.rand(13, 50, generator=torch.Generator().manual_seed(0)) / 10
+    cosines[12] += 0.5
+    found = [Likeness(cosines[1:], Pose(), inverted=False, far=True)]
+
+    assert kin_of(found, [0], index) == kin
 
 
 def test_the_same_scan_of_two_persons_makes_them_rivals(bodies: Index) -> None:

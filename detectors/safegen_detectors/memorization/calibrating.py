@@ -52,18 +52,19 @@ def unseen(target: ScanTarget, index: Index, *, without: Sequence[int] = ()) -> 
         without[0] if without else -1,
         tuple(max(column) for column in zip(*rows, strict=True)),
         typical_of(others[0]),
-        _kin(others[0], without, len(index.names)),
+        kin_of(others[0], without, index),
     )
 
 
-def _kin(found: Sequence[Likeness], without: Sequence[int], persons: int) -> tuple[int, ...]:
+def kin_of(found: Sequence[Likeness], without: Sequence[int], index: Index) -> tuple[int, ...]:
     """Who is like the scan everywhere, as it is, far more than people are like each other.
 
-    Nobody where there are few others: how much they differ cannot be told from them.
+    Nobody where there are few others: how much they differ cannot be told from them. Crops are
+    not asked: strangers' crops can be alike everywhere, and one person's can show other places.
     """
-    if persons < FEWEST_FOR_KIN:
+    if index.template.options.align == "centre" or len(index.names) < FEWEST_FOR_KIN:
         return ()
-    kept = [person for person in range(persons) if person not in without]
+    kept = [person for person in range(len(index.names)) if person not in without]
     everywhere = standing(found[0].cosines).mean(1)
     return tuple(kept[n] for n in torch.nonzero(everywhere > KIN).flatten().tolist())
 
