@@ -229,7 +229,8 @@ def test_niivue_shows_scan_and_map_in_three_dimensions(explained: Site, browser:
     with opened(browser, _page(solid.folder, "sub-2-a-nii")) as tab:
         tab.page.wait_for_selector(READY)
         tab.page.get_by_text("3-D view").click()
-        tab.page.wait_for_selector("canvas.niivue[data-volumes='2']")
+        # WebGL in software on busy cores takes its time.
+        tab.page.wait_for_selector("canvas.niivue[data-volumes='2']", timeout=120_000)
         assert [line for line in tab.console if line.startswith("error")] == []
 
 
