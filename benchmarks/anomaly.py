@@ -14,7 +14,6 @@ import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from benchmarks.anomaly_parts.options import arguments
 from benchmarks.anomaly_parts.summary import Results
 from benchmarks.anomaly_parts.trial import Judge, Outcome, Planting, run
 from benchmarks.memory import own_peak_mib
+from benchmarks.written import write
 from pytest_safegen.discover import discover
 from safegen_detectors.threads import one_thread_each
 
@@ -56,8 +56,10 @@ def main(words: list[str] | None = None) -> None:
         content, outcomes = measured(asked)
     print(tables.markdown(content))
     write(asked.out, json.dumps(content, indent=1) + "\n")
+    print(f"written: {asked.out}")
     if asked.scans:
         write(asked.scans, as_csv(outcomes))
+        print(f"written: {asked.scans}")
     if draw(content, asked.figure):
         print(f"written: {asked.figure}")
 
@@ -157,15 +159,6 @@ def as_csv(outcomes: Sequence[Outcome]) -> str:
             place = [where.precision, where.iou] if where else ["", ""]
             lines.writerow([o.kind, o.strength, int(o.dose), o.patient, name, score, *place])
     return text.getvalue()
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file under a temporary name, and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"partial-{path.name}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-    print(f"written: {path}")
 
 
 def _some(order: Sequence[int], count: int, number: int) -> list[int]:

@@ -22,6 +22,7 @@ from benchmarks.faults import FAULTS
 from benchmarks.memory import peak_mib
 from benchmarks.rates import Rate, auroc, rate_of
 from benchmarks.trial import Outcome, Plan, Trial, run_trial
+from benchmarks.written import write
 from pytest_safegen import Release
 from pytest_safegen.discover import discover
 from pytest_safegen.profiles import ProfileSet, save
@@ -128,10 +129,7 @@ def write_json(
         "faults": [_row_json(row) for row in rows(trials, "anomaly")],
         "copies": [_row_json(row) for row in rows(trials, "memorization")],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"partial-{path.name}")
-    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write(path, json.dumps(content, indent=2) + "\n")
     print(f"\nwritten: {path}")
 
 

@@ -25,6 +25,7 @@ from benchmarks.longitudinal_parts.faults import FAULTS, HELD_OUT, Given
 from benchmarks.longitudinal_parts.patients import Patient, patient_of
 from benchmarks.longitudinal_parts.tables import markdown
 from benchmarks.longitudinal_parts.usual import usual
+from benchmarks.written import write
 from pytest_safegen import Scan, ScanRef, ScanTarget, Series, SeriesTarget
 from pytest_safegen.discover import discover
 from pytest_safegen.errors import NotJudged
@@ -144,10 +145,7 @@ def _target(scans: Sequence[Scan]) -> SeriesTarget:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    part.replace(path)
+    write(path, json.dumps(content, indent=1) + "\n")
 
 
 def _arguments() -> argparse.Namespace:

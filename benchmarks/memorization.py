@@ -23,6 +23,7 @@ from benchmarks.memorization_parts.judges import Judges, Said, fitted, prepared_
 from benchmarks.memorization_parts.material import Material, Restore, material_of
 from benchmarks.memorization_parts.speed import seconds_with
 from benchmarks.memorization_parts.tables import markdown
+from benchmarks.written import write
 from pytest_safegen import Scan, ScanRef, ScanTarget
 from pytest_safegen.calibration import limit_at
 from pytest_safegen.discover import discover
@@ -177,10 +178,7 @@ def _subjects_of(person: str, judges: Judges) -> list[str]:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"partial-{path.name}")
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write(path, json.dumps(content, indent=1) + "\n")
 
 
 def _arguments() -> argparse.Namespace:

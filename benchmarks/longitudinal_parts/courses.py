@@ -10,11 +10,11 @@ import numpy as np
 from benchmarks.longitudinal_parts.growing import Lesion, Visit, scanned
 from benchmarks.longitudinal_parts.patients import Patient
 from pytest_safegen import Scan
+from safegen_detectors.longitudinal.pathologies import DAYS_A_MONTH
 
 Random = np.random.Generator
 Course = Callable[[Random], Sequence[Visit]]
 
-DAYS_A_MONTH = 30.4375
 GLIOBLASTOMA = {"pathology": "glioblastoma"}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,9 +101,7 @@ def _logged(client: MlflowClient, run: Run, folder: Path) -> str:
         [experiment], f"tags.`{RUN_TAG}` = '{_quotable(run.id)}'", max_results=1
     )
     key = known[0].info.run_id if known else _created(client, experiment, run)
-    for name, text in tags_of(run).items():
-        client.set_tag(key, name, text)
-    _log_values(client, key, metrics_of(run), _parameters(run))
+    _log_values(client, key, run)
     client.log_artifacts(key, str(folder), ARTIFACTS)
     client.set_terminated(key)
     return str(key)
@@ -115,7 +113,7 @@ def _quotable(text: str) -> str:
 
 def _created(client: MlflowClient, experiment: str, run: Run) -> str:
     name = "@".join(part for part in (run.generator, run.version) if part) or run.id[:8]
-    made = client.create_run(experiment, run_name=name, tags=tags_of(run))
+    made = client.create_run(experiment, run_name=name, tags={RUN_TAG: run.id})
     return str(made.info.run_id)
 
 
@@ -131,14 +129,14 @@ def _parameters(run: Run) -> dict[str, str]:
     }
 
 
-def _log_values(
-    client: MlflowClient, key: str, metrics: Mapping[str, float], parameters: Mapping[str, str]
-) -> None:
-    from mlflow.entities import Metric, Param
+def _log_values(client: MlflowClient, key: str, run: Run) -> None:
+    from mlflow.entities import Metric, Param, RunTag
 
-    for part in _parts(list(metrics.items()), METRICS_AT_ONCE):
+    for part in _parts(list(metrics_of(run).items()), METRICS_AT_ONCE):
         client.log_batch(key, metrics=[Metric(name, value, 0, 0) for name, value in part])
-    client.log_batch(key, params=[Param(name, value) for name, value in parameters.items()])
+    params = [Param(name, value) for name, value in _parameters(run).items()]
+    tags = [RunTag(name, text) for name, text in tags_of(run).items()]
+    client.log_batch(key, params=params, tags=tags)
 
 
 def _parts(items: Sequence[tuple[str, float]], size: int) -> Iterator[list[tuple[str, float]]]:

@@ -57,6 +57,7 @@ def test_pairs_that_are_all_alike_make_no_limit_stricter():
     for name in calibration.values:
         for side in ("warn_above", "fail_above", "warn_below", "fail_below"):
             assert getattr(rules[name], side) == getattr(RULES[name], side)
+        assert rules[name].source.startswith(RULES[name].source)
 
 
 def test_four_pairs_leave_the_default():

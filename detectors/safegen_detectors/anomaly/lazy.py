@@ -12,7 +12,7 @@ Value = TypeVar("Value")
 class lazy(Generic[Owner, Value]):
     """As functools.cached_property, without its lock, which until Python 3.12 all objects share.
 
-    Two threads that ask the same object at once may both compute; scans are one thread's each.
+    Two threads that ask for the same value at once both compute it, and get the same.
     """
 
     def __init__(self, compute: Callable[[Owner], Value]) -> None:

@@ -105,6 +105,7 @@ class View:
     def standardized(self) -> torch.Tensor:
         """How many standard deviations each feature is from its usual value, (f, i, j, k)."""
         if self.usual is None and self.device == "cpu" and self.sample.pathology is None:
+            # Neither needs the other, and both are kept for the next line.
             side_by_side(lambda name: getattr(self, name), ["features", "expected"])
         return (self.features - self.expected.mean).div_(self.expected.deviation)
 

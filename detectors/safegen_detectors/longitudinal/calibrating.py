@@ -133,6 +133,8 @@ def _calibrated(rule: Rule, values: Sequence[float], name: str) -> Rule:
         "warn_below": _limit(turned, rule.warn_below, WARN_RATE, FEWEST_FOR_RANKS, sign=-1),
         "fail_below": _limit(turned, rule.fail_below, FAIL_RATE, FEWEST_FOR_FAILURE, sign=-1),
     }
+    if all(getattr(rule, side) == limit for side, limit in {**up, **down}.items()):
+        return replace(rule, source=f"{rule.source}; {len(values)} real pairs of {name} agree")
     source = f"calibrated on {len(values)} real pairs, {name}"
     if len(values) < FEWEST_FOR_RANKS:
         source += f", together with the default ({rule.source})"

@@ -40,15 +40,8 @@ def noise_correlation(
     None where too few voxels are left to tell.
     """
     flat = flat_voxels(first, where=where)
-    if flat.sum() < FEWEST_FLAT_VOXELS:
-        return None
-    a, b = (
-        (image - ndimage.gaussian_filter(image, sigmas))[flat].astype(np.float64)
-        for image in (first, second)
-    )
-    if a.std() == 0 or b.std() == 0:
-        return None
-    return float(np.corrcoef(a, b)[0, 1])
+    rest = [image - ndimage.gaussian_filter(image, sigmas) for image in (first, second)]
+    return _correlation(*rest, where=flat)
 
 
 def grain_correlation(first: FloatArray, second: FloatArray, *, where: BoolArray) -> float | None:
@@ -58,9 +51,14 @@ def grain_correlation(first: FloatArray, second: FloatArray, *, where: BoolArray
     voxels in `where`: there it is noise. None where too few voxels are left to tell.
     """
     flat = flat_voxels(first, where=where)
-    if flat.sum() < FEWEST_FLAT_VOXELS:
+    return _correlation(_grain(first), _grain(second), where=flat)
+
+
+def _correlation(first: FloatArray, second: FloatArray, *, where: BoolArray) -> float | None:
+    """Pearson's correlation over `where`; None where there are too few voxels or one value."""
+    if where.sum() < FEWEST_FLAT_VOXELS:
         return None
-    a, b = (_grain(image)[flat].astype(np.float64) for image in (first, second))
+    a, b = (image[where].astype(np.float64) for image in (first, second))
     if a.std() == 0 or b.std() == 0:
         return None
     return float(np.corrcoef(a, b)[0, 1])
