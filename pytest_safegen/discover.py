@@ -15,6 +15,7 @@ from pytest_safegen.names import natural_key
 from pytest_safegen.patients import Guess
 from pytest_safegen.series import series_of
 from pytest_safegen.sessions import Sessions
+from pytest_safegen.sidecars import labels_beside
 from pytest_safegen.tree import Item, Tree, search
 
 
@@ -50,14 +51,17 @@ def _by_guess(root: Path, tree: Tree) -> Release:
 def _guessed(
     root: Path, item: Item, guess: Guess, pairs: Mapping[Item, Item], sessions: Sessions
 ) -> ScanRef:
+    told = sessions.told_of(item, guess.session)
+    path = root.joinpath(*item.parts)
     return ScanRef(
         target=item.target,
         subject=guess.subject,
         session=guess.session,
         modality=guess.modality,
-        path=root.joinpath(*item.parts),
-        months=sessions.months_of(item, guess.session),
+        path=path,
+        months=told.months,
         mask=root.joinpath(*pairs[item].parts) if item in pairs else None,
+        labels={**guess.labels, **told.labels, **labels_beside(path)},
     )
 
 
@@ -91,7 +95,7 @@ def _listed(root: Path, row: Row, columns: Sequence[str], guess: ScanRef) -> Sca
         path=root / row.path,
         months=row.months if "months" in columns else guess.months,
         mask=mask if "mask" in columns else guess.mask,
-        labels=row.labels,
+        labels={**guess.labels, **row.labels},
     )
 
 

@@ -29,6 +29,7 @@ from pytest_safegen.tree import Item
 _BRATS = re.compile(
     r"(?P<subject>BraTS-[A-Za-z]+-[0-9]+)-(?P<session>[0-9]{3})(?:-(?P<modality>\w+))?"
 )
+_BRATS_STUDIES = {"GLI": "glioma", "MEN": "meningioma", "MET": "brain metastasis"}
 _NNUNET = re.compile(r"(?P<subject>.+)_(?P<modality>[0-9]{4})")
 _ENTITY = re.compile(r"(?P<key>[A-Za-z]+)-(?P<label>[^_]+)")
 
@@ -56,7 +57,9 @@ def _by_name(item: Item) -> Guess | None:
         return _bids(item, found)
     if match := _BRATS.fullmatch(stem(item.name)):
         apart = apart_from(part for part in item.folder if not _BRATS.fullmatch(part))
-        return Guess(match["subject"], match["session"], match["modality"], apart)
+        study = match["subject"].split("-")[1].upper()
+        labels = {"pathology": _BRATS_STUDIES[study]} if study in _BRATS_STUDIES else {}
+        return Guess(match["subject"], match["session"], match["modality"], apart, labels)
     match = _NNUNET.fullmatch(stem(item.name))
     if match and item.folder and item.folder[-1] in ("imagesTr", "imagesTs", "imagesVal"):
         return Guess(match["subject"], None, match["modality"], item.folder)

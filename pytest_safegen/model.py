@@ -68,7 +68,8 @@ class ScanRef:
 
     `target` is the path relative to the data root, "/" separated: the scan's name in results.
     `path` is a file, or the folder of a DICOM series. `months` is the time of the scan.
-    `mask` is the mask of the pathology. `labels` holds what else the manifest says.
+    `mask` is the mask of the pathology. `labels` holds what else the manifest, the sidecar and
+    `sessions.tsv` say.
     """
 
     target: str
@@ -178,10 +179,14 @@ class ScanTarget:
 
 @dataclass(frozen=True, slots=True)
 class SeriesTarget:
-    """What a series detector gets: all readable timepoints of one patient, in order."""
+    """What a series detector gets: all readable timepoints of one patient, in order.
+
+    `among` are all patients of the release, this one too; their scans have not been read.
+    """
 
     series: Series
     scans: tuple[ScanTarget, ...]
+    among: tuple[Series, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

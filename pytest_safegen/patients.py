@@ -7,8 +7,8 @@ told apart by modality and time alone in a folder with a number or with siblings
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pytest_safegen.names import (
     MODALITIES,
@@ -31,12 +31,16 @@ _EMPTY_WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """Whose scan an item is; `apart` are the folders that keep equal names of patients apart."""
+    """Whose scan an item is; `apart` are the folders that keep equal names of patients apart.
+
+    `labels` is what the name says of the patient.
+    """
 
     subject: str
     session: str | None = None
     modality: str | None = None
     apart: Folder = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Crowd:

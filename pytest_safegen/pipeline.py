@@ -110,8 +110,8 @@ class Pipeline:
             else:
                 yield self._judged(check, ref.target, score, profile, 0.0)
 
-    def series(self, check: str, series: Series) -> Finding:
-        """The finding of one check on one patient's timepoints."""
+    def series(self, check: str, series: Series, *, among: tuple[Series, ...] = ()) -> Finding:
+        """The finding of one check on one patient's timepoints, among all of the release."""
         started = time.perf_counter()
         detector = self._detectors[check]
         bundle = self._bundle(series.refs[0])
@@ -123,7 +123,7 @@ class Pipeline:
         if not readable:
             text = " ".join(target.problem for target in loaded)
             return _sentence(check, series.target, Verdict.ERROR, text)
-        target = SeriesTarget(series, readable)
+        target = SeriesTarget(series, readable, among)
         score = _attempt(detector, target, profile, self.device)
         finding = self._finding(check, target, score, profile, started)
         unread = [target.problem for target in loaded if target.scan is None]

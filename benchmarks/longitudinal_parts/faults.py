@@ -266,6 +266,15 @@ def jump(given: Given) -> list[Scan]:
     )
 
 
+def overwhelming(given: Given) -> list[Scan]:
+    """Tissue gives way by four times of what the lesion gains."""
+    visits = [
+        Visit(month, (Lesion(radius),), mass_effect=4.0, labels={"pathology": "low-grade glioma"})
+        for month, radius in ((0.0, 6.0), (12.0, 8.0))
+    ]
+    return scans_of(given.patient, [seen_again(visit, given.random) for visit in visits])
+
+
 def frozen_lesion(given: Given) -> list[Scan]:
     """The text asks for growth, the lesion keeps its very shape."""
     radius = float(given.random.uniform(6, 10))
@@ -443,5 +452,6 @@ HELD_OUT: Mapping[str, Fault] = {
     "doubles where stable is stated": doubles_though_stable,
     "follow-up blurred by 2.4 mm": blurred,
     "bump of 8 mm": bent(8, 8),
+    "tissue gives way four times over": overwhelming,
 }
 """Kinds that no limit was chosen by."""

@@ -50,18 +50,24 @@ def safegen_detectors(settings: Settings) -> Sequence[Detector]:
 def _longitudinal(settings: Settings) -> Detector:
     """The check with limits from real pairs, and what it takes for told of all scans."""
     from safegen_detectors.longitudinal import LongitudinalDetector
-    from safegen_detectors.longitudinal.calibrating import calibrated_rules, read
+    from safegen_detectors.longitudinal.calibrating import calibrated_rules, identity_limits, read
+    from safegen_detectors.longitudinal.course import DEFORMATION, How
     from safegen_detectors.longitudinal.rules import RULES
     from safegen_detectors.longitudinal.statement import LABELS
 
-    given = dict(_options(settings.detectors, "longitudinal", "limits", *LABELS))
-    limits = given.pop("limits", None)
+    given = dict(_options(settings.detectors, "longitudinal", "limits", "deformation", *LABELS))
+    limits, deformation = given.pop("limits", None), given.pop("deformation", "auto")
+    if deformation not in DEFORMATION:
+        raise pytest_safegen.UsageProblem(
+            f"The option deformation of longitudinal is one of {', '.join(DEFORMATION)}, not "
+            f"{deformation!r}."
+        )
     labels = {name: str(value) for name, value in given.items()}
     if limits is None:
-        return LongitudinalDetector(labels)
+        return LongitudinalDetector(labels, How(deformation))
     calibration = read(settings.root / str(limits))
     rules = calibrated_rules(RULES, calibration, name=Path(str(limits)).name)
-    return LongitudinalDetector(labels, rules=rules)
+    return LongitudinalDetector(labels, How(deformation, identity_limits(calibration)), rules=rules)
 
 
 def _anomaly(given: Mapping[str, Any]) -> Detector:

@@ -10,10 +10,13 @@ import pytest
 from pytest_safegen.cli import main
 from pytest_safegen.errors import UsageProblem
 from pytest_safegen.testing import phantom, write_scan
+from safegen_detectors.longitudinal.alignment import Likeness
 from safegen_detectors.longitudinal.calibrating import (
     CALIBRATED,
+    IDENTITY,
     Calibration,
     calibrated_rules,
+    identity_limits,
     limit_from,
     read,
     write,
@@ -72,7 +75,8 @@ def test_what_follows_from_logic_is_never_calibrated(name):
 
 
 def test_what_is_written_is_read(tmp_path):
-    calibration = Calibration({"local_match": (0.9, 0.95)})
+    pairs = {"T1w": {"local_match": (0.9, 0.95)}}
+    calibration = Calibration({"local_match": (0.9, 0.95)}, pairs, {"T1w": {"local_match": (0.4,)}})
     write(calibration, tmp_path / "limits.json")
 
     assert read(tmp_path / "limits.json") == calibration
@@ -84,9 +88,10 @@ def test_what_is_written_is_read(tmp_path):
         "",
         "[]",
         '{"values": {}}',
-        '{"values": {"a": ["x"]}, "schema": 1}',
-        '{"values": {"a": [NaN]}, "schema": 1}',
-        '{"values": {}, "schema": 2}',
+        '{"values": {"a": ["x"]}, "same": {}, "different": {}, "schema": 2}',
+        '{"values": {"a": [NaN]}, "same": {}, "different": {}, "schema": 2}',
+        '{"values": {}, "same": {"T1w": [0.5]}, "different": {}, "schema": 2}',
+        '{"values": {}, "schema": 1}',
     ],
 )
 def test_another_file_is_refused_with_the_way_out(tmp_path, content):
@@ -95,6 +100,50 @@ def test_another_file_is_refused_with_the_way_out(tmp_path, content):
 
     with pytest.raises(UsageProblem, match="safegen calibrate-longitudinal"):
         read(path)
+
+
+def likeness(local, distance, gradient, *, pairs):
+    """As many pairs with nearly these three measures."""
+    names = dict(zip(IDENTITY, (local, distance, gradient), strict=True))
+    return {name: tuple(value + 0.001 * n for n in range(pairs)) for name, value in names.items()}
+
+
+def test_a_limit_of_identity_lies_halfway_between_one_patient_and_two():
+    same, different = likeness(0.8, 0.1, 0.9, pairs=5), likeness(0.3, 0.3, 0.4, pairs=12)
+    limits = identity_limits(Calibration({}, {"FLAIR": same}, {"FLAIR": different}))["FLAIR"]
+
+    def odds(p):
+        return np.log(p / (1 - p))
+
+    assert odds(limits.local_match) == pytest.approx((odds(0.8) + odds(0.311)) / 2)
+    assert odds(limits.self_similarity_distance) == pytest.approx((odds(0.104) + odds(0.3)) / 2)
+
+
+def test_a_measure_that_cannot_tell_patients_apart_has_no_vote():
+    same, different = likeness(0.8, 0.1, 0.5, pairs=5), likeness(0.3, 0.3, 0.6, pairs=12)
+    limits = identity_limits(Calibration({}, {"CT": same}, {"CT": different}))["CT"]
+
+    assert limits.gradient_match == -np.inf
+    assert Likeness(0.9, 0.05, -1.0, limits).votes == 0
+    assert Likeness(0.2, 0.4, -1.0, limits).votes == 2
+
+
+def test_too_few_pairs_of_two_patients_leave_the_default():
+    same, different = likeness(0.8, 0.1, 0.9, pairs=5), likeness(0.3, 0.3, 0.4, pairs=9)
+
+    assert identity_limits(Calibration({}, {"CT": same}, {"CT": different})) == {}
+
+
+def test_shuffled_pairs_of_the_folder_are_two_patients(tmp_path, capsys):
+    for subject, session in [(3, 1), (3, 2), (4, 1), (4, 2)]:
+        write_scan(phantom(subject, session=session), tmp_path / "real")
+
+    main(["calibrate-longitudinal", str(tmp_path / "real"), "-o", str(tmp_path / "l.json")])
+    calibration = read(tmp_path / "l.json")
+
+    assert "T1w: local_match of 2 pairs of one patient and 2 of two" in capsys.readouterr().out
+    same, different = calibration.same["T1w"], calibration.different["T1w"]
+    assert min(same["local_match"]) > max(different["local_match"])
 
 
 def test_the_command_measures_real_pairs(tmp_path, capsys):

@@ -12,7 +12,7 @@ FLOORS = (
     ("hookspecs", "options"),
     ("config", "plugins"),
     ("dicom_header", "manifest"),
-    ("tree", "layouts", "patients", "series", "sessions"),
+    ("tree", "layouts", "patients", "series", "sessions", "sidecars"),
     ("masks", "mask_pairs"),
     ("discover", "dicom", "itk", "itk_headers", "nifti", "volume"),
     ("readers", "facts"),

@@ -31,20 +31,33 @@ STARTS_OF_A_RETRY = 5
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityLimits:
+    """Beyond which each of the three means speaks for two patients."""
+
+    local_match: float = LOCAL_MATCH_LIMIT
+    self_similarity_distance: float = SELF_SIMILARITY_LIMIT
+    gradient_match: float = GRADIENT_MATCH_LIMIT
+
+
+DEFAULT_LIMITS = IdentityLimits()
+
+
+@dataclass(frozen=True, slots=True)
 class Likeness:
     """How alike two aligned scans are outside the lesions: three means over the same voxels."""
 
     local_match: float
     self_similarity_distance: float
     gradient_match: float
+    limits: IdentityLimits = DEFAULT_LIMITS
 
     @property
     def votes(self) -> int:
         """How many of the three say that these are two patients."""
         return (
-            (self.local_match < LOCAL_MATCH_LIMIT)
-            + (self.self_similarity_distance > SELF_SIMILARITY_LIMIT)
-            + (self.gradient_match < GRADIENT_MATCH_LIMIT)
+            (self.local_match < self.limits.local_match)
+            + (self.self_similarity_distance > self.limits.self_similarity_distance)
+            + (self.gradient_match < self.limits.gradient_match)
         )
 
 
@@ -69,16 +82,18 @@ class Alignment:
     coverage: float
 
 
-def align_pair(earlier: Timepoint, later: Timepoint) -> Alignment:
+def align_pair(
+    earlier: Timepoint, later: Timepoint, *, limits: IdentityLimits = DEFAULT_LIMITS
+) -> Alignment:
     """Register, compare, and start from other turns before two scans are said to differ.
 
     Raises:
         NotJudged: hardly any unchanged anatomy is left to compare.
     """
-    first = align_once(earlier, later)
+    first = align_once(earlier, later, limits=limits)
     if first.likeness.votes < 2:
         return first
-    second = align_once(earlier, later, starts=STARTS_OF_A_RETRY)
+    second = align_once(earlier, later, starts=STARTS_OF_A_RETRY, limits=limits)
     return max(first, second, key=lambda aligned: aligned.likeness.local_match)
 
 
@@ -90,7 +105,13 @@ def mirrored(point: Timepoint) -> Timepoint:
     return replace(point, scan=scan, prepared=flipped)
 
 
-def align_once(earlier: Timepoint, later: Timepoint, *, starts: int = 1) -> Alignment:
+def align_once(
+    earlier: Timepoint,
+    later: Timepoint,
+    *,
+    starts: int = 1,
+    limits: IdentityLimits = DEFAULT_LIMITS,
+) -> Alignment:
     """Register from some starts and compare.
 
     Raises:
@@ -111,6 +132,7 @@ def align_once(earlier: Timepoint, later: Timepoint, *, starts: int = 1) -> Alig
         float(match[zone].mean()),
         float(distance[zone].mean()),
         _gradients(later.prepared.voxels, moving, zone),
+        limits,
     )
     coverage = _coverage(earlier.prepared, later.prepared, mapping, seen)
     return Alignment(earlier, later, mapping, zone, moving, match, distance, likeness, coverage)

@@ -5,25 +5,31 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pytest_safegen.errors import NotJudged, UsageProblem
+from safegen_detectors.longitudinal.alignment import IdentityLimits, align_pair
 from safegen_detectors.longitudinal.course import course_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_safegen.model import Rule, Scan
+    from safegen_detectors.longitudinal.alignment import Likeness
+    from safegen_detectors.longitudinal.timepoints import Timepoint
 
-SCHEMA = 1
+    Values = Mapping[str, tuple[float, ...]]
+
+SCHEMA = 2
+DISTANCE = "self_similarity_distance"  # the one of the three that is low where scans are alike
+IDENTITY = ("local_match", DISTANCE, "gradient_match")
 CALIBRATED = (
-    "local_match",
-    "self_similarity_distance",
-    "gradient_match",
+    *IDENTITY,
     "fine_structure",
     "size_change",
     "changed_region",
@@ -37,30 +43,93 @@ FEWEST_FOR_RANKS = 19  # pairs from which on ranks give the 5 % limit
 FEWEST_FOR_FAILURE = 99  # and the 1 % limit
 WARN_RATE, FAIL_RATE = 0.05, 0.01
 PRIOR = 10.0  # pairs that the default counts for
+MOST_SHUFFLED = 60  # pairs of two patients, a modality
+LEAST_APART = 0.95  # area under the curve of a measure that may tell two patients apart
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """`values` of each measure over some real pairs."""
+    """`values` of each measure over some real pairs.
 
-    values: Mapping[str, tuple[float, ...]]
+    `same` and `different` hold, a modality, the three measures of identity over pairs of one
+    patient and over shuffled pairs of two.
+    """
+
+    values: Values
+    same: Mapping[str, Values] = field(default_factory=dict)
+    different: Mapping[str, Values] = field(default_factory=dict)
 
 
 def calibrate(groups: Iterable[Sequence[Scan]]) -> Calibration:
     """Measure every pair of each group: the scans of one patient and modality, in order of time.
 
-    Groups that cannot be prepared are passed over.
+    Scans of two groups of one modality are compared too. Groups that cannot be prepared are passed
+    over. The first and the last scan of each group are held in memory.
     """
     values: dict[str, list[float]] = defaultdict(list)
+    same: dict[str, list[Likeness]] = defaultdict(list)
+    ends: dict[str, list[tuple[Timepoint, Timepoint]]] = defaultdict(list)
     for scans in groups:
         try:
             course = course_of(scans)
         except NotJudged:
             continue
+        modality = scans[0].ref.modality or ""
+        ends[modality].append((course.points[0], course.points[-1]))
+        same[modality] += [pair.aligned.likeness for pair in course.pairs]
         for measure in (one for pair in course.pairs for one in pair.measures):
             if measure.name in CALIBRATED and math.isfinite(measure.value):
                 values[measure.name].append(round(measure.value, 6))
-    return Calibration({name: tuple(found) for name, found in values.items()})
+    return Calibration(
+        {name: tuple(found) for name, found in values.items()},
+        {modality: _by_measure(found) for modality, found in same.items()},
+        {modality: _by_measure(_shuffled(found)) for modality, found in ends.items()},
+    )
+
+
+def _by_measure(found: Iterable[Likeness]) -> Values:
+    held = list(found)
+    return {name: tuple(round(getattr(one, name), 6) for one in held) for name in IDENTITY}
+
+
+def _shuffled(ends: Sequence[tuple[Timepoint, Timepoint]]) -> Iterator[Likeness]:
+    """First scans with last scans of other patients, every patient as often as the others."""
+    steps = ((n, step) for step in range(1, len(ends)) for n in range(len(ends)))
+    for n, step in islice(steps, MOST_SHUFFLED):
+        try:
+            yield align_pair(ends[n][0], ends[(n + step) % len(ends)][1]).likeness
+        except NotJudged:
+            continue
+
+
+def identity_limits(calibration: Calibration) -> dict[str, IdentityLimits]:
+    """Limits of identity for each modality with five pairs of one patient and ten of two.
+
+    Each lies halfway, as log-odds, between the worst pair of one patient and the best of two. A
+    measure that does not tell them apart (area under the curve below 0.95) never votes.
+    """
+    found = {}
+    for modality, same in calibration.same.items():
+        different = calibration.different.get(modality, {})
+        if len(same.get(IDENTITY[0], ())) >= FEWEST and len(different.get(IDENTITY[0], ())) >= 10:
+            limits = {name: _between(name, same[name], different[name]) for name in IDENTITY}
+            found[modality] = IdentityLimits(**limits)
+    return found
+
+
+def apart(name: str, same: Sequence[float], different: Sequence[float]) -> float:
+    """Area under the curve by which a measure tells pairs of one patient from pairs of two."""
+    sign = -1 if name == DISTANCE else 1
+    above = np.subtract.outer(sign * np.asarray(same), sign * np.asarray(different))
+    return float((above > 0).mean() + 0.5 * (above == 0).mean())
+
+
+def _between(name: str, same: Sequence[float], different: Sequence[float]) -> float:
+    if apart(name, same, different) < LEAST_APART:
+        return math.inf if name == DISTANCE else -math.inf
+    ends = (max(same), min(different)) if name == DISTANCE else (min(same), max(different))
+    odds = [math.log(p / (1 - p)) for p in np.clip(ends, 0.01, 0.99)]
+    return 1 / (1 + math.exp(-sum(odds) / 2))
 
 
 def calibrated_rules(
@@ -95,7 +164,7 @@ def limit_from(values: Sequence[float], *, default: float, rate: float, fewest: 
 
 def write(calibration: Calibration, path: Path) -> None:
     """Write as JSON, under a temporary name first."""
-    content = {"schema": SCHEMA, "values": calibration.values}
+    content = {"schema": SCHEMA, **asdict(calibration)}
     part = path.with_name(f"{path.name}.part")
     part.write_text(json.dumps(content, indent=1), encoding="utf-8")
     part.replace(path)
@@ -110,16 +179,23 @@ def read(path: Path) -> Calibration:
     way_out = "make it anew with: safegen calibrate-longitudinal FOLDER -o FILE"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        values = {
-            str(name): tuple(float(value) for value in found)
-            for name, found in content["values"].items()
-        }
+        if content["schema"] != SCHEMA:
+            raise UsageProblem(f"{path} holds limits of another version; {way_out}.")
+        same, different = (
+            {str(modality): _values(found) for modality, found in content[name].items()}
+            for name in ("same", "different")
+        )
+        return Calibration(_values(content["values"]), same, different)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
         raise UsageProblem(f"{path} holds no limits of real pairs; {way_out}.") from problem
-    numbers = [value for found in values.values() for value in found]
-    if content.get("schema") != SCHEMA or not all(map(math.isfinite, numbers)):
-        raise UsageProblem(f"{path} holds limits of another version; {way_out}.")
-    return Calibration(values)
+
+
+def _values(given: Mapping[str, Sequence[float]]) -> Values:
+    """Numbers by measure; ValueError for what is not finite."""
+    values = {str(name): tuple(map(float, found)) for name, found in given.items()}
+    if not all(math.isfinite(number) for found in values.values() for number in found):
+        raise ValueError("a value is not finite")
+    return values
 
 
 def _calibrated(rule: Rule, values: Sequence[float], name: str) -> Rule:

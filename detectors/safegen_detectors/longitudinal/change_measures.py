@@ -12,6 +12,7 @@ from pytest_safegen.model import Measure
 from pytest_safegen.prepare import spacing_of
 from safegen_detectors.longitudinal import grid, masks
 from safegen_detectors.longitudinal.alignment import lesion_of
+from safegen_detectors.longitudinal.body_measures import LARGEST_BRAIN
 from safegen_detectors.longitudinal.change import Region, smoothed, standing_out
 from safegen_detectors.longitudinal.pair_measures import between
 from safegen_detectors.longitudinal.pathologies import diameter
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pytest_safegen.model import BoolArray, FloatArray
     from safegen_detectors.longitudinal.alignment import Alignment
 
-LARGEST_BRAIN = 2200.0  # ml; a body beyond it is a head, whose scalp and neck move
 BELOW_SCALP = 20.0  # mm
 NEAR_LESION, MOST_NEAR_LESION = 10.0, 25.0  # mm in which tissue may give way to a lesion
 FEWEST_VOXELS = 2000

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_safegen.model import Scan, ScanRef, Series
+    from safegen_detectors.longitudinal.calibrating import Values
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -43,6 +44,23 @@ def _run(asked: argparse.Namespace) -> None:
     write(calibration, asked.out)
     for name, values in calibration.values.items():
         print(f"{name}: {len(values)} pairs, {min(values):.3g} to {max(values):.3g}")
+    for modality, same in calibration.same.items():
+        _print_identity(modality or "scans", same, calibration.different.get(modality, {}))
+
+
+def _print_identity(modality: str, same: Values, different: Values) -> None:
+    """How well shuffled pairs of the folder can be told from pairs of one patient."""
+    from safegen_detectors.longitudinal.calibrating import IDENTITY, LEAST_APART, apart
+
+    for name in IDENTITY:
+        if not same.get(name) or not different.get(name):
+            continue
+        area = apart(name, same[name], different[name])
+        verdict = "" if area >= LEAST_APART else "; cannot separate, so it has no vote"
+        print(
+            f"{modality}: {name} of {len(same[name])} pairs of one patient and "
+            f"{len(different[name])} of two: area under the curve {area:.3f}{verdict}"
+        )
 
 
 def _scans_by_modality(series: Series) -> Iterator[Sequence[Scan]]:

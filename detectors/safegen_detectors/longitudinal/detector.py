@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from pytest_safegen.model import Fitted, Scope, Score, Unexplained
 from safegen_detectors.longitudinal import heat
-from safegen_detectors.longitudinal.course import course_of
+from safegen_detectors.longitudinal.course import How, course_of
 from safegen_detectors.longitudinal.curve import curve_measures
+from safegen_detectors.longitudinal.neighbours import neighbour_measures
 from safegen_detectors.longitudinal.pictures import picture_of, worst_pair
 from safegen_detectors.longitudinal.rules import RULES, low_is_bad
 from safegen_detectors.longitudinal.timepoints import scans_by_modality
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_safegen.model import Heatmap, Measure, Profile, Rule, ScanTarget, SeriesTarget
-    from safegen_detectors.longitudinal.course import Course
+    from safegen_detectors.longitudinal.alignment import Alignment
 
 MAPS = {
     "local-match": heat.change_heatmap,
@@ -26,6 +27,7 @@ MAPS = {
     "intensity-change": heat.intensity_heatmap,
     "grain": heat.grain_heatmap,
     "lesion-fates": heat.fate_heatmap,
+    "deformation": heat.deformation_heatmap,
 }
 """The maps that explain a finding, by name."""
 
@@ -40,9 +42,10 @@ class LongitudinalDetector:
     """
 
     defaults: Mapping[str, str] = field(default_factory=dict)
+    how: How = field(default_factory=How)
 
     name: str = "longitudinal"
-    version: str = "2"
+    version: str = "3"
     scope: Scope = Scope.SERIES
     needs_profile: bool = False
     rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
@@ -63,7 +66,7 @@ class LongitudinalDetector:
         Raises:
             NotJudged: no modality has two readable scans.
         """
-        return [_score(self._told(target)) for target in targets]
+        return [self._score(self._told(target)) for target in targets]
 
     def explain(
         self,
@@ -75,11 +78,23 @@ class LongitudinalDetector:
     ) -> list[Heatmap | Unexplained]:
         """The maps of `MAPS` for the pair that is worst; the scans are compared again for it."""
         groups = scans_by_modality(self._told(target))
-        pairs = [pair for scans in groups for pair in course_of(scans).pairs]
+        how = replace(self.how, deformation="never")
+        pairs = [pair for scans in groups for pair in course_of(scans, how=how).pairs]
         if not pairs:
             return [Unexplained(name, "no two scans could be compared") for name in MAPS]
         aligned = worst_pair(pairs).aligned
         return [draw(aligned) for draw in MAPS.values()]
+
+    def _score(self, target: SeriesTarget) -> Score:
+        groups = scans_by_modality(target)
+        courses = [course_of(scans, how=self.how) for scans in groups]
+        aligned = [pair.aligned for course in courses for pair in course.pairs]
+        found = [measure for course in courses for measure in course.measures]
+        measures = worst_of([*found, *neighbour_measures(aligned, target)])
+        curves = (curve_measures([point.scan for point in course.points]) for course in courses)
+        measures += next(filter(None, curves), [])
+        nearest = _least_alike(aligned)
+        return Score(None, tuple(measures), heatmap=picture_of(courses), nearest=nearest)
 
     def _told(self, target: SeriesTarget) -> SeriesTarget:
         """The series with the default labels where its own are missing."""
@@ -105,16 +120,7 @@ def worst_of(measures: Sequence[Measure]) -> list[Measure]:
     ]
 
 
-def _score(target: SeriesTarget) -> Score:
-    courses = [course_of(scans) for scans in scans_by_modality(target)]
-    measures = worst_of([measure for course in courses for measure in course.measures])
-    curves = (curve_measures([point.scan for point in course.points]) for course in courses)
-    measures += next(filter(None, curves), [])
-    return Score(None, tuple(measures), heatmap=picture_of(courses), nearest=_least_alike(courses))
-
-
-def _least_alike(courses: Sequence[Course]) -> str | None:
+def _least_alike(aligned: Sequence[Alignment]) -> str | None:
     """The earlier scan of the pair that is least alike."""
-    aligned = [pair.aligned for course in courses for pair in course.pairs]
     least = min(aligned, key=lambda one: one.likeness.local_match, default=None)
     return None if least is None else least.earlier.ref.target

@@ -12,6 +12,7 @@ from pytest_safegen.prepare import spacing_of, to_scan_grid
 from safegen_detectors.longitudinal import masks
 from safegen_detectors.longitudinal.change import intensity_change, smoothed
 from safegen_detectors.longitudinal.change_measures import far_zone, region_of
+from safegen_detectors.longitudinal.deformation_measures import motion_of
 from safegen_detectors.longitudinal.fate_measures import fates_between, lesions_of
 from safegen_detectors.longitudinal.pair_measures import between, smooth_match
 from safegen_detectors.longitudinal.rules import (
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from safegen_detectors.longitudinal.timepoints import Timepoint
 
 DEVIATIONS = 3.0
+MUCH = 1.5  # times the volume
 
 
 def change_heatmap(aligned: Alignment) -> Heatmap:
@@ -74,6 +76,14 @@ def grain_heatmap(aligned: Alignment) -> Heatmap:
     return _on_later(aligned, (np.maximum(found, 0.0) / 0.85), meaning, name="grain")
 
 
+def deformation_heatmap(aligned: Alignment) -> Heatmap:
+    """Where tissue grows or shrinks; 1.0 is by a factor of 1.5 in volume."""
+    values = np.abs(motion_of(aligned).growth) / np.log(MUCH)
+    values = np.where(aligned.later.prepared.body, values, 0.0)
+    meaning = f"tissue stretched or squeezed {between(aligned)}: 1.0 is a factor of {MUCH:g}"
+    return _on_later(aligned, values, meaning, name="deformation")
+
+
 def fate_heatmap(aligned: Alignment) -> Heatmap:
     """The lesions by what became of them: 0.5 kept, 1.5 new, 2.5 vanished."""
     prepared = aligned.later.prepared
@@ -117,9 +127,9 @@ def copy_heatmap(aligned: Alignment) -> Heatmap:
 
 
 def outside_heatmap(point: Timepoint, depths: NDArray[np.float64]) -> Heatmap:
-    """How far each voxel of the scan's lesion mask lies outside the body, on the scan's grid."""
+    """How far each voxel of the scan's lesion mask leaves where it may be, on the scan's grid."""
     scan = point.scan
     values = np.zeros(scan.voxels.shape, dtype=np.float32)
     values[np.asarray(scan.mask)] = depths / DEPTH_OUTSIDE_LIMIT
-    meaning = f"lesion mask outside the body: 1.0 is {DEPTH_OUTSIDE_LIMIT:g} mm"
+    meaning = f"lesion mask outside of where it may be: 1.0 is {DEPTH_OUTSIDE_LIMIT:g} mm"
     return Heatmap(values, scan.affine, meaning, of=scan.ref.target)

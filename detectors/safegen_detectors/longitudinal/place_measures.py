@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
+from pytest_safegen.errors import NotJudged
 from pytest_safegen.model import Measure
 from pytest_safegen.prepare import spacing_of
 from safegen_detectors.longitudinal import masks
 from safegen_detectors.longitudinal.pathologies import band_for
+from safegen_detectors.longitudinal.regions import regions_of
 from safegen_detectors.longitudinal.volumes import is_treated
 from safegen_detectors.longitudinal.words import label, place
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from safegen_detectors.longitudinal.regions import Region
     from safegen_detectors.longitudinal.timepoints import Timepoint
 
 ONE_VOXEL_OUT = 1.01  # of the prepared spacing: the body's edge is no sharper than this
@@ -27,50 +31,74 @@ RING = (2.0, 7.0)  # mm around the lesion: what it is compared with
 FEWEST_VOXELS = 8
 
 
-def depth_outside(point: Timepoint) -> NDArray[np.float64] | None:
-    """How far in mm each voxel of the mask lies outside the body, (n,), one voxel forgiven.
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a mask lies: `depths` (n,), how far in mm each of its voxels leaves where it may be.
 
-    None without a mask, with an empty one, where the body fills the whole image, or after a
-    resection, whose cavity may open to the outside.
+    `depths` is None where nothing says where that is; `problem` says which outline cannot be used.
     """
-    mask, prepared = point.scan.mask, point.prepared
-    resected = label(point.ref.labels, "resected")
-    if mask is None or not mask.any() or point.crop or resected:
-        return None
-    spacing = float(spacing_of(prepared.affine)[0])
-    depths = masks.depths_outside(
-        masks.points(mask, point.scan.affine),
-        body=masks.filled_by_slice(prepared.body),
-        affine=prepared.affine,
-        spacing=spacing,
-    )
+
+    measures: tuple[Measure, ...] = ()
+    depths: NDArray[np.float64] | None = None
+    problem: str = ""
+
+
+def placed(point: Timepoint) -> Placed:
+    """Whether the mask stays in the body, in a lung, and in the organ that the user outlines.
+
+    Nothing without a mask, with an empty one, or after a resection, whose cavity may open to the
+    outside.
+    """
+    mask = point.scan.mask
+    if mask is None or not mask.any() or label(point.ref.labels, "resected"):
+        return Placed()
+    places = masks.points(mask, point.scan.affine)
+    measures: list[Measure] = []
+    depths: NDArray[np.float64] | None = None
+    try:
+        for region in regions_of(point):
+            depth = _depths(places, region, point)
+            measures += _region_measures(point, places, depth, region)
+            depths = depth if depths is None else np.maximum(depths, depth)
+    except NotJudged as problem:
+        return Placed(tuple(measures), depths, str(problem))
+    return Placed(tuple(measures), depths)
+
+
+def _depths(places: NDArray[np.float64], region: Region, point: Timepoint) -> NDArray[np.float64]:
+    """How far in mm each voxel of the mask lies outside of a region, one voxel forgiven."""
+    affine = point.prepared.affine
+    spacing = float(spacing_of(affine)[0])
+    depths = masks.depths_outside(places, body=region.voxels, affine=affine, spacing=spacing)
     return np.where(depths > ONE_VOXEL_OUT * spacing, depths, 0.0)
 
 
-def place_measures(point: Timepoint, depths: NDArray[np.float64] | None) -> list[Measure]:
-    """Share of the mask inside the body, and how deep it leaves the body."""
-    if depths is None or point.scan.mask is None:
-        return []
+def _region_measures(
+    point: Timepoint, places: NDArray[np.float64], depths: NDArray[np.float64], region: Region
+) -> list[Measure]:
     inside, deepest = float((depths == 0).mean()), float(depths.max())
-    where = place(masks.points(point.scan.mask, point.scan.affine)[int(depths.argmax())])
+    where = place(places[int(depths.argmax())])
     says = (
-        f"{1 - inside:.0%} of the lesion mask at {point.name} lies outside the body, farthest at "
-        f"{where}"
+        f"{1 - inside:.0%} of the lesion mask at {point.name} lies outside {region.noun}, farthest "
+        f"at {where}"
     )
-    reaches = f"the lesion mask at {point.name} reaches {deepest:.1f} mm out of the body at {where}"
+    reaches = (
+        f"the lesion mask at {point.name} reaches {deepest:.1f} mm out of {region.noun} at {where}"
+    )
     return [
-        Measure("mask_inside", inside, "", says),
-        Measure("mask_depth_outside", deepest, "mm", reaches),
+        Measure(f"{region.name}_inside", inside, "", says),
+        Measure(f"{region.name}_depth_outside", deepest, "mm", reaches),
     ]
 
 
-def mask_measures(points: Sequence[Timepoint]) -> list[Measure]:
+def mask_measures(points: Sequence[Timepoint], where: Sequence[Placed]) -> list[Measure]:
     """Masks that should be there and cannot be used, and those that are empty beside a lesion.
 
     After a treatment or a resection nothing may be left to mark.
     """
-    unread = [point for point in points if point.scan.mask_problem]
-    says = "; ".join(f"{point.name}: {point.scan.mask_problem}" for point in unread)
+    unread = [f"{point.name}: {text}" for point in points if (text := point.scan.mask_problem)]
+    unread += [one.problem for one in where if one.problem]
+    says = "; ".join(unread)
     empty = [
         point
         for point in points

@@ -56,6 +56,7 @@ COLUMNS = (
 
 LABELS = (
     *("pathology", "growth", "growth_model", "prompt", "treated", "resected", "background"),
+    *("organ_mask", "deformation_field"),
     *COLUMNS,
 )
 """All columns that the longitudinal check reads."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_safegen.model import BoolArray, Prepared, Scan, ScanRef, SeriesTarget
+    from pytest_safegen.prepare import Intensity
 
 SPACING = 2.0
 MOST_AT_A_SIDE = 0.05  # share of a side of the image that a whole body may touch
@@ -32,7 +33,7 @@ class Timepoint:
 
     scan: Scan
     prepared: Prepared
-    intensity: str
+    intensity: Intensity
     crop: bool
 
     @property
@@ -71,7 +72,7 @@ def timepoints(scans: Sequence[Scan]) -> list[Timepoint]:
     first = guesses[0]
     spacing = SPACING if first.spacing <= COARSEST_FOR_THAT else first.spacing
     return [
-        _timepoint(scan, replace(guess, spacing=spacing, intensity=first.intensity))
+        timepoint(scan, replace(guess, spacing=spacing, intensity=first.intensity))
         for scan, guess in zip(scans, guesses, strict=True)
     ]
 
@@ -88,7 +89,12 @@ def cut_off(body: BoolArray) -> bool:
     return bool(max(sides) > MOST_AT_A_SIDE)
 
 
-def _timepoint(scan: Scan, options: PrepareOptions) -> Timepoint:
+def timepoint(scan: Scan, options: PrepareOptions) -> Timepoint:
+    """One scan on an isotropic grid of its own.
+
+    Raises:
+        NotJudged: voxels that are not finite, or nothing but one value.
+    """
     prepared = canonical(scan, options)
     crop = options.align == "centre" or (options.intensity == "ct" and cut_off(prepared.body))
     if crop:

@@ -1,0 +1,174 @@
+"""Measures of how the tissue moves from one scan to the next, and of fields that are supplied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_safegen.errors import ReadError
+from pytest_safegen.model import Measure
+from pytest_safegen.prepare import resample, spacing_of
+from safegen_detectors.longitudinal import deformation, masks
+from safegen_detectors.longitudinal.alignment import box_of, lesion_of
+from safegen_detectors.longitudinal.columns import named_by
+from safegen_detectors.longitudinal.fields import read_field
+from safegen_detectors.longitudinal.pair_measures import between
+from safegen_detectors.longitudinal.words import label, place
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_safegen.model import FloatArray
+    from safegen_detectors.longitudinal.alignment import Alignment
+    from safegen_detectors.longitudinal.fields import Field
+    from safegen_detectors.longitudinal.timepoints import Timepoint
+
+MOST_STRETCH = 3.0  # times, of volume
+LEAST_CHANGE = 1.0  # ml by which a lesion must grow or shrink before tissue is asked to give way
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """How tissue came to lie where the later scan shows it.
+
+    `field` float32 (3, i, j, k): the way back, mm along the axes of the later scan's grid;
+    `growth` float32 (i, j, k): the logarithm of how much larger tissue has become.
+    """
+
+    field: FloatArray
+    growth: FloatArray
+
+
+def motion_of(aligned: Alignment) -> Motion:
+    """The motion that demons estimate inside the body; 0 elsewhere."""
+    prepared = aligned.later.prepared
+    spacing = float(spacing_of(prepared.affine)[0])
+    box = box_of(prepared.body)
+    field = deformation.estimated(
+        prepared.voxels[box], aligned.moved[box], where=prepared.body[box], spacing=spacing
+    )
+    growth = -np.log(np.maximum(deformation.jacobian(field, spacing=spacing), 1e-3))
+    whole = np.zeros((3, *prepared.voxels.shape), np.float32)
+    whole[:, *box] = field
+    larger = np.zeros(prepared.voxels.shape, np.float32)
+    larger[box] = growth
+    return Motion(whole, larger)
+
+
+def asked_of(aligned: Alignment) -> bool:
+    """Whether tissue must have given way: one patient, in MR, whose lesion changes by 1 ml."""
+    return (
+        aligned.later.intensity != "ct"
+        and aligned.likeness.votes < 2
+        and abs(_change(aligned)) >= LEAST_CHANGE
+    )
+
+
+def deformation_measures(aligned: Alignment) -> list[Measure]:
+    """How far and how unevenly tissue moves away from the lesion, and how much for its growth."""
+    motion, zone = motion_of(aligned), aligned.zone
+    shift = float(np.median(np.linalg.norm(motion.field[:, zone], axis=0)))
+    uneven = float(motion.growth[zone].std())
+    pair = between(aligned)
+    return [
+        Measure(
+            "tissue_shift",
+            shift,
+            "mm",
+            f"the tissue moves by {shift:.1f} mm {pair} (median after rigid registration); real "
+            "pairs move by 0.5 to 1.6 mm",
+        ),
+        Measure(
+            "uneven_deformation",
+            uneven,
+            "",
+            f"the tissue is stretched and squeezed unevenly {pair} (sd of the log-Jacobian "
+            f"{uneven:.2f}; real pairs reach 0.05 to 0.13)",
+        ),
+        *_mass_effect(aligned, motion),
+    ]
+
+
+def _mass_effect(aligned: Alignment, motion: Motion) -> list[Measure]:
+    """The volume that tissue gives way by, as a share of what the lesion gains, and against it."""
+    prepared = aligned.later.prepared
+    lesions = lesion_of(aligned.earlier, onto=prepared, mapping=aligned.mapping)
+    lesions = lesions | lesion_of(aligned.later, onto=prepared)
+    given = deformation.flux(
+        -motion.field,
+        lesions,
+        where=prepared.body,
+        spacing=float(spacing_of(prepared.affine)[0]),
+    )
+    if given is None:
+        return []
+    gained = _change(aligned)
+    says = (
+        f"the tissue around the lesion gives way by {given:+.1f} ml {between(aligned)}, and the "
+        f"lesion changes by {gained:+.1f} ml"
+    )
+    share = given / gained
+    return [
+        Measure("mass_effect", share, "of the lesion's change", says),
+        Measure("mass_effect_against", -share, "of the lesion's change", says),
+    ]
+
+
+def _change(aligned: Alignment) -> float:
+    first, second = (
+        0.0 if scan.mask is None else masks.volume(scan.mask, scan.affine)
+        for scan in (aligned.earlier.scan, aligned.later.scan)
+    )
+    return second - first
+
+
+def field_measures(points: Sequence[Timepoint]) -> list[Measure]:
+    """Folds in the fields that the column `deformation_field` names, and fields of no use."""
+    found: list[Measure] = []
+    unread = []
+    for point in points:
+        if label(point.ref.labels, "deformation_field") is None:
+            continue
+        try:
+            ref = named_by(point.ref, "deformation_field")
+            found += _folds(point, read_field(ref.path, ref.target))
+        except ReadError as problem:
+            unread.append(f"{point.name}: {problem}")
+    if unread:
+        says = f"a deformation field cannot be used at {'; '.join(unread)}"
+        found.append(Measure("fields_unread", len(unread), "fields", says))
+    return found
+
+
+def _folds(point: Timepoint, field: Field) -> list[Measure]:
+    """The share of the body that a field folds, and that it stretches or squeezes three times."""
+    prepared, change = point.prepared, field.jacobian()
+    onto = resample(
+        prepared.body.astype(np.float32),
+        prepared.affine,
+        to_affine=field.affine,
+        to_shape=change.shape,
+        order=0,
+    )
+    body = onto > 0.5
+    if not body.any():
+        raise ReadError("the field does not lie over the scan. Give it in the scan's own mm.")
+    inside = change[body]
+    folded = float((inside <= 0).mean())
+    extreme = float(((inside < 1 / MOST_STRETCH) | (inside > MOST_STRETCH)).mean())
+    worst = np.unravel_index(int(np.where(body, change, np.inf).argmin()), change.shape)
+    at = place((field.affine @ [*map(float, worst), 1.0])[:3].tolist())
+    folds = (
+        f"the deformation field of {point.name} folds {folded:.2%} of the body, worst at {at}: "
+        "tissue cannot pass through itself"
+    )
+    says = (
+        f"the deformation field of {point.name} changes the volume of {extreme:.1%} of the body by "
+        f"a factor of {MOST_STRETCH:g} or more"
+    )
+    return [
+        Measure("field_folds", folded, "of the body", folds),
+        Measure("field_stretch", extreme, "of the body", says),
+    ]

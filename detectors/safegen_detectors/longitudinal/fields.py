@@ -1,0 +1,63 @@
+"""Reads the displacement field that a generator gives with a follow-up."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import nibabel
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+
+from pytest_safegen.errors import ReadError
+from safegen_detectors.longitudinal.grid import inverse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_safegen.model import Affine, FloatArray
+
+MOST_VECTORS = 2**27
+LPS = np.array([-1.0, -1.0, 1.0])
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Displacements float32 (3, i, j, k) in mm, RAS+, at the voxels of a grid."""
+
+    vectors: FloatArray
+    affine: Affine
+
+    def jacobian(self) -> FloatArray:
+        """Determinant of the map's derivative at each voxel, (i, j, k); 0 and less is a fold."""
+        steps = np.stack([np.stack(np.gradient(one)) for one in self.vectors])  # (to, index, ...)
+        slopes = np.einsum("ta...,aw->tw...", steps, inverse(self.affine)[:3, :3])
+        whole = slopes + np.eye(3)[:, :, None, None, None]
+        return np.asarray(np.linalg.det(np.moveaxis(whole, (0, 1), (-2, -1))), np.float32)
+
+
+def read_field(path: Path, name: str) -> Field:
+    """A field as ITK, ANTs and elastix write it: NIfTI (i, j, k, 1, 3), vectors in mm, LPS+.
+
+    Raises:
+        ReadError: the file is something else.
+    """
+    try:
+        image = nibabel.Nifti1Image.from_filename(path, mmap=False)
+        shape = image.shape
+        if len(shape) != 5 or shape[3:] != (1, 3) or min(shape) < 1 or min(shape[:3]) < 2:
+            raise ReadError(
+                f"{name} is {' x '.join(map(str, shape))}, and a displacement field is i x j x k x "
+                "1 x 3, as ITK and ANTs write it. Save it so."
+            )
+        if np.prod(shape[:3], dtype=np.int64) > MOST_VECTORS:
+            raise ReadError(f"{name} has too many vectors. Save it on a coarser grid.")
+        values = image.get_fdata(dtype=np.float32, caching="unchanged")
+    except (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError) as problem:
+        raise ReadError(f"{name} is no NIfTI file that can be read: {problem}") from problem
+    if not np.isfinite(values).all():
+        raise ReadError(f"{name} has vectors that are not finite. Write it again.")
+    vectors = np.moveaxis(values[:, :, :, 0, :] * LPS, -1, 0)
+    return Field(np.ascontiguousarray(vectors, np.float32), np.array(image.affine, np.float64))

@@ -1,0 +1,94 @@
+"""Where a lesion may lie: in the body, in a lung, in an organ that the user outlines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from pytest_safegen.errors import NotJudged, ReadError
+from pytest_safegen.prepare import HOUNSFIELD_CEILING, HOUNSFIELD_FLOOR, resample, spacing_of
+from pytest_safegen.readers import read
+from safegen_detectors.longitudinal import masks
+from safegen_detectors.longitudinal.columns import named_by
+from safegen_detectors.longitudinal.pathologies import band_for, diameter
+from safegen_detectors.longitudinal.words import label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_safegen.model import BoolArray
+    from safegen_detectors.longitudinal.timepoints import Timepoint
+
+AIR = -400.0  # Hounsfield units, below which tissue is lung or air
+LEAST_LUNG = 0.05  # share of the image, or 100 ml, that is lung; less is bowel, or no lung at all
+CLOSING = 10.0  # mm, or 0.6 diameters of the lesion: a nodule at the pleura is still in the lung
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Where lesions may lie: bool (i, j, k) on the prepared grid; `name` begins its measures."""
+
+    name: str
+    noun: str
+    voxels: BoolArray
+
+
+def regions_of(point: Timepoint) -> Iterator[Region]:
+    """The body where its outline is seen, the closed lung around a nodule, and the user's organ.
+
+    Raises:
+        NotJudged: the organ's mask cannot be used.
+    """
+    if not point.crop:
+        yield Region("mask", "the body", masks.filled_by_slice(point.prepared.body))
+    if point.intensity == "ct" and "lung" in band_for(label(point.ref.labels, "pathology")).name:
+        lung = closed_lung(point)
+        if lung is not None:
+            yield Region("lung", "the lung", lung)
+    if label(point.ref.labels, "organ_mask") is not None:
+        name = PurePosixPath(point.ref.labels["organ_mask"].strip()).name
+        yield Region("organ", f"the organ of {name}", _organ(point))
+
+
+def closed_lung(point: Timepoint) -> BoolArray | None:
+    """Lung tissue with its vessels, and nodules at the pleura; None where there is hardly any."""
+    prepared, mask = point.prepared, point.scan.mask
+    spacing = float(spacing_of(prepared.affine)[0])
+    air = (AIR - HOUNSFIELD_FLOOR) / (HOUNSFIELD_CEILING - HOUNSFIELD_FLOOR)
+    inside = prepared.body if point.crop else masks.filled_by_slice(prepared.body)
+    parts, _ = ndimage.label(inside & (prepared.voxels < air))
+    sizes = np.bincount(parts.ravel())[1:]
+    least = min(LEAST_LUNG * parts.size, 100_000.0 / spacing**3)
+    kept = 1 + np.flatnonzero(sizes >= least)
+    if len(kept) == 0:
+        return None
+    width = 0.0 if mask is None else diameter(masks.volume(mask, point.scan.affine))
+    return _closed(np.isin(parts, kept), millimetres=max(CLOSING, 0.6 * width), spacing=spacing)
+
+
+def _closed(mask: BoolArray, *, millimetres: float, spacing: float) -> BoolArray:
+    """Morphological closing with a ball; the outside of the image counts as neither."""
+    margin = int(np.ceil(millimetres / spacing)) + 1
+    padded = np.pad(mask, margin, mode="edge")
+    grown = masks.grown(padded, millimetres=millimetres, spacing=spacing)
+    depth = ndimage.distance_transform_edt(grown, sampling=spacing)
+    inner = tuple(slice(margin, -margin) for _ in range(3))
+    return np.asarray((depth > millimetres)[inner], dtype=bool)
+
+
+def _organ(point: Timepoint) -> BoolArray:
+    """The user's mask of an organ, in whatever grid, on the prepared grid of the scan."""
+    prepared = point.prepared
+    try:
+        organ = read(named_by(point.ref, "organ_mask"))
+    except ReadError as problem:
+        raise NotJudged(f"organ_mask of {point.name}: {problem}") from problem
+    inside = (organ.voxels > 0).astype(np.float32)
+    onto = resample(
+        inside, organ.affine, to_affine=prepared.affine, to_shape=prepared.voxels.shape, order=1
+    )
+    return np.asarray(onto > 0.5, dtype=bool)
