@@ -97,8 +97,8 @@ def test_what_is_no_field_is_refused_by_name(tmp_path, values):
         read_field(tmp_path / "f.nii.gz", "odd.nii.gz")
 
 
-def measures(root: Path, column: str):
-    """The measures of two scans of one phantom, the second with a field."""
+def score_of(root: Path, column: str):
+    """The score of two scans of one phantom, the second with a field."""
     scans = []
     for session in (1, 2):
         scan = phantom(1, session=session)
@@ -107,8 +107,11 @@ def measures(root: Path, column: str):
         scans.append(replace(scan, ref=ref))
     series = Series("sub-01", "sub-01", tuple(scan.ref for scan in scans))
     target = SeriesTarget(series, tuple(ScanTarget(scan.ref, scan) for scan in scans))
-    score = LongitudinalDetector().score([target], None, device="cpu")[0]
-    return {measure.name: measure for measure in score.measures}
+    return LongitudinalDetector().score([target], None, device="cpu")[0]
+
+
+def measures(root: Path, column: str):
+    return {measure.name: measure for measure in score_of(root, column).measures}
 
 
 def wave(scan, *, height: float) -> np.ndarray:
@@ -129,6 +132,16 @@ def test_a_field_that_folds_says_where_and_a_gentle_one_passes(tmp_path):
     assert folding["field_folds"].value > 0.05
     assert "mm" in folding["field_folds"].says
     assert gentle["field_folds"].value == 0
+
+
+def test_the_picture_of_a_field_that_folds_shows_where(tmp_path):
+    scan = phantom(1)
+    saved(tmp_path / "folds.nii.gz", wave(scan, height=16.0), scan.affine)
+
+    picture = score_of(tmp_path, "folds.nii.gz").heatmap
+
+    assert picture.values.shape == scan.voxels.shape
+    assert 0.1 < (picture.values[scan.voxels > 0] >= 1).mean() < 0.6
 
 
 @pytest.mark.parametrize("column", ["gone.nii.gz", "../f.nii.gz", "/f.nii.gz"])

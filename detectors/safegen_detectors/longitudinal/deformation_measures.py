@@ -142,6 +142,26 @@ def field_measures(points: Sequence[Timepoint]) -> list[Measure]:
     return found
 
 
+def folding_of(point: Timepoint) -> FloatArray | None:
+    """How far the scan's own field is from leaving tissue its volume, 1.0 where it folds.
+
+    On the prepared grid of the scan, 0 outside of the body; None without a field that can be used.
+    """
+    if label(point.ref.labels, "deformation_field") is None:
+        return None
+    try:
+        ref = named_by(point.ref, "deformation_field")
+        field = read_field(ref.path, ref.target)
+    except ReadError:
+        return None
+    prepared = point.prepared
+    squeezed = np.clip(1.0 - field.jacobian(), 0.0, 2.0).astype(np.float32)
+    onto = resample(
+        squeezed, field.affine, to_affine=prepared.affine, to_shape=prepared.voxels.shape
+    )
+    return np.asarray(np.where(prepared.body, onto, 0.0), np.float32)
+
+
 def _folds(point: Timepoint, field: Field) -> list[Measure]:
     """The share of the body that a field folds, and that it stretches or squeezes three times."""
     prepared, change = point.prepared, field.jacobian()

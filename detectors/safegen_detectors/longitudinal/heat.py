@@ -12,7 +12,7 @@ from pytest_safegen.prepare import spacing_of, to_scan_grid
 from safegen_detectors.longitudinal import masks
 from safegen_detectors.longitudinal.change import intensity_change, smoothed
 from safegen_detectors.longitudinal.change_measures import far_zone, region_of
-from safegen_detectors.longitudinal.deformation_measures import motion_of
+from safegen_detectors.longitudinal.deformation_measures import folding_of, motion_of
 from safegen_detectors.longitudinal.fate_measures import fates_between, lesions_of
 from safegen_detectors.longitudinal.pair_measures import between, smooth_match
 from safegen_detectors.longitudinal.rules import (
@@ -82,6 +82,17 @@ def deformation_heatmap(aligned: Alignment) -> Heatmap:
     values = np.where(aligned.later.prepared.body, values, 0.0)
     meaning = f"tissue stretched or squeezed {between(aligned)}: 1.0 is a factor of {MUCH:g}"
     return _on_later(aligned, values, meaning, name="deformation")
+
+
+def folding_heatmap(point: Timepoint) -> Heatmap | None:
+    """Where the field that comes with a scan folds: 1.0 is tissue squeezed to nothing."""
+    values = folding_of(point)
+    if values is None:
+        return None
+    scan = point.scan
+    meaning = f"tissue squeezed by the deformation field of {point.name}: 1.0 is folded"
+    onto = to_scan_grid(values, point.prepared, scan)
+    return Heatmap(onto, scan.affine, meaning, of=scan.ref.target)
 
 
 def fate_heatmap(aligned: Alignment) -> Heatmap:

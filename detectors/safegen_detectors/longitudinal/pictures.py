@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from safegen_detectors.longitudinal.course import Course, Pair
     from safegen_detectors.longitudinal.timepoints import Timepoint
 
+DEFORMED = ("mass_effect", "uneven_deformation", "tissue_shift")
+
 
 def picture_of(courses: Sequence[Course]) -> Heatmap | None:
-    """Another patient, else a mask that leaves the body, else a copy, else lesions, else change.
+    """Another patient, else a mask outside, else a field that folds, else what is worst of a pair.
 
     None where no pair could be compared.
     """
@@ -34,7 +36,20 @@ def picture_of(courses: Sequence[Course]) -> Heatmap | None:
         return heat.change_heatmap(least.aligned)
     if point is not None and outside:
         return heat.outside_heatmap(point, depths)
-    return _of_worst_pair(pairs)
+    return _of_folds(courses) or _of_worst_pair(pairs)
+
+
+def _of_folds(courses: Sequence[Course]) -> Heatmap | None:
+    """The field that folds most; None where none folds more than it may."""
+    limit = RULES["field_folds"].fail_above or 0.0
+    folded = [
+        course
+        for course in courses
+        if any(one.name == "field_folds" and one.value > limit for one in course.others)
+    ]
+    found = [heat.folding_heatmap(point) for course in folded for point in course.points]
+    maps = [one for one in found if one is not None]
+    return max(maps, key=lambda one: float((one.values >= 1).sum()), default=None)
 
 
 def worst_pair(pairs: Sequence[Pair]) -> Pair:
@@ -50,6 +65,8 @@ def _of_worst_pair(pairs: Sequence[Pair]) -> Heatmap:
         return heat.grain_heatmap(worst.aligned)
     if worst.value("lesion_moved") > (RULES["lesion_moved"].fail_above or 0.0):
         return heat.fate_heatmap(worst.aligned)
+    if any(worst.value(name) > (RULES[name].fail_above or 0.0) for name in DEFORMED):
+        return heat.deformation_heatmap(worst.aligned)
     if worst.value("changed_region") > (RULES["changed_region"].warn_above or 0.0):
         return heat.region_heatmap(worst.aligned)
     return heat.change_heatmap(worst.aligned)
@@ -57,7 +74,7 @@ def _of_worst_pair(pairs: Sequence[Pair]) -> Heatmap:
 
 def _strain(pair: Pair) -> float:
     """The largest share of a limit, and the lack of match where nothing is near one."""
-    limits = ("equal_share", "grain_correlation", "lesion_moved", "changed_region")
+    limits = ("equal_share", "grain_correlation", "lesion_moved", *DEFORMED, "changed_region")
     shares = [pair.value(name) / (RULES[name].fail_above or 1.0) for name in limits]
     return max(*shares, 1.0 - pair.aligned.likeness.local_match)
 
