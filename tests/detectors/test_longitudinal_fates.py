@@ -10,6 +10,7 @@ import pytest
 from safegen_detectors.longitudinal.fates import (
     MOST_PARTS,
     Part,
+    elongation,
     fates_of,
     moved_away,
     parts_of,
@@ -94,3 +95,10 @@ def test_a_mask_of_speckles_is_no_reason_to_wait():
     assert len(found) == MOST_PARTS
     assert time.process_time() - started < 3
     assert [part.ml for part in found] == sorted((part.ml for part in found), reverse=True)
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0, 4.0])
+def test_elongation_is_the_ratio_of_the_axes(factor):
+    axes = np.random.default_rng(0).normal(size=(4000, 3)) * [factor, 1, 1]
+
+    assert elongation(Part(axes, 1.0)) == pytest.approx(factor, rel=0.1)

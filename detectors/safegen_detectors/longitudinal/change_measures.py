@@ -12,11 +12,11 @@ from pytest_safegen.model import Measure
 from pytest_safegen.prepare import spacing_of
 from safegen_detectors.longitudinal import grid, masks
 from safegen_detectors.longitudinal.alignment import lesion_of
-from safegen_detectors.longitudinal.body_measures import LARGEST_BRAIN
 from safegen_detectors.longitudinal.change import Region, smoothed, standing_out
 from safegen_detectors.longitudinal.pair_measures import between
 from safegen_detectors.longitudinal.pathologies import diameter
 from safegen_detectors.longitudinal.rules import OTHER_GRID_DEVIATIONS, REGION_DEVIATIONS
+from safegen_detectors.longitudinal.wholes import LARGEST_BRAIN
 from safegen_detectors.longitudinal.words import place
 
 if TYPE_CHECKING:

@@ -51,7 +51,7 @@ def grain_correlation(first: FloatArray, second: FloatArray, *, where: BoolArray
     voxels in `where`: there it is noise. None where too few voxels are left to tell.
     """
     flat = flat_voxels(first, where=where)
-    return _correlation(_grain(first), _grain(second), where=flat)
+    return _correlation(grain(first), grain(second), where=flat)
 
 
 def _correlation(first: FloatArray, second: FloatArray, *, where: BoolArray) -> float | None:
@@ -64,7 +64,8 @@ def _correlation(first: FloatArray, second: FloatArray, *, where: BoolArray) -> 
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def _grain(image: FloatArray) -> FloatArray:
+def grain(image: FloatArray) -> FloatArray:
+    """The finest structure of an image (i, j, k): second differences along all three axes."""
     for axis in range(3):
         image = ndimage.correlate1d(image, [-0.25, 0.5, -0.25], axis=axis)
     return image

@@ -15,7 +15,6 @@ from safegen_detectors.longitudinal.alignment import (
     IdentityLimits,
     align_pair,
 )
-from safegen_detectors.longitudinal.body_measures import body_measures
 from safegen_detectors.longitudinal.change_measures import change_measures
 from safegen_detectors.longitudinal.deformation_measures import (
     asked_of,
@@ -28,6 +27,7 @@ from safegen_detectors.longitudinal.pair_measures import pair_measures
 from safegen_detectors.longitudinal.timeline_measures import timeline_measures
 from safegen_detectors.longitudinal.timepoints import Timepoint, pairs, timepoints
 from safegen_detectors.longitudinal.volumes import followed
+from safegen_detectors.longitudinal.whole_measures import whole_measures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,7 +101,7 @@ def course_of(scans: Sequence[Scan], *, how: How = DEFAULT) -> Course:
         *place_measures.mask_measures(points, where),
         *place_measures.volume_measures(points),
         *place_measures.contrast_measures(points),
-        *body_measures(points),
+        *whole_measures(points),
         *growth_measures(followed(scans)),
         *field_measures(points),
     ]

@@ -11,6 +11,7 @@ from pytest_safegen.prepare import spacing_of
 from safegen_detectors.longitudinal.fates import (
     Fates,
     Part,
+    elongation,
     fates_of,
     moved_away,
     parts_of,
@@ -34,6 +35,7 @@ REACH_OF_BREATH = 15.0  # mm in the lung, where breathing moves nodules
 SAME_VOLUME = 1.5  # factor within which a lesion elsewhere has the volume of one that is gone
 MARGIN_OF_GROWTH = 2.0  # mm, registration
 SAME_SHARE, SAME_RATIO, ASKED_RATIO = 0.98, 0.02, 0.10
+VOXELS_WITH_SHAPE = 100
 SINGLE = r"\b(?:single|solitary|one lesion)\b"
 
 
@@ -52,6 +54,7 @@ def fate_measures(aligned: Alignment) -> list[Measure]:
         found.append(_vanished(aligned, fates))
         found += _moved(aligned, earlier, later, fates)
         found += _left(aligned, earlier, later, fates)
+        found += _shape(aligned, earlier, later, fates)
     return found + _repeated(aligned, earlier, later, fates)
 
 
@@ -118,6 +121,25 @@ def _left(
         return []
     says = f"the lesion grows, and leaves {max(shares):.0%} of where it was {between(aligned)}"
     return [Measure("lesion_left", max(shares), "", says)]
+
+
+def _shape(
+    aligned: Alignment, earlier: Sequence[Part], later: Sequence[Part], fates: Fates
+) -> list[Measure]:
+    """The largest change of elongation, as a logarithm, of lesions with voxels enough."""
+    changes = [
+        (abs(math.log(elongation(later[b]) / elongation(earlier[a]))), later[b])
+        for a, b in _pairs(fates)
+        if min(len(earlier[a].points), len(later[b].points)) >= VOXELS_WITH_SHAPE
+    ]
+    if not changes:
+        return []
+    change, part = max(changes, key=lambda pair: pair[0])
+    says = (
+        f"the lesion at {place(part.centre.tolist())} becomes {math.exp(change):.1f} times as long "
+        f"or as flat {between(aligned)}"
+    )
+    return [Measure("lesion_shape_change", change, "", says)]
 
 
 def _pairs(fates: Fates) -> list[tuple[int, int]]:

@@ -104,6 +104,12 @@ def moved_away(
     return max(away, default=0.0)
 
 
+def elongation(part: Part) -> float:
+    """The longest over the shortest of a lesion's principal axes, 1 for a ball."""
+    spreads = np.linalg.eigvalsh(np.cov(part.points.T))
+    return float(np.sqrt(spreads[-1] / max(spreads[0], 1e-9)))
+
+
 def share_left(earlier: Part, later: Part, *, margin: float) -> float:
     """Share of the earlier lesion that lies farther than `margin` mm outside the later one."""
     distances, _ = cKDTree(later.points).query(earlier.points)

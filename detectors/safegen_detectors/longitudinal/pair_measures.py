@@ -26,7 +26,12 @@ NOISE_BOX_VOXELS = 96  # a cube around the body's middle holds noise enough
 
 def pair_measures(aligned: Alignment) -> list[Measure]:
     """Everything that two scans of one patient say about each other, lesions aside."""
-    return [*_grid_measures(aligned), *_identity_measures(aligned), *_copy_measures(aligned)]
+    return [
+        *_grid_measures(aligned),
+        *_promises(aligned),
+        *_identity_measures(aligned),
+        *_copy_measures(aligned),
+    ]
 
 
 def between(aligned: Alignment) -> str:
@@ -60,6 +65,33 @@ def _grid_measures(aligned: Alignment) -> list[Measure]:
             f"only {coverage:.0%} of the smaller of the two bodies is seen in both scans {pair}",
         ),
     ]
+
+
+def _promises(aligned: Alignment) -> list[Measure]:
+    """What the labels `same_grid` and `coregistered` promise, where both scans tell them."""
+    labels = aligned.earlier.ref.labels, aligned.later.ref.labels
+    pair = between(aligned)
+    found = []
+    if all(label(one, "same_grid") for one in labels):
+        says = f"one grid is promised for all timepoints, and it changes {pair}"
+        found.append(Measure("grid_promise_broken", not _on_one_grid(aligned), "", says))
+    if all(label(one, "coregistered") for one in labels):
+        shift, turn = _offset(aligned)
+        says = f"the scans are said to be registered, and the anatomy is off by {{}} {pair}"
+        found += [
+            Measure("registration_shift", shift, "mm", says.format(f"{shift:.1f} mm")),
+            Measure("registration_turn", turn, "degrees", says.format(f"{turn:.1f} degrees")),
+        ]
+    return found
+
+
+def _offset(aligned: Alignment) -> tuple[float, float]:
+    """How far the rigid registration moves the middle of the anatomy, mm, and turns it, degrees."""
+    index = [float(axis.mean()) for axis in np.nonzero(aligned.zone)]
+    middle = aligned.later.prepared.affine @ [*index, 1.0]
+    shift = float(np.linalg.norm((aligned.mapping @ middle - middle)[:3]))
+    cosine = (float(np.trace(aligned.mapping[:3, :3])) - 1.0) / 2.0
+    return shift, float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
 
 
 def _identity_measures(aligned: Alignment) -> list[Measure]:

@@ -44,6 +44,11 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "masks_empty": Rule(warn_above=0, source=_LOGIC),
         "spacing_change": Rule(warn_above=0.01),
         "orientation_change": Rule(warn_above=0),
+        "grid_promise_broken": Rule(fail_above=0, source=_LOGIC),
+        "registration_shift": Rule(
+            warn_above=2.0, fail_above=5.0, source="our own registration is off by 0.3 to 1.7 mm"
+        ),
+        "registration_turn": Rule(warn_above=2.0, fail_above=5.0),
         "coverage": Rule(warn_below=0.90),
         "local_match": Rule(warn_below=SIMILAR_MATCH, source=_REAL_PAIRS),
         "self_similarity_distance": Rule(warn_above=SELF_SIMILARITY_LIMIT, source=_REAL_PAIRS),
@@ -77,9 +82,21 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "sharpness_change": Rule(
             warn_above=0.35,
             fail_above=0.7,
-            source="3 real MR pairs of one grid 0.11 or less, simulated rescans with other noise "
-            "0.07, a blur of 2.4 mm 1.08; engineering default in between",
+            source="3 real MR pairs of one grid 0.01 or less, simulated rescans with other noise "
+            "0.08, a blur of 1.6 mm 0.75, of 2.4 mm 1.06; engineering default in between",
         ),
+        "noise_change": Rule(warn_above=0.92, source="a factor of 2.5; engineering default"),
+        "tissue_contrast_change": Rule(
+            warn_above=0.10,
+            fail_above=0.30,
+            source="4 real MR pairs of like protocol 0.04 or less, another protocol 0.09; "
+            "engineering default",
+        ),
+        "lung_volume_change": Rule(
+            warn_above=0.29, source="a factor of 1.33; a real pair breathes by 1.18 (elastix data)"
+        ),
+        "soft_tissue_change": Rule(warn_above=15.0, fail_above=40.0),
+        "lung_tissue_change": Rule(warn_above=60.0),
         "brain_volume_change": Rule(
             warn_above=1.5,
             fail_above=4.0,
@@ -152,6 +169,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "lesions_beside_single": Rule(warn_above=0, source=_LOGIC),
         "lesion_moved": Rule(fail_above=15.0, source="lesions do not move; 15 mm for mass effect"),
         "lesion_left": Rule(warn_above=0.15, fail_above=0.40),
+        "lesion_shape_change": Rule(warn_above=0.5),
         "lesion_repeats": Rule(fail_above=0.98, source=_LOGIC),
         "lesion_contrast_kept": Rule(warn_below=-0.1, fail_below=-0.5),
         "mask_inside": Rule(warn_below=0.99, fail_below=0.95),

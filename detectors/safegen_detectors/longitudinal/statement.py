@@ -56,7 +56,7 @@ COLUMNS = (
 
 LABELS = (
     *("pathology", "growth", "growth_model", "prompt", "treated", "resected", "background"),
-    *("organ_mask", "deformation_field"),
+    *("organ_mask", "deformation_field", "same_grid", "coregistered"),
     *COLUMNS,
 )
 """All columns that the longitudinal check reads."""

@@ -1,0 +1,111 @@
+"""Scans as a whole over time: sharpness, noise, contrast, brain, lung; and what is promised."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from pytest_safegen.model import Scan, ScanTarget, Series, SeriesTarget
+from pytest_safegen.testing import phantom
+from safegen_detectors.longitudinal import LongitudinalDetector
+from safegen_detectors.longitudinal.timepoints import timepoints
+from safegen_detectors.longitudinal.whole_measures import whole_measures
+
+
+def visit(number: int, *, months: float | None = None, **labels: str) -> Scan:
+    scan = phantom(1, session=number)
+    return replace(scan, ref=replace(scan.ref, months=months, labels=labels))
+
+
+def changed(scan: Scan, values: np.ndarray) -> Scan:
+    """The scan with other values in its body."""
+    voxels = np.where(scan.voxels > 0, np.maximum(values, 1), 0)
+    return replace(scan, voxels=voxels.astype(np.float32))
+
+
+def found(*scans: Scan) -> dict[str, float]:
+    return {measure.name: measure.value for measure in whole_measures(timepoints(scans))}
+
+
+def score(*scans: Scan) -> dict[str, float]:
+    series = Series("p", "p", tuple(scan.ref for scan in scans))
+    target = SeriesTarget(series, tuple(ScanTarget(scan.ref, scan) for scan in scans))
+    measures = LongitudinalDetector().score([target], None, device="cpu")[0].measures
+    return {measure.name: measure.value for measure in measures}
+
+
+def test_a_second_visit_changes_nothing():
+    values = found(visit(1), visit(2))
+
+    assert values["sharpness_change"] < 0.1
+    assert values["noise_change"] < 0.2
+    assert values["tissue_contrast_change"] < 0.05
+
+
+def test_gain_and_offset_change_nothing():
+    first = visit(1)
+    values = found(first, changed(first, 3.0 * first.voxels))
+
+    assert max(values.values()) == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("sigma", [0.6, 1.0])
+def test_a_blur_lowers_the_sharpness_and_more_of_it_does_so_more(sigma):
+    first = visit(1)
+    blurred = [changed(first, ndimage.gaussian_filter(first.voxels, s)) for s in (sigma, 2 * sigma)]
+
+    little, much = (found(first, one)["sharpness_change"] for one in blurred)
+
+    assert 0.2 < little < much
+
+
+def test_noise_of_three_times_is_told_as_three_times():
+    grain = np.random.default_rng(0).normal(0, 1, (2, *phantom(1).voxels.shape))
+    smooth = ndimage.gaussian_filter(phantom(1).voxels, 1.5)
+    one, three = (
+        changed(visit(1), smooth + k * noise) for k, noise in zip((2, 6), grain, strict=True)
+    )
+
+    assert np.exp(found(one, three)["noise_change"]) == pytest.approx(3, rel=0.2)
+
+
+def test_inverted_tissue_is_another_contrast():
+    first = visit(1)
+    skewed = 100 * (first.voxels / 100) ** 6
+
+    assert found(first, changed(first, skewed))["tissue_contrast_change"] > 0.1
+
+
+def test_a_brain_that_shrinks_by_a_third_in_a_year_is_not_believed():
+    first = visit(1, months=0.0)
+    later = visit(2, months=12.0)
+    shrunk = ndimage.binary_erosion(later.voxels > 0, iterations=2)
+    values = found(first, replace(later, voxels=np.where(shrunk, later.voxels, 0)))
+
+    assert values["brain_volume_change"] > 4
+    assert found(first, later)["brain_volume_change"] < 0.5
+
+
+def test_no_months_tell_no_rate_of_the_brain():
+    assert "brain_volume_change" not in found(visit(1), visit(2))
+
+
+def test_a_promise_of_one_grid_is_kept_or_broken():
+    first, same = (visit(n, same_grid="yes") for n in (1, 2))
+    moved = replace(same, affine=same.affine @ np.diag([1, 1, 1.1, 1]))
+
+    assert score(first, same)["grid_promise_broken"] == 0
+    assert score(first, moved)["grid_promise_broken"] == 1
+    assert "grid_promise_broken" not in score(visit(1), visit(2))
+
+
+def test_a_promise_of_registration_is_measured():
+    first, same = (visit(n, coregistered="yes") for n in (1, 2))
+    shift = np.eye(4)
+    shift[:3, 3] = [6.0, 0, 0]
+    moved = replace(same, affine=shift @ same.affine)
+
+    assert score(first, same)["registration_shift"] < 1.5
+    assert score(first, moved)["registration_shift"] == pytest.approx(6, abs=1.5)
+    assert score(first, moved)["registration_turn"] < 2
