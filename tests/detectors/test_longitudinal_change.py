@@ -7,7 +7,12 @@ import pytest
 from scipy import ndimage
 
 from safegen_detectors.longitudinal import copies, identity
-from safegen_detectors.longitudinal.change import intensity_change, smoothed, standing_out
+from safegen_detectors.longitudinal.change import (
+    intensity_change,
+    largest_below,
+    smoothed,
+    standing_out,
+)
 
 SHAPE = (40, 40, 40)
 ALL = np.ones(SHAPE, dtype=bool)
@@ -81,3 +86,14 @@ def test_fine_structure_is_kept_by_a_gain_and_lost_when_it_is_drawn_anew():
 
     assert identity.fine_correlation(first, 1.4 * first, where=ALL) == pytest.approx(1, abs=1e-3)
     assert abs(identity.fine_correlation(first, smooth + noise(8, 1), where=ALL)) < 0.2
+
+
+def test_the_largest_region_below_a_level_is_found_with_its_lowest_place():
+    values = np.ones((20, 20, 20), np.float32)
+    values[2:4, 2:4, 2:4] = 0.1
+    values[10:14, 10:14, 10:14] = 0.5
+    values[12, 12, 12] = 0.4
+
+    region = largest_below(values, where=np.ones(values.shape, bool), level=0.7)
+
+    assert (region.voxels, region.middle.tolist()) == (64, [12, 12, 12])

@@ -33,8 +33,15 @@ CALIBRATED = (
     "fine_structure",
     "size_change",
     "changed_region",
+    "unmatched_region",
+    "ill_matched_region",
     "noise_correlation",
     "grain_correlation",
+    "sharpness_change",
+    "noise_change",
+    "tissue_contrast_change",
+    "tissue_shift",
+    "uneven_deformation",
 )
 """Measures whose limits real pairs may set; what follows from logic is never loosened."""
 
@@ -77,7 +84,7 @@ def calibrate(groups: Iterable[Sequence[Scan]]) -> Calibration:
         modality = scans[0].ref.modality or ""
         ends[modality].append((course.points[0], course.points[-1]))
         same[modality] += [pair.aligned.likeness for pair in course.pairs]
-        for measure in (one for pair in course.pairs for one in pair.measures):
+        for measure in course.measures:
             if measure.name in CALIBRATED and math.isfinite(measure.value):
                 values[measure.name].append(round(measure.value, 6))
     return Calibration(

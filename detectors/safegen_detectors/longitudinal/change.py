@@ -44,7 +44,15 @@ def standing_out(values: FloatArray, *, where: BoolArray, deviations: float) -> 
     inside = values[where]
     middle = float(np.median(inside))
     spread = 1.4826 * float(np.median(np.abs(inside - middle)))
-    limit = middle + deviations * max(spread, 1e-6)
+    return _largest_above(values, middle + deviations * max(spread, 1e-6), where)
+
+
+def largest_below(values: FloatArray, *, where: BoolArray, level: float) -> Region:
+    """The largest region of a map below a level; its middle is the voxel of the lowest value."""
+    return _largest_above(-values, -level, where)
+
+
+def _largest_above(values: FloatArray, limit: float, where: BoolArray) -> Region:
     labels, count = ndimage.label(where & (values > limit))
     if count == 0:
         return Region(0, np.zeros(3, dtype=np.int64), limit)

@@ -12,8 +12,13 @@ from pytest_safegen.model import Measure
 from pytest_safegen.prepare import spacing_of
 from safegen_detectors.longitudinal import grid, masks
 from safegen_detectors.longitudinal.alignment import lesion_of
-from safegen_detectors.longitudinal.change import Region, smoothed, standing_out
-from safegen_detectors.longitudinal.pair_measures import between
+from safegen_detectors.longitudinal.change import (
+    Region,
+    largest_below,
+    smoothed,
+    standing_out,
+)
+from safegen_detectors.longitudinal.pair_measures import between, smooth_match
 from safegen_detectors.longitudinal.pathologies import diameter
 from safegen_detectors.longitudinal.rules import OTHER_GRID_DEVIATIONS, REGION_DEVIATIONS
 from safegen_detectors.longitudinal.wholes import LARGEST_BRAIN
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
 BELOW_SCALP = 20.0  # mm
 NEAR_LESION, MOST_NEAR_LESION = 10.0, 25.0  # mm in which tissue may give way to a lesion
 FEWEST_VOXELS = 2000
+ALIKE = 0.95  # median of the smoothed local match
+LEVELS = {"unmatched_region": 0.70, "ill_matched_region": 0.80}
 
 
 def change_measures(aligned: Alignment) -> list[Measure]:
@@ -44,15 +51,37 @@ def change_measures(aligned: Alignment) -> list[Measure]:
         "stand out"
     )
     name = "changed_region_ct" if aligned.later.intensity == "ct" else "changed_region"
-    return [Measure(name, region.voxels * voxel, "ml", says)]
+    return [Measure(name, region.voxels * voxel, "ml", says), *_unmatched(aligned, where)]
+
+
+def _unmatched(aligned: Alignment, where: BoolArray) -> list[Measure]:
+    """The largest regions below two levels of the smoothed local match, ml.
+
+    Only of MR pairs of one grid that match well on the whole: where a protocol changed, much tissue
+    lies below either level.
+    """
+    match = smooth_match(aligned)
+    alike = float(np.median(match[where])) >= ALIKE
+    if not alike or not _same_spacing(aligned) or aligned.later.intensity == "ct":
+        return []
+    affine = aligned.later.prepared.affine
+    voxel = float(np.prod(spacing_of(affine))) / 1000.0
+    found = []
+    for name, level in LEVELS.items():
+        region = largest_below(match, where=where, level=level)
+        at = (affine @ [*region.middle.astype(float), 1.0])[:3]
+        says = (
+            f"a region of {region.voxels * voxel:.1f} ml around {place(at.tolist())} matches badly "
+            f"{between(aligned)} (local match below {level:.2f}), and all around it matches well"
+        )
+        found.append(Measure(name, region.voxels * voxel, "ml", says))
+    return found
 
 
 def region_of(aligned: Alignment, where: BoolArray) -> tuple[FloatArray, Region]:
     """The smoothed map of differences, and what stands out of it."""
     values = smoothed(aligned.distance, where=where)
-    first, second = aligned.earlier.scan.affine, aligned.later.scan.affine
-    same = grid.spacing_change(first, second) <= 0.01
-    deviations = REGION_DEVIATIONS if same else OTHER_GRID_DEVIATIONS
+    deviations = REGION_DEVIATIONS if _same_spacing(aligned) else OTHER_GRID_DEVIATIONS
     return values, standing_out(values, where=where, deviations=deviations)
 
 
@@ -68,6 +97,11 @@ def far_zone(aligned: Alignment) -> BoolArray:
     lesions = lesions | lesion_of(aligned.later, onto=prepared)
     near = masks.grown(lesions, millimetres=_margin(aligned), spacing=spacing)
     return np.asarray(zone & ~near, dtype=bool)
+
+
+def _same_spacing(aligned: Alignment) -> bool:
+    first, second = aligned.earlier.scan.affine, aligned.later.scan.affine
+    return grid.spacing_change(first, second) <= 0.01
 
 
 def _margin(aligned: Alignment) -> float:

@@ -124,6 +124,18 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "field_folds": Rule(fail_above=1e-4, source=_LOGIC),
         "field_stretch": Rule(fail_above=0.001),
         "fields_unread": Rule(warn_above=0, source=_LOGIC),
+        "unmatched_region": Rule(
+            warn_above=1.0,
+            fail_above=2.0,
+            source="local match below 0.70, smoothed; 3 real MR pairs of one protocol have no such "
+            "place, balls of 16 mm of another patient 6 to 13 ml in two of three",
+        ),
+        "ill_matched_region": Rule(
+            warn_above=4.0,
+            fail_above=6.0,
+            source="local match below 0.80, smoothed; 3 real MR pairs of one protocol reach 2.9 "
+            "ml, balls of 16 mm of another patient 6 to 30 ml",
+        ),
         "equal_share": Rule(
             warn_above=0.2,
             fail_above=EQUAL_SHARE_LIMIT,
