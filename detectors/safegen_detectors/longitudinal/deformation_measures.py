@@ -20,7 +20,7 @@ from safegen_detectors.longitudinal.words import label, place
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_safegen.model import FloatArray
+    from pytest_safegen.model import BoolArray, FloatArray
     from safegen_detectors.longitudinal.alignment import Alignment
     from safegen_detectors.longitudinal.fields import Field
     from safegen_detectors.longitudinal.timepoints import Timepoint
@@ -42,12 +42,19 @@ class Motion:
 
 
 def motion_of(aligned: Alignment) -> Motion:
-    """The motion that demons estimate inside the body; 0 elsewhere."""
+    """The motion that demons estimate inside the body; 0 elsewhere.
+
+    The lesions pull at nothing: tissue that becomes lesion has not moved.
+    """
     prepared = aligned.later.prepared
     spacing = float(spacing_of(prepared.affine)[0])
     box = box_of(prepared.body)
+    near = masks.grown(_lesions(aligned), millimetres=spacing, spacing=spacing)
     field = deformation.estimated(
-        prepared.voxels[box], aligned.moved[box], where=prepared.body[box], spacing=spacing
+        prepared.voxels[box],
+        aligned.moved[box],
+        where=(prepared.body & ~near)[box],
+        spacing=spacing,
     )
     growth = -np.log(np.maximum(deformation.jacobian(field, spacing=spacing), 1e-3))
     whole = np.zeros((3, *prepared.voxels.shape), np.float32)
@@ -94,11 +101,9 @@ def deformation_measures(aligned: Alignment) -> list[Measure]:
 def _mass_effect(aligned: Alignment, motion: Motion) -> list[Measure]:
     """The volume that tissue gives way by, as a share of what the lesion gains, and against it."""
     prepared = aligned.later.prepared
-    lesions = lesion_of(aligned.earlier, onto=prepared, mapping=aligned.mapping)
-    lesions = lesions | lesion_of(aligned.later, onto=prepared)
     given = deformation.flux(
         -motion.field,
-        lesions,
+        _lesions(aligned),
         where=prepared.body,
         spacing=float(spacing_of(prepared.affine)[0]),
     )
@@ -114,6 +119,13 @@ def _mass_effect(aligned: Alignment, motion: Motion) -> list[Measure]:
         Measure("mass_effect", share, "of the lesion's change", says),
         Measure("mass_effect_against", -share, "of the lesion's change", says),
     ]
+
+
+def _lesions(aligned: Alignment) -> BoolArray:
+    """Where either scan has a lesion, on the later scan's grid."""
+    prepared = aligned.later.prepared
+    earlier = lesion_of(aligned.earlier, onto=prepared, mapping=aligned.mapping)
+    return np.asarray(earlier | lesion_of(aligned.later, onto=prepared), dtype=bool)
 
 
 def _change(aligned: Alignment) -> float:
