@@ -97,6 +97,16 @@ def test_what_is_no_field_is_refused_by_name(tmp_path, values):
         read_field(tmp_path / "f.nii.gz", "odd.nii.gz")
 
 
+def test_a_field_with_a_singular_affine_is_refused(tmp_path):
+    image = nib.Nifti1Image(np.zeros((4, 4, 4, 1, 3), np.float32), np.eye(4))
+    image.header["sform_code"] = 1
+    image.header["srow_x"] = image.header["srow_y"]
+    nib.save(nib.Nifti1Image(image.dataobj, None, image.header), tmp_path / "f.nii.gz")
+
+    with pytest.raises(ReadError, match="without volume"):
+        read_field(tmp_path / "f.nii.gz", "f.nii.gz")
+
+
 def score_of(root: Path, column: str):
     """The score of two scans of one phantom, the second with a field."""
     scans = []

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_safegen.model import Affine, FloatArray
 
 MOST_VECTORS = 2**27
+SMALLEST_VOXEL = 1e-9  # mm3
 LPS = np.array([-1.0, -1.0, 1.0])
 
 
@@ -57,6 +58,8 @@ def read_field(path: Path, name: str) -> Field:
         values = image.get_fdata(dtype=np.float32, caching="unchanged")
     except (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError) as problem:
         raise ReadError(f"{name} is no NIfTI file that can be read: {problem}") from problem
+    if abs(np.linalg.det(image.affine[:3, :3])) < SMALLEST_VOXEL:
+        raise ReadError(f"{name} has voxels without volume in its header. Write it again.")
     if not np.isfinite(values).all():
         raise ReadError(f"{name} has vectors that are not finite. Write it again.")
     vectors = np.moveaxis(values[:, :, :, 0, :] * LPS, -1, 0)

@@ -54,20 +54,27 @@ def regions_of(point: Timepoint) -> Iterator[Region]:
         yield Region("organ", f"the organ of {name}", _organ(point))
 
 
-def closed_lung(point: Timepoint) -> BoolArray | None:
-    """Lung tissue with its vessels, and nodules at the pleura; None where there is hardly any."""
-    prepared, mask = point.prepared, point.scan.mask
-    spacing = float(spacing_of(prepared.affine)[0])
+def lung_of(point: Timepoint) -> BoolArray | None:
+    """Air-filled lung in a CT, on the prepared grid; None where there is hardly any."""
+    prepared = point.prepared
     air = (AIR - HOUNSFIELD_FLOOR) / (HOUNSFIELD_CEILING - HOUNSFIELD_FLOOR)
     inside = prepared.body if point.crop else masks.filled_by_slice(prepared.body)
     parts, _ = ndimage.label(inside & (prepared.voxels < air))
-    sizes = np.bincount(parts.ravel())[1:]
-    least = min(LEAST_LUNG * parts.size, 100_000.0 / spacing**3)
-    kept = 1 + np.flatnonzero(sizes >= least)
-    if len(kept) == 0:
+    sizes = np.bincount(parts.ravel())
+    least = min(LEAST_LUNG * parts.size, 100_000.0 / float(spacing_of(prepared.affine)[0]) ** 3)
+    kept = sizes >= least
+    kept[0] = False
+    return np.asarray(kept[parts], dtype=bool) if kept.any() else None
+
+
+def closed_lung(point: Timepoint) -> BoolArray | None:
+    """The lung with its vessels, and nodules at the pleura; None where there is hardly any."""
+    lung, mask = lung_of(point), point.scan.mask
+    if lung is None:
         return None
     width = 0.0 if mask is None else diameter(masks.volume(mask, point.scan.affine))
-    return _closed(np.isin(parts, kept), millimetres=max(CLOSING, 0.6 * width), spacing=spacing)
+    spacing = float(spacing_of(point.prepared.affine)[0])
+    return _closed(lung, millimetres=max(CLOSING, 0.6 * width), spacing=spacing)
 
 
 def _closed(mask: BoolArray, *, millimetres: float, spacing: float) -> BoolArray:

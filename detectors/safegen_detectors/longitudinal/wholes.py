@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from pytest_safegen.prepare import HOUNSFIELD_CEILING, HOUNSFIELD_FLOOR, spacing_of
 from safegen_detectors.longitudinal import copies, masks
-from safegen_detectors.longitudinal.regions import closed_lung
+from safegen_detectors.longitudinal.regions import lung_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,7 +65,7 @@ def _of_ct(point: Timepoint, inside: BoolArray) -> Whole:
     span = HOUNSFIELD_CEILING - HOUNSFIELD_FLOOR
     units = HOUNSFIELD_FLOOR + span * point.prepared.voxels
     soft = units[inside & (units > SOFT_TISSUE[0]) & (units < SOFT_TISSUE[1])]
-    lung = None if point.crop else closed_lung(point)
+    lung = None if point.crop else lung_of(point)
     return Whole(
         soft_tissue=float(np.median(soft)) if soft.size else None,
         lung=None if lung is None else float(lung.sum()) * _voxel(point),
@@ -117,7 +117,7 @@ def _brain(point: Timepoint) -> float | None:
     if point.crop or volume > LARGEST_BRAIN:
         return None
     lesion = 0.0 if point.scan.mask is None else masks.volume(point.scan.mask, point.scan.affine)
-    return volume - lesion
+    return volume - lesion if volume > lesion else None
 
 
 def _voxel(point: Timepoint) -> float:
