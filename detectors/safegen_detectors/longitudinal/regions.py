@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 AIR = -400.0  # Hounsfield units, below which tissue is lung or air
 LEAST_LUNG = 0.05  # share of the image, or 100 ml, that is lung; less is bowel, or no lung at all
-CLOSING = 10.0  # mm, or 0.6 diameters of the lesion: a nodule at the pleura is still in the lung
+CLOSING = 20.0  # mm, or a diameter of the lesion: nodules at the pleura and hilum are in the lung
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def closed_lung(point: Timepoint) -> BoolArray | None:
         return None
     width = 0.0 if mask is None else diameter(masks.volume(mask, point.scan.affine))
     spacing = float(spacing_of(point.prepared.affine)[0])
-    return _closed(lung, millimetres=max(CLOSING, 0.6 * width), spacing=spacing)
+    return _closed(lung, millimetres=max(CLOSING, width), spacing=spacing)
 
 
 def _closed(mask: BoolArray, *, millimetres: float, spacing: float) -> BoolArray:

@@ -31,6 +31,10 @@ _MASS_EFFECT = (
     "tissue cannot give way by more than the lesion gains; simulated: 0.4 to 0.6 is measured where "
     "it gives way by all of it, 2.2 to 2.3 by four times, 0 by nothing"
 )
+_NODULES = (
+    "300 real nodules (LIDC) lie in the closed lung by 0.64 or more and leave it by 8.3 mm or less; "
+    "2 and 1.7 % of them warn"
+)
 _DEPTH = Rule(
     warn_above=4.0, fail_above=DEPTH_OUTSIDE_LIMIT, source="two diagonals of a 2 mm voxel"
 )
@@ -186,10 +190,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "lesion_contrast_kept": Rule(warn_below=-0.1, fail_below=-0.5),
         "mask_inside": Rule(warn_below=0.99, fail_below=0.95),
         "mask_depth_outside": _DEPTH,
-        "lung_inside": Rule(
-            warn_below=0.97, fail_below=0.90, source="in the closed lung; engineering default"
-        ),
-        "lung_depth_outside": _DEPTH,
+        "lung_inside": Rule(warn_below=0.90, fail_below=0.60, source=_NODULES),
+        "lung_depth_outside": Rule(warn_above=7.0, fail_above=12.0, source=_NODULES),
         "organ_inside": Rule(warn_below=0.99, fail_below=0.95),
         "organ_depth_outside": _DEPTH,
     }
