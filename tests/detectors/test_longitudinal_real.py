@@ -7,18 +7,26 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from pytest_safegen.discover import discover
 from pytest_safegen.model import Scan, ScanRef, ScanTarget, Series, SeriesTarget, Verdict
 from pytest_safegen.prepare import resample
+from pytest_safegen.readers import read
 from pytest_safegen.verdict import judge
 from safegen_detectors.longitudinal import LongitudinalDetector
+from safegen_detectors.longitudinal.place_measures import placed
+from safegen_detectors.longitudinal.rules import RULES
+from safegen_detectors.longitudinal.timepoints import timepoints
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-PAIRS, BRAINS = REAL / "ms-longitudinal", REAL / "ixi-t1"
+PAIRS, BRAINS, NODULES = (REAL / name for name in ("ms-longitudinal", "ixi-t1", "lidc-nodules"))
 MODALITIES = ("FLAIR", "T1w", "T2w")
 
 pytestmark = pytest.mark.real
 needs_pairs = pytest.mark.skipif(
     not PAIRS.is_dir(), reason="the real scans ms-longitudinal are not here"
+)
+needs_nodules = pytest.mark.skipif(
+    not NODULES.is_dir(), reason="the real scans lidc-nodules are not here"
 )
 needs_brains = pytest.mark.skipif(not BRAINS.is_dir(), reason="the real scans ixi-t1 are not here")
 
@@ -138,3 +146,14 @@ def test_a_mask_shifted_out_of_a_real_brain_fails():
 
     assert result.verdict is Verdict.FAIL
     assert "out of the body" in result.reason
+
+
+@needs_nodules
+@pytest.mark.parametrize("series", discover(NODULES).series[::15] if NODULES.is_dir() else [])
+def test_a_real_nodule_lies_in_the_lung(series):
+    ref = replace(series.refs[0], labels={"pathology": "lung nodule"})
+    (point,) = timepoints([read(ref)])
+    values = {measure.name: measure.value for measure in placed(point).measures}
+
+    assert values["lung_inside"] >= (RULES["lung_inside"].fail_below or 0)
+    assert values["lung_depth_outside"] <= (RULES["lung_depth_outside"].fail_above or 0)

@@ -32,8 +32,8 @@ _MASS_EFFECT = (
     "it gives way by all of it, 2.2 to 2.3 by four times, 0 by nothing"
 )
 _NODULES = (
-    "300 real nodules (LIDC) lie in the closed lung by 0.64 or more and leave it by 8.3 mm or less; "
-    "2 and 1.7 % of them warn"
+    "300 real nodules (LIDC) lie in the closed lung by 0.64 or more and leave it by 8.3 mm or "
+    "less; 2 % of them warn"
 )
 _DEPTH = Rule(
     warn_above=4.0, fail_above=DEPTH_OUTSIDE_LIMIT, source="two diagonals of a 2 mm voxel"
