@@ -30,7 +30,7 @@ from pytest_safegen.calibration import limit_at
 from pytest_safegen.comparison import Options, Outcome, compare, parse
 from pytest_safegen.discover import discover
 from pytest_safegen.readers import read
-from pytest_safegen.store import write_json
+from pytest_safegen.whole_files import write_json
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = REPOSITORY.parent / "shared" / "data" / "ixi-t1"

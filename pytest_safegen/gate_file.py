@@ -17,8 +17,8 @@ from pytest_safegen.store import (
     finding_from_json,
     finding_to_json,
     read_findings,
-    write_json,
 )
+from pytest_safegen.whole_files import write_json
 
 SCHEMA = 1
 SCHEMA_FILE = Path(__file__).with_name("gate.schema.json")

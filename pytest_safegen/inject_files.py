@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pytest_safegen import __version__
 from pytest_safegen.faults import FAMILIES, Canvas, Planted
 from pytest_safegen.model import Scan, ScanRef
+from pytest_safegen.whole_files import appearing, write_text
 
 if TYPE_CHECKING:
     from pytest_safegen.model import Affine
@@ -102,7 +103,7 @@ def write_tables(folder: Path, rows: Sequence[Spoiled], arguments: Mapping[str, 
         "sources": len({row.source.target for row in ordered}),
         "kinds": {kind: FAMILIES[kind].says for kind in kinds},
     }
-    _write_text(folder / DATASET, json.dumps(described, indent=2) + "\n")
+    write_text(folder / DATASET, json.dumps(described, indent=2) + "\n")
 
 
 def _fault_cells(row: Spoiled) -> dict[str, str]:
@@ -154,29 +155,19 @@ def _slice_of_change(canvas: Canvas, planted: Planted) -> tuple[int, int]:
 def _save(path: Path, voxels: NDArray[Any], affine: Affine) -> None:
     image = nib.Nifti1Image(voxels, affine)
     image.header.set_xyzt_units("mm")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"part-{path.name}")
-    nib.save(image, part)
-    part.replace(path)
+    with appearing(path) as partial:
+        nib.save(image, partial)
 
 
 def _save_picture(path: Path, shade: NDArray[Any]) -> None:
     """Write a plane of shades, 0 to 1, with its second axis upwards."""
     from PIL import Image
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     levels = np.ascontiguousarray(np.rot90((255 * shade).round().astype(np.uint8)))
-    part = path.with_name(f"part-{path.name}")
-    Image.fromarray(levels).save(part)
-    part.replace(path)
+    with appearing(path) as partial:
+        Image.fromarray(levels).save(partial)
 
 
 def _save_table(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
     lines = [list(rows[0]), *(list(row.values()) for row in rows)]
-    _write_text(path, "".join("\t".join(line) + "\n" for line in lines))
-
-
-def _write_text(path: Path, text: str) -> None:
-    part = path.with_name(f"part-{path.name}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    write_text(path, "".join("\t".join(line) + "\n" for line in lines))

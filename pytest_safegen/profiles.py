@@ -20,6 +20,7 @@ from pytest_safegen.errors import ProfileError
 from pytest_safegen.hookspecs import Detector
 from pytest_safegen.model import Profile, ScanRef
 from pytest_safegen.prepare import PrepareOptions, Template
+from pytest_safegen.whole_files import appearing
 
 FORMAT = 1
 ANY_MODALITY = ""
@@ -108,10 +109,8 @@ def save(profiles: ProfileSet, path: Path) -> None:
             for name, profile in profiles.release.items()
         },
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name("partial-" + path.name)
-    save_file(tensors, partial, metadata={HEADER: json.dumps(header)})
-    partial.replace(path)
+    with appearing(path) as partial:
+        save_file(tensors, partial, metadata={HEADER: json.dumps(header)})
 
 
 def load(path: Path, detectors: Mapping[str, Detector]) -> ProfileSet:

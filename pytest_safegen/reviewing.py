@@ -10,8 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from pytest_safegen.model import Finding, Run
-from pytest_safegen.store import write_text
 from pytest_safegen.waivers import Judgement, Review, Waivers, read_reviews, to_toml
+from pytest_safegen.whole_files import write_text
 
 
 @dataclass(frozen=True, slots=True)

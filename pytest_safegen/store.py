@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from pytest_safegen.errors import SafegenError
 from pytest_safegen.model import Finding, Heatmap, Measure, Run, Verdict
+from pytest_safegen.whole_files import appearing, write_json
 
 SCHEMA = 1
 RESULTS, ROWS, RUN, GATE = "results.jsonl", "scans.jsonl", "results.json", "gate.json"
@@ -158,18 +159,6 @@ def load_run(folder: Path) -> Run:
         ) from problem
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON under a temporary name and rename it, so that nobody reads half a file."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False, default=str) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write text under a temporary name and rename it; what is no Unicode becomes "?"."""
-    partial = path.with_name("partial-" + path.name)
-    partial.write_bytes(text.encode("utf-8", "replace"))
-    partial.replace(path)
-
-
 def _stem(finding: Finding) -> str:
     target = finding.target.encode(errors="surrogatepass")  # file names can be any bytes
     digest = hashlib.blake2b(target, digest_size=4).hexdigest()
@@ -192,10 +181,8 @@ def _write_map(heatmap: Heatmap, path: Path) -> None:
     image.header.set_xyzt_units("mm")
     comment = json.dumps(facts).encode()
     image.header.extensions.append(nib.nifti1.Nifti1Extension(COMMENT_EXTENSION, comment))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name("partial-" + path.name)
-    nib.save(image, partial)
-    partial.replace(path)
+    with appearing(path) as partial:
+        nib.save(image, partial)
 
 
 def _append(stream: IO[str], value: Mapping[str, Any]) -> None:

@@ -32,7 +32,7 @@ def add_compare(
 def _compare(asked: argparse.Namespace) -> int:
     from pytest_safegen.comparison import Outcome, compare, demand_known, demand_same_checks, parse
     from pytest_safegen.comparison.words import as_json, lines
-    from pytest_safegen.store import write_json
+    from pytest_safegen.whole_files import write_json
 
     rules = parse(asked.fail_on_regression)
     a, b = _run(asked, asked.a), _run(asked, asked.b)

@@ -168,7 +168,7 @@ def _day(text: str | None) -> str | None:
 
 
 def _export(asked: argparse.Namespace) -> None:
-    from pytest_safegen.store import write_text
+    from pytest_safegen.whole_files import write_text
 
     lines = list(_open(asked).exported())
     write_text(asked.file, "".join(f"{line}\n" for line in lines))

@@ -10,7 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 from pytest_safegen import Finding, Run, Verdict
-from safegen_reports.html.files import write_text
+from pytest_safegen.whole_files import write_text
 
 SUMMARY, TABLE = "summary.md", "findings.csv"
 MOST_LINES = 50

@@ -8,7 +8,7 @@ from project_files import DETECTORS, GATE, REPORTS, imported, imported_modules, 
 import pytest_safegen
 
 FLOORS = (
-    ("model", "errors", "names"),
+    ("model", "errors", "names", "whole_files"),
     ("hookspecs", "options"),
     ("config", "plugins"),
     ("dicom_header", "manifest"),
@@ -72,6 +72,7 @@ PUBLIC_MODULES = {
         "readers",
         "store",
         "testing",
+        "whole_files",
     )
 }
 """What a plug-in may import besides the names of `pytest_safegen.__all__`."""

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import string
-from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
 
-from safegen_reports.html.files import page_stem, slug, write_text
+from safegen_reports.html.files import page_stem, slug
 
 SAFE = set(string.ascii_lowercase + string.digits + "-")
 
@@ -28,16 +27,3 @@ def test_a_page_name_can_be_read() -> None:
 @pytest.mark.parametrize(("one", "other"), [("a b", "a_b"), ("é", "e"), ("日", "本"), ("A", "a")])
 def test_two_targets_never_share_a_page(one, other) -> None:
     assert page_stem(one) != page_stem(other)
-
-
-def test_a_name_that_is_no_unicode_can_be_written(tmp_path: Path) -> None:
-    name = b"scan-\xff.nii".decode("utf-8", "surrogateescape")
-    write_text(tmp_path / f"{page_stem(name)}.html", name)
-    assert (tmp_path / f"{page_stem(name)}.html").read_text(encoding="utf-8") == "scan-?.nii"
-
-
-def test_no_temporary_file_is_left(tmp_path: Path) -> None:
-    write_text(tmp_path / "new" / "page.html", "one")
-    write_text(tmp_path / "new" / "page.html", "two")
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["page.html"]
-    assert (tmp_path / "new" / "page.html").read_text(encoding="utf-8") == "two"

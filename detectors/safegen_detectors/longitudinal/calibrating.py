@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_safegen.errors import NotJudged, UsageProblem
+from pytest_safegen.whole_files import write_json
 from safegen_detectors.longitudinal.alignment import IdentityLimits, align_pair
 from safegen_detectors.longitudinal.course import course_of
 
@@ -170,11 +171,8 @@ def limit_from(values: Sequence[float], *, default: float, rate: float, fewest: 
 
 
 def write(calibration: Calibration, path: Path) -> None:
-    """Write as JSON, under a temporary name first."""
-    content = {"schema": SCHEMA, **asdict(calibration)}
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    part.replace(path)
+    """Write as JSON, whole or not at all."""
+    write_json(path, {"schema": SCHEMA, **asdict(calibration)})
 
 
 def read(path: Path) -> Calibration:

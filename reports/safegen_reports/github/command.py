@@ -60,7 +60,7 @@ def _github(asked: argparse.Namespace) -> int:
 
 
 def _write_files(run: Run, folder: Path) -> None:
-    from pytest_safegen.store import write_json, write_text
+    from pytest_safegen.whole_files import write_json, write_text
     from safegen_reports.github.sarif import sarif
     from safegen_reports.plain import summary
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pytest_safegen import Finding, Heatmap, SafegenError, Scan, ScanRef
+from pytest_safegen.whole_files import write_text
 from safegen_reports.html import volumes
 from safegen_reports.html.budget import Budget
 from safegen_reports.html.distribution import Chart, chart
-from safegen_reports.html.files import write_text
 from safegen_reports.html.growth import Growth, growth_of
 from safegen_reports.html.pictures import Figure, draw, write_thumbnail
 from safegen_reports.html.planes import to_ras

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pytest_safegen import Heatmap, SafegenError, Scan
+from pytest_safegen.whole_files import write_bytes
 from safegen_reports.html.colours import CLEAR_BELOW, overlay, scale
-from safegen_reports.html.files import write_bytes
 from safegen_reports.html.planes import (
     PLANES,
     Plane,

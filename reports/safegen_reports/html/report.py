@@ -14,8 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pytest_safegen import Finding, Release, Run, Verdict
 from pytest_safegen.readers import read
 from pytest_safegen.store import load_heatmap
+from pytest_safegen.whole_files import write_bytes, write_text
 from safegen_reports.html.budget import Budget
-from safegen_reports.html.files import write_bytes, write_text
 from safegen_reports.html.listing import write_lists
 from safegen_reports.html.pages import LastRead, Page, Studio
 from safegen_reports.html.pictures import SIDE, Figure, write_scale

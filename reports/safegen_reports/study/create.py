@@ -13,7 +13,7 @@ from pytest_safegen import Heatmap, ScanRef, UsageProblem
 from pytest_safegen.discover import discover
 from pytest_safegen.readers import read
 from pytest_safegen.store import load_heatmap, read_findings
-from safegen_reports.html.files import write_bytes, write_text
+from pytest_safegen.whole_files import write_bytes, write_text
 from safegen_reports.html.pictures import Figure, draw, write_scale
 from safegen_reports.study.model import KINDS, REAL, SYNTHETIC, Case, Key, Trial, key_to_json
 from safegen_reports.study.orders import orders

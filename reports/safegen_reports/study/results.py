@@ -14,9 +14,9 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from pytest_safegen import UsageProblem
+from pytest_safegen.whole_files import write_bytes, write_text
 from safegen_reports import html
 from safegen_reports.html.axes import Axis, Mark
-from safegen_reports.html.files import write_bytes, write_text
 from safegen_reports.study.model import read_key, read_readings
 from safegen_reports.study.rows import WITH, WITHOUT, Row, conditions, rows_of
 from safegen_reports.study.statistics import (
