@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+import numpy as np
+
 from pytest_safegen import Profile
 from pytest_safegen.calibration import limit_at
+from pytest_safegen.prepare import spacing_of
 from safegen_detectors.memorization.evidence import Evidence
 from safegen_detectors.memorization.locating import Located
 from safegen_detectors.memorization.poses import words
@@ -48,7 +51,12 @@ def kind_of(value: float, found: Located, profile: Profile) -> Kind:
 def sentence(kind: Kind, found: Located, evidence: Evidence, stance: Stance, name: str) -> str:
     """Who, how much, how laid, how like, and where, in one clause."""
     likeness = evidence.likeness
-    ways = [words(likeness.pose, stance.turn), "with inverted contrast" * likeness.inverted]
+    distance = float(np.linalg.norm(likeness.displacement * spacing_of(stance.prepared.affine)))
+    ways = [
+        words(likeness.pose, stance.turn),
+        "with inverted contrast" * likeness.inverted,
+        f"{distance:.0f} mm off its place" * (distance > 0),
+    ]
     how = "".join(f", {way}" for way in ways if way)
     close = f"local correlation {found.correlation:.2f}"
     if found.box is None:
