@@ -17,7 +17,7 @@ from safegen_detectors.memorization.index import Index
 from safegen_detectors.memorization.patterns import Displacement, Volume, displaced
 from safegen_detectors.memorization.poses import Pose, poses_to_try
 from safegen_detectors.memorization.search import Likeness, left_out, likenesses
-from safegen_detectors.memorization.spectra import correlations, displacements
+from safegen_detectors.memorization.spectra import correlations, displacements, peaks
 from safegen_detectors.threads import side_by_side
 
 
@@ -54,26 +54,21 @@ def best_fit(volume: Volume, index: Index, *, without: Sequence[int] = ()) -> Fi
     if index.spectra is None:
         return None
     poses = poses_to_try(index.template, index.describer.lattice)
-    peaks = torch.stack(side_by_side(lambda pose: _peaks(pose.laid(volume), index), poses))
+    spectra = index.spectra
+    highest = torch.stack(side_by_side(lambda pose: peaks(pose.laid(volume), spectra), poses))
     kept = [person for person in range(len(index.names)) if person not in without]
     own = [torch.from_numpy(np.flatnonzero(index.persons == person)) for person in kept]
-    heights = torch.stack([peaks[:, scans].amax(1) for scans in own], 1)
+    heights = torch.stack([highest[:, scans].amax(1) for scans in own], 1)
     number, person = divmod(int(heights.argmax()), len(kept))
     pose, scans = poses[number], own[person]
-    return Fit(pose, _place(pose, volume, index, scans), heights.amax(0))
+    place = _place(pose, volume, spectra[scans.to(index.device)])
+    return Fit(pose, place, heights.amax(0))
 
 
-def _peaks(volume: Volume, index: Index) -> torch.Tensor:
-    """The highest correlation (scans,) at any displacement, of either contrast."""
-    assert index.spectra is not None  # noqa: S101  asked by the caller
-    return correlations(volume, index.spectra).abs().flatten(1).amax(1)
-
-
-def _place(pose: Pose, volume: Volume, index: Index, scans: torch.Tensor) -> Displacement:
-    """The displacement of the highest correlation with some scans, along the axes of the crop."""
-    assert index.spectra is not None  # noqa: S101  asked by the caller
+def _place(pose: Pose, volume: Volume, spectra: torch.Tensor) -> Displacement:
+    """The displacement of the highest correlation with any spectrum, along the axes of the crop."""
     laid = pose.laid(volume)
-    found = correlations(laid, index.spectra[scans.to(index.device)]).abs().amax(0).cpu().numpy()
-    steps = displacements(laid.shape)
+    found = correlations(laid, spectra).abs().amax(0).cpu().numpy()
     place = np.unravel_index(int(found.argmax()), found.shape)
+    steps = displacements(laid.shape)
     return pose.before(np.array([axis[n] for axis, n in zip(steps, place, strict=True)]))

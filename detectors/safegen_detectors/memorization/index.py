@@ -17,7 +17,7 @@ from safegen_detectors.memorization.lattice import Lattice
 from safegen_detectors.memorization.spectra import spectra_of
 
 WIDTHS = (3, 5)  # blocks along a side of the surroundings
-SCANS_AT_ONCE = 64  # patterns rebuilt at once: 32 MB of crops of 50 voxels
+VOXELS_AT_ONCE = 2**22  # of patterns rebuilt at once: 16 MiB, and three times that padded
 FEWEST_PERSONS = 3  # a margin is against the best other person, on the scale of the rest
 
 
@@ -65,8 +65,7 @@ class Index:
         if self.template.options.align == "affine":
             return self
         shape = self.template.voxels.shape
-        rows = range(0, self.descriptors.shape[1], SCANS_AT_ONCE)
-        parts = (self.descriptors[:, n : n + SCANS_AT_ONCE] for n in rows)
+        parts = self.descriptors.split(max(1, VOXELS_AT_ONCE // self.template.voxels.size), 1)
         spectra = [spectra_of(self.describer.rebuilt(part, shape)) for part in parts]
         return replace(self, spectra=torch.cat(spectra).to(self.device))
 

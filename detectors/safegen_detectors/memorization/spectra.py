@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from safegen_detectors.memorization.patterns import Volume
 
 STEP = 3  # voxels between displacements; blocks look 2 further, and detail finer than 6 is left out
+NUMBERS_AT_ONCE = 2**20  # of spectra: 8 MiB
 FARTHEST = 0.44  # of a side; the rest must overlap
 
 
@@ -33,14 +34,29 @@ def correlations(volume: Volume, spectra: torch.Tensor) -> torch.Tensor:
     The sum of products over the square root of how many voxels overlap, which is as high by chance
     at every displacement. `displacements` tells which they are; beyond the farthest it is 0.
     """
-    own = spectra_of(torch.from_numpy(np.ascontiguousarray(volume))[None].to(spectra.device))
-    sums = torch.fft.irfftn(spectra * own.conj(), s=_sizes(volume.shape), dim=(1, 2, 3))
-    return sums * torch.from_numpy(_weights(volume.shape)).to(sums.device)
+    return _correlated(_spectrum(volume, spectra.device), spectra, volume.shape)
+
+
+def peaks(volume: Volume, spectra: torch.Tensor) -> torch.Tensor:
+    """The highest magnitude (n,) of `correlations` at any displacement."""
+    own = _spectrum(volume, spectra.device)
+    parts = spectra.split(max(1, NUMBERS_AT_ONCE // own.numel()))
+    found = [_correlated(own, part, volume.shape).abs().flatten(1).amax(1) for part in parts]
+    return torch.cat(found)
 
 
 def displacements(shape: Sequence[int]) -> list[NDArray[np.int64]]:
     """What is added to a place in the pattern to come to the same place in the other, by axis."""
     return [STEP * ((np.arange(n) + n // 2) % n - n // 2) for n in _sizes(shape)]
+
+
+def _spectrum(volume: Volume, device: torch.device) -> torch.Tensor:
+    return spectra_of(torch.from_numpy(np.ascontiguousarray(volume))[None].to(device))
+
+
+def _correlated(own: torch.Tensor, others: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    sums = torch.fft.irfftn(others * own.conj(), s=_sizes(shape), dim=(1, 2, 3))
+    return sums * torch.from_numpy(_weights(shape)).to(sums.device)
 
 
 def _sizes(shape: Sequence[int]) -> list[int]:
