@@ -65,7 +65,9 @@ class Index:
         if self.template.options.align == "affine":
             return self
         shape = self.template.voxels.shape
-        parts = self.descriptors.split(max(1, VOXELS_AT_ONCE // self.template.voxels.size), 1)
+        parts = torch.split(
+            self.descriptors, max(1, VOXELS_AT_ONCE // self.template.voxels.size), dim=1
+        )
         spectra = [spectra_of(self.describer.rebuilt(part, shape)) for part in parts]
         return replace(self, spectra=torch.cat(spectra).to(self.device))
 

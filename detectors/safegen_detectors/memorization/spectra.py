@@ -18,7 +18,8 @@ FARTHEST = 0.44  # of a side; the rest must overlap
 def spectra_of(patterns: torch.Tensor) -> torch.Tensor:
     """Spectra (n, a, b, c) of patterns (n, i, j, k), padded for displacements, low frequencies."""
     shape = patterns.shape[1:]
-    found = torch.fft.rfftn(patterns, s=[STEP * size for size in _sizes(shape)], dim=(1, 2, 3))
+    padded = [STEP * size for size in _sizes(shape)]
+    found: torch.Tensor = torch.fft.rfftn(patterns, s=padded, dim=(1, 2, 3))
     for axis, size in enumerate(_sizes(shape), 1):
         half, last = size // 2, axis == 3
         low = found.narrow(axis, 0, half + last)
@@ -40,7 +41,7 @@ def correlations(volume: Volume, spectra: torch.Tensor) -> torch.Tensor:
 def peaks(volume: Volume, spectra: torch.Tensor) -> torch.Tensor:
     """The highest magnitude (n,) of `correlations` at any displacement."""
     own = _spectrum(volume, spectra.device)
-    parts = spectra.split(max(1, NUMBERS_AT_ONCE // own.numel()))
+    parts = torch.split(spectra, max(1, NUMBERS_AT_ONCE // own.numel()))
     found = [_correlated(own, part, volume.shape).abs().flatten(1).amax(1) for part in parts]
     return torch.cat(found)
 
@@ -55,7 +56,7 @@ def _spectrum(volume: Volume, device: torch.device) -> torch.Tensor:
 
 
 def _correlated(own: torch.Tensor, others: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    sums = torch.fft.irfftn(others * own.conj(), s=_sizes(shape), dim=(1, 2, 3))
+    sums: torch.Tensor = torch.fft.irfftn(others * own.conj(), s=_sizes(shape), dim=(1, 2, 3))
     return sums * torch.from_numpy(_weights(shape)).to(sums.device)
 
 
