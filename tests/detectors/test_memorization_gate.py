@@ -141,7 +141,8 @@ def test_the_kind_is_a_measure(
         (1.0, 0.0, 0.3, Kind.PASS),
         (1.47, 0.0, 0.3, Kind.SUSPECT),
         (9.0, 0.9, 0.5, Kind.LINKED),
-        (9.0, 0.9, 0.95, Kind.COPY),
+        (9.0, 0.9, 0.95, Kind.LINKED),
+        (9.0, 0.9, 0.99, Kind.COPY),
         (9.0, 0.1, 0.5, Kind.COPY),
     ],
 )

@@ -10,6 +10,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from judged import Judged
 
 from pytest_safegen import ScanRef
@@ -50,6 +51,22 @@ def nodules(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     _copy(release, root / "synthetic")
     _plant_copy(reference[7], root / "synthetic")
     return _judge(root, release, copied=reference[7].subject)
+
+
+@pytest.fixture(scope="session")
+def rescans(tmp_path_factory: pytest.TempPathFactory) -> Judged:
+    """24 real brains and one visit of a patient as reference; the other visit, and somebody else.
+
+    The visits are 81 to 723 days apart, from another scanner than the 24.
+    """
+    refs = _scans("ixi-t1")[:24]
+    _scans("ms-longitudinal")
+    root = tmp_path_factory.mktemp("rescans")
+    _copy(refs, root / "real")
+    _brain("sub-12", "ses-01", root / "real", "sub-ms")
+    _brain("sub-12", "ses-02", root / "synthetic", "sub-rescan")
+    _brain("sub-01", "ses-01", root / "synthetic", "sub-other")
+    return _judge(root, [], copied="sub-ms", options=["--safegen-checks=memorization"])
 
 
 @pytest.fixture(scope="session")
@@ -95,6 +112,21 @@ def _plant_copy(ref: ScanRef, root: Path) -> None:
         path = root / str(place).replace(ref.subject, "sub-copy")
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, path)
+
+
+def _brain(subject: str, session: str, root: Path, name: str) -> None:
+    """The brain of one visit, by the cohort's mask, which lies in a space common to both visits."""
+    cohort = REAL / "ms-longitudinal"
+    common = cohort / "derivatives" / "common_space" / subject
+    number = session.removeprefix("ses-0")
+    onto_visit = sitk.ReadTransform(str(common / f"study{number}_FLAIR_to_common_space.txt"))
+    mask = sitk.ReadImage(str(common / "brainmask.nii.gz"))
+    scan = cohort / subject / session / "anat" / f"{subject}_{session}_T1w.nii.gz"
+    image = sitk.ReadImage(str(scan), sitk.sitkFloat32)
+    inside = sitk.Resample(mask, image, onto_visit.GetInverse(), sitk.sitkNearestNeighbor, 0)
+    path = root / name / "anat" / f"{name}_T1w.nii.gz"
+    path.parent.mkdir(parents=True)
+    sitk.WriteImage(sitk.Mask(image, sitk.Cast(inside, sitk.sitkUInt8)), str(path))
 
 
 def _plant_ball(ref: ScanRef, root: Path, name: str, radius: float) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from pytest_safegen import ScanTarget
+from safegen_detectors.memorization.anywhere import compared
 from safegen_detectors.memorization.evidence import standing, strengths_of
 from safegen_detectors.memorization.index import Index
 from safegen_detectors.memorization.patterns import pattern
-from safegen_detectors.memorization.search import Likeness, likenesses
+from safegen_detectors.memorization.search import Likeness
 from safegen_detectors.memorization.stances import stance_of
 
 MOST_HELD_OUT = 200
@@ -44,8 +45,7 @@ def unseen(target: ScanTarget, index: Index, *, without: Sequence[int] = ()) -> 
     The first of those left out is the scan's own.
     """
     prepared = stance_of(target, index.template).prepared
-    searched = [likenesses(pattern(prepared, softened=s), index) for s in SOFTENINGS]
-    others = [left_out(found, without) for found in searched]
+    others = [compared(pattern(prepared, softened=s), index, without=without) for s in SOFTENINGS]
     rows = [strengths_of(found, index) for found in others]
     return Unseen(
         target.ref.subject,
@@ -89,10 +89,3 @@ def values_of(apart: Sequence[Unseen], scale: Sequence[float] | None = None) -> 
         value = max(a / b for a, b in zip(one.strengths, unit, strict=True))
         values[one.subject] = max(value, values.get(one.subject, value))
     return values
-
-
-def left_out(found: Sequence[Likeness], persons: Sequence[int]) -> list[Likeness]:
-    """The likenesses without the rows of some persons; negative numbers are nobody."""
-    count = len(found[0].cosines)
-    kept = torch.tensor([n for n in range(count) if n not in persons])
-    return [replace(one, cosines=one.cosines[kept.to(one.cosines.device)]) for one in found]

@@ -15,11 +15,12 @@ import torch
 
 from pytest_safegen import Profile
 from pytest_safegen.calibration import limit_at
+from safegen_detectors.memorization.anywhere import compared
 from safegen_detectors.memorization.evidence import strongest
 from safegen_detectors.memorization.index import Index
 from safegen_detectors.memorization.patterns import Volume
 from safegen_detectors.memorization.poses import Pose
-from safegen_detectors.memorization.search import Likeness, likenesses, of_persons
+from safegen_detectors.memorization.search import Likeness, of_persons
 from safegen_detectors.memorization.words import FALSE_ALARMS
 
 
@@ -32,7 +33,7 @@ def problem_with(index: Index, profile: Profile) -> str:
     person = int(index.persons[control])
     stranger = int(np.flatnonzero(index.persons != person)[0])
     pattern, host = _rebuilt(index, control), _rebuilt(index, stranger)
-    planted = strongest(likenesses(_front_and_back(pattern, host, index), index), index, scale)
+    planted = strongest(compared(_front_and_back(pattern, host, index), index), index, scale)
     rightly = planted.person in (person, int(index.persons[stranger]))
     if not (planted.value(scale) > limit and rightly):
         return "a planted copy was not recognised"
@@ -55,7 +56,7 @@ def unseen_value(index: Index, scan: int, scale: Sequence[float]) -> float:
 
 def _rebuilt(index: Index, scan: int) -> Volume:
     shape = index.template.voxels.shape
-    return index.describer.rebuilt(index.descriptors[:, scan], shape)
+    return index.describer.rebuilt(index.descriptors[:, scan : scan + 1], shape)[0].numpy()
 
 
 def _front_and_back(one: Volume, other: Volume, index: Index) -> Volume:

@@ -54,18 +54,24 @@ class Describer:
         """Descriptors of length 1 from coefficients (..., c)."""
         return unit(coefficients * self.scale)
 
-    def rebuilt(self, descriptors: torch.Tensor, shape: tuple[int, ...]) -> Volume:
-        """The pattern (i, j, k) that descriptors (blocks, c) stand for: all they give away."""
+    def rebuilt(self, descriptors: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+        """The patterns (n, i, j, k) that descriptors (blocks, n, c) stand for: all they give away.
+
+        On the processor, whatever the device.
+        """
         u, v, w = frequencies().T
         waves = torch.einsum("ci,cj,ck->cijk", *(_waves()[n] for n in (u, v, w)))
-        blocks = torch.tensordot((descriptors / self.scale).cpu(), waves, dims=1).numpy()
-        total, weight = np.zeros(shape, np.float32), np.full(shape, 1e-6, np.float32)
-        kernel = middle_counts_more()
-        for corner, block in zip(self.lattice.corners, blocks, strict=True):
-            place = tuple(slice(start, start + BLOCK) for start in corner)
-            total[place] += kernel * block / max(float(np.sqrt(np.mean(block**2))), 1e-6)
-            weight[place] += kernel
-        return np.asarray(total / weight)
+        kernel = torch.from_numpy(middle_counts_more())
+        total = torch.zeros(descriptors.shape[1], *shape)
+        weight = torch.full(shape, 1e-6)
+        plain = (descriptors / self.scale).cpu()
+        for corner, coefficients in zip(self.lattice.corners.tolist(), plain, strict=True):
+            i, j, k = (slice(start, start + BLOCK) for start in corner)
+            blocks = torch.tensordot(coefficients, waves, dims=1)
+            level = blocks.square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=1e-6)
+            total[:, i, j, k] += kernel * blocks / level
+            weight[i, j, k] += kernel
+        return total / weight
 
 
 @cache

@@ -26,7 +26,7 @@ class MemorizationDetector:
     _kept: Kept = field(default_factory=Kept, init=False, repr=False, compare=False)
 
     name = "memorization"
-    version = "3"
+    version = "4"
     scope = Scope.SCAN
     needs_profile = True
     rules = RULES

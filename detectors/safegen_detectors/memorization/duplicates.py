@@ -15,13 +15,12 @@ import torch
 
 from pytest_safegen import Profile, ScanTarget
 from pytest_safegen.calibration import limit_at
-from safegen_detectors.memorization.calibrating import left_out
+from safegen_detectors.memorization.anywhere import compared
 from safegen_detectors.memorization.evidence import strongest
 from safegen_detectors.memorization.index import Index, called, index_of, numbers
 from safegen_detectors.memorization.locating import located
 from safegen_detectors.memorization.patterns import pattern
 from safegen_detectors.memorization.persons import persons_in
-from safegen_detectors.memorization.search import likenesses
 from safegen_detectors.memorization.stances import stance_of
 from safegen_detectors.memorization.words import FALSE_ALARMS, Kind, sentence
 
@@ -68,9 +67,10 @@ def index_of_release(release: Iterable[ScanTarget], profile: Profile, device: st
     subjects = [*(subject for subject, _ in scans), *real]
     descriptors = torch.cat([descriptors, known.descriptors], 1)
     persons = persons_in(descriptors, subjects)
-    return replace(
+    index = replace(
         known, descriptors=descriptors, persons=numbers(persons), names=called(subjects, persons)
     )
+    return index.with_spectra()
 
 
 def of_release(name: str) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ def _searched(target: ScanTarget, index: Index, profile: Profile, *, own: bool) 
     person = _person_of(subject, index) if own else -1
     stance = stance_of(target, index.template)
     volume = pattern(stance.prepared)
-    found = left_out(likenesses(volume, index), [person])
+    found = compared(volume, index, without=[person])
     others = index.without(person)
     evidence = strongest(found, others, profile.facts["scale"])
     limit = limit_at(profile.calibration, FALSE_ALARMS).value

@@ -4,7 +4,8 @@ For each block, each person's likeness (Fisher's z of the cosine) is set against
 persons: how many standard deviations it lies above their mean. Averages of that over neighbouring
 blocks, over wider surroundings and over everything are compared between the best person and the
 best OTHER person at the same place. A copy of a part stands out in the first, one that is weak
-everywhere in the last.
+everywhere in the last. Of a crop that was brought back, a fourth is how far the correlation of all
+of it, that told where to, stands out.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ PERSONS_COMPARED = 64  # of a large reference, those who stand out most
 class Evidence:
     """What speaks for one person in one way of laying the scan over the reference.
 
-    `strengths`: for each width of surroundings, and for everything, the highest margin above the
-    best other person, in standard deviations of the others. `margins` (blocks,) are those of the
-    narrowest surroundings, `own` (blocks,) those of each block alone.
+    `strengths`: for each width of surroundings, for everything, and for where a crop fits best,
+    the highest margin above the best other person, in standard deviations of the others.
+    `margins` (blocks,) are those of the narrowest surroundings, `own` (blocks,) those of each block
+    alone.
     """
 
     person: int
@@ -59,7 +61,10 @@ def standing(cosines: torch.Tensor) -> torch.Tensor:
 
     The nearest person is left out of mean and spread: it may be the one who was copied.
     """
-    z = torch.atanh(cosines.clamp(-ALMOST_ONE, ALMOST_ONE))
+    return _standing(torch.atanh(cosines.clamp(-ALMOST_ONE, ALMOST_ONE)))
+
+
+def _standing(z: torch.Tensor) -> torch.Tensor:
     others = len(z) - 1
     top = z.amax(0)
     mean = (z.sum(0) - top) / others
@@ -70,9 +75,10 @@ def standing(cosines: torch.Tensor) -> torch.Tensor:
 def _evidence(likeness: Likeness, means: Sequence[torch.Tensor]) -> list[Evidence]:
     """Evidence for each person who is the strongest at one of the widths."""
     stands = standing(likeness.cosines)
-    compared = _compared(stands)
+    compared = _compared(stands, _heights(likeness))
     few = stands[compared]
-    fields = [few @ mean.T for mean in means] + [few.mean(1, keepdim=True)]
+    fields = [*(few @ mean.T for mean in means), few.mean(1, keepdim=True)]
+    fields.append(_heights(likeness)[compared])
     tops = [field.topk(2, dim=0) for field in fields]
     leads = [top.values[0] - top.values[1] for top in tops]
     best = [int(lead.argmax()) for lead in leads]
@@ -103,12 +109,20 @@ def _lead(field: torch.Tensor, person: int) -> torch.Tensor:
     return field[person] - others
 
 
-def _compared(stands: torch.Tensor) -> torch.Tensor:
-    """The persons worth comparing: all of few, else those who stand out somewhere or everywhere."""
+def _heights(likeness: Likeness) -> torch.Tensor:
+    """How far each person (persons, 1) stands out where the crop fits best; 0 as it lies."""
+    if likeness.heights is None:
+        return likeness.cosines.new_zeros(len(likeness.cosines), 1)
+    return _standing(likeness.heights[:, None] / likeness.heights.mean())
+
+
+def _compared(stands: torch.Tensor, heights: torch.Tensor) -> torch.Tensor:
+    """The persons worth comparing: all of few, else those who stand out somehow."""
     if len(stands) <= 2 * PERSONS_COMPARED:
         return torch.arange(len(stands), device=stands.device)
     somewhere = stands.amax(1).topk(PERSONS_COMPARED).indices
     everywhere = stands.mean(1).topk(PERSONS_COMPARED).indices
     worth = torch.zeros(len(stands), dtype=torch.bool, device=stands.device)
-    worth[torch.cat([somewhere, everywhere])] = True
+    at_its_best = heights[:, 0].topk(PERSONS_COMPARED).indices
+    worth[torch.cat([somewhere, everywhere, at_its_best])] = True
     return worth.nonzero().flatten()

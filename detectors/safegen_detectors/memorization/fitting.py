@@ -114,7 +114,7 @@ def _index(reference: Iterable[ScanTarget]) -> tuple[Index, list[str]]:
         template,
         means_over(lattice, "cpu"),
     )
-    return index, subjects
+    return index.with_spectra(), subjects
 
 
 def _mean(reference: Iterable[ScanTarget]) -> Template:

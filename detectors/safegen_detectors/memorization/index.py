@@ -14,8 +14,10 @@ from pytest_safegen import NotJudged, Profile
 from pytest_safegen.prepare import PrepareOptions, Template
 from safegen_detectors.memorization.descriptors import Describer
 from safegen_detectors.memorization.lattice import Lattice
+from safegen_detectors.memorization.spectra import spectra_of
 
 WIDTHS = (3, 5)  # blocks along a side of the surroundings
+VOXELS_AT_ONCE = 2**22  # of patterns rebuilt at once: 16 MiB, and three times that padded
 FEWEST_PERSONS = 3  # a margin is against the best other person, on the scale of the rest
 
 
@@ -25,7 +27,8 @@ class Index:
 
     `descriptors` (blocks, scans, c); `persons` (scans,) whose scan each is, as numbers into
     `names`; `means` (blocks, blocks) take the mean over a block's surroundings, for each of
-    WIDTHS.
+    WIDTHS. `spectra` (scans, a, b, c) of the patterns that the descriptors stand for are there
+    where scans are crops.
     """
 
     descriptors: torch.Tensor
@@ -34,6 +37,7 @@ class Index:
     describer: Describer
     template: Template
     means: tuple[torch.Tensor, ...]
+    spectra: torch.Tensor | None = None
 
     @property
     def device(self) -> torch.device:
@@ -48,7 +52,24 @@ class Index:
         where = torch.from_numpy(kept).to(self.device)
         numbers = self.persons[kept] - (self.persons[kept] > person)
         names = tuple(name for number, name in enumerate(self.names) if number != person)
-        return replace(self, descriptors=self.descriptors[:, where], persons=numbers, names=names)
+        return replace(
+            self,
+            descriptors=self.descriptors[:, where],
+            persons=numbers,
+            names=names,
+            spectra=None if self.spectra is None else self.spectra[where],
+        )
+
+    def with_spectra(self) -> Index:
+        """The index with the spectra of its scans where they are crops, else as it is."""
+        if self.template.options.align == "affine":
+            return self
+        shape = self.template.voxels.shape
+        parts = torch.split(
+            self.descriptors, max(1, VOXELS_AT_ONCE // self.template.voxels.size), dim=1
+        )
+        spectra = [spectra_of(self.describer.rebuilt(part, shape)) for part in parts]
+        return replace(self, spectra=torch.cat(spectra).to(self.device))
 
 
 def index_of(profile: Profile, device: str) -> Index:
@@ -67,7 +88,7 @@ def index_of(profile: Profile, device: str) -> Index:
     lattice = Lattice(np.array(arrays["corners"]), int(facts["stride"]))
     scale = torch.tensor(arrays["scale"], device=device)
     stored = torch.tensor(arrays["descriptors"], device=device)
-    return Index(
+    index = Index(
         stored.float().transpose(0, 1).contiguous(),
         numbers(facts["persons"]),
         names,
@@ -75,6 +96,7 @@ def index_of(profile: Profile, device: str) -> Index:
         _template(profile),
         means_over(lattice, device),
     )
+    return index.with_spectra()
 
 
 def as_profile(

@@ -13,7 +13,7 @@ from safegen_detectors.memorization.descriptors import unit
 from safegen_detectors.memorization.evidence import Evidence
 from safegen_detectors.memorization.index import Index
 from safegen_detectors.memorization.lattice import REACH, spread_over_blocks
-from safegen_detectors.memorization.patterns import Volume
+from safegen_detectors.memorization.patterns import Volume, displaced
 from safegen_detectors.memorization.search import Look
 
 FEWEST_COMPARED = 8  # blocks of which the local correlation is told where nothing is copied
@@ -38,18 +38,21 @@ class Located:
 def located(volume: Volume, prepared: Prepared, evidence: Evidence, index: Index) -> Located:
     """Where and how well a scan with that pattern shows the person that the evidence names."""
     lattice, shape = index.describer.lattice, prepared.voxels.shape
+    moved = evidence.likeness.displacement
+    back = (-moved[0], -moved[1], -moved[2])
+    volume, body = displaced(volume, moved), displaced(prepared.body, moved)
     look = Look.of(evidence.likeness.pose, lattice, far=evidence.likeness.far)
     leads = copied_leads(evidence)[look.rows.numpy()]
-    heat = spread_over_blocks(leads, lattice, shape) / COPIED * prepared.body
-    judged = spread_over_blocks(np.ones(len(leads)), lattice, shape) * prepared.body > 0
+    heat = spread_over_blocks(leads, lattice, shape) / COPIED * body
+    judged = spread_over_blocks(np.ones(len(leads)), lattice, shape) * body > 0
     copied = heat >= 1
     where = np.flatnonzero(leads >= min(COPIED, np.sort(leads)[-FEWEST_COMPARED:][0]))
     correlations = _local_correlations(volume, evidence, look, where, index)
     return Located(
-        heat.astype(np.float32),
+        displaced(heat, back).astype(np.float32),
         float(copied.sum() / max(judged.sum(), 1)),
         float(correlations.median()),
-        _box(prepared, copied) if copied.any() else None,
+        _box(prepared, displaced(copied, back)) if copied.any() else None,
     )
 
 

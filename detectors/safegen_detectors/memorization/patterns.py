@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -9,6 +11,8 @@ from scipy import ndimage
 from pytest_safegen import Prepared
 
 Volume = NDArray[np.float32]
+Displacement = tuple[int, int, int]
+NOWHERE: Displacement = (0, 0, 0)
 
 FINE, COARSE, CONTRAST = 0.6, 2.0, 3.0  # standard deviations of Gaussians, in voxels
 
@@ -28,6 +32,19 @@ def pattern(prepared: Prepared, *, softened: float = 0.0) -> Volume:
     band = (fine - coarse) * inside
     energy = _blurred(band * band, inside, _gaussian(inside, CONTRAST), CONTRAST)
     return np.asarray(band / np.sqrt(energy + np.float32(1e-6)), dtype=np.float32)
+
+
+def displaced(volume: NDArray[Any], displacement: Displacement) -> NDArray[Any]:
+    """A volume (i, j, k) moved by whole voxels on its grid; 0 where nothing came."""
+    found = np.zeros_like(volume)
+    to = tuple(
+        slice(max(d, 0), n + min(d, 0)) for d, n in zip(displacement, volume.shape, strict=True)
+    )
+    came = tuple(
+        slice(max(-d, 0), n - max(d, 0)) for d, n in zip(displacement, volume.shape, strict=True)
+    )
+    found[to] = volume[came]
+    return found
 
 
 def _blurred(values: Volume, inside: Volume, weight: Volume, sigma: float) -> Volume:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pytest_safegen.prepare import Template
 from safegen_detectors.memorization.descriptors import frequencies, shifts
 from safegen_detectors.memorization.lattice import Lattice
+from safegen_detectors.memorization.patterns import Displacement
 
 AXES = ("left-right", "front-back", "top-bottom")
 
@@ -49,6 +50,11 @@ class Pose:
         """For each frequency in this pose, the number it had before, and its change of sign."""
         places = _rows(self._before(frequencies()), frequencies())
         return places, np.prod(self._signs() ** frequencies(), axis=1).astype(np.float32)
+
+    def before(self, displacement: NDArray[np.int64]) -> Displacement:
+        """A displacement (3,) along the axes of this pose, told along those it had before."""
+        i, j, k = self._before((displacement * self._signs().astype(int))[None])[0].tolist()
+        return i, j, k
 
     @property
     def plain(self) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pytest_safegen import Heatmap, Measure, NotJudged, Prepared, Profile, ScanTarget, Score
 from pytest_safegen.calibration import limit_at
 from pytest_safegen.prepare import to_scan_grid
+from safegen_detectors.memorization.anywhere import compared
 from safegen_detectors.memorization.calibrating import typical_of
 from safegen_detectors.memorization.evidence import Evidence, strongest
 from safegen_detectors.memorization.index import Index
 from safegen_detectors.memorization.locating import Located, located
 from safegen_detectors.memorization.patterns import pattern
-from safegen_detectors.memorization.search import likenesses
 from safegen_detectors.memorization.stances import stance_of
 from safegen_detectors.memorization.words import FALSE_ALARMS, Kind, kind_of, sentence
 
@@ -29,7 +29,7 @@ def score(target: ScanTarget, profile: Profile, *, index: Index) -> Score:
         raise NotJudged(target.unprepared or "the scan is not prepared")
     stance = stance_of(target, index.template)
     volume = pattern(stance.prepared)
-    found = likenesses(volume, index)
+    found = compared(volume, index)
     evidence = strongest(found, index, profile.facts["scale"])
     value = evidence.value(profile.facts["scale"])
     covered = float(index.describer.lattice.covered(stance.prepared.body).mean())
@@ -68,7 +68,7 @@ def _refuse_unearned_pass(value: float, covered: float, typical: float, profile:
 def _measures(
     kind: Kind, where: Located, evidence: Evidence, covered: float, typical: float
 ) -> tuple[Measure, ...]:
-    here, around, everywhere = evidence.strengths
+    here, around, everywhere, anywhere = evidence.strengths
     return (
         Measure("kind", float(kind), unit=kind.name, says=f"the scan is {kind.meaning}"),
         Measure("copied_share", where.share),
@@ -76,6 +76,7 @@ def _measures(
         Measure("margin_here", here, unit="sd"),
         Measure("margin_around", around, unit="sd"),
         Measure("margin_everywhere", everywhere, unit="sd"),
+        Measure("margin_anywhere", anywhere, unit="sd"),
         Measure("mirrored", float(evidence.likeness.pose.mirrors)),
         Measure("inverted", float(evidence.likeness.inverted)),
         Measure("covered", covered),

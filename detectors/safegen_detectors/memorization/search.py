@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ import torch
 from safegen_detectors.memorization.descriptors import shifts
 from safegen_detectors.memorization.index import Index
 from safegen_detectors.memorization.lattice import REACH, Lattice
-from safegen_detectors.memorization.patterns import Volume
+from safegen_detectors.memorization.patterns import NOWHERE, Displacement, Volume
 from safegen_detectors.memorization.poses import Pose, poses_to_try
 from safegen_detectors.threads import side_by_side
 
@@ -25,19 +26,27 @@ class Likeness:
     """One way of laying a scan over the reference.
 
     `cosines` (persons, blocks): the best within reach, of the inverted pattern if `inverted`;
-    `far` says that it was the full reach.
+    `far` says that it was the full reach. Of a crop that was brought back by a `displacement` in
+    voxels, `heights` (persons,) are the correlations that told where to.
     """
 
     cosines: torch.Tensor
     pose: Pose
     inverted: bool
     far: bool
+    displacement: Displacement = NOWHERE
+    heights: torch.Tensor | None = None
 
 
-def likenesses(volume: Volume, index: Index) -> list[Likeness]:
-    """A likeness of an identity pattern for each pose, as it is and with inverted contrast."""
+def likenesses(
+    volume: Volume, index: Index, *, poses: Sequence[Pose] | None = None
+) -> list[Likeness]:
+    """A likeness of an identity pattern for each pose, as it is and with inverted contrast.
+
+    Without `poses`, in all that a scan may lie in.
+    """
     lattice = index.describer.lattice
-    poses = poses_to_try(index.template, lattice)
+    poses = poses or poses_to_try(index.template, lattice)
     looks = [Look.of(pose, lattice, far=pose.plain or len(poses) <= 2) for pose in poses]
     shape = (len(looks), 2, *index.descriptors.shape[:2])
     best = torch.empty(shape, device=index.device)
@@ -60,6 +69,13 @@ def likenesses(volume: Volume, index: Index) -> list[Likeness]:
         for n, look in enumerate(looks)
         for inverted in (0, 1)
     ]
+
+
+def left_out(found: Sequence[Likeness], persons: Sequence[int]) -> list[Likeness]:
+    """The likenesses without the rows of some persons; negative numbers are nobody."""
+    count = len(found[0].cosines)
+    kept = torch.tensor([n for n in range(count) if n not in persons])
+    return [replace(one, cosines=one.cosines[kept.to(one.cosines.device)]) for one in found]
 
 
 @dataclass(frozen=True, slots=True)
