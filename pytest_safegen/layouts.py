@@ -58,7 +58,8 @@ def _by_name(item: Item) -> Guess | None:
     if match := _BRATS.fullmatch(stem(item.name)):
         apart = apart_from(part for part in item.folder if not _BRATS.fullmatch(part))
         study = match["subject"].split("-")[1].upper()
-        labels = {"pathology": _BRATS_STUDIES[study]} if study in _BRATS_STUDIES else {}
+        known = _BRATS_STUDIES.get(study)
+        labels = {"pathology_by_name": known} if known else {}
         return Guess(match["subject"], match["session"], match["modality"], apart, labels)
     match = _NNUNET.fullmatch(stem(item.name))
     if match and item.folder and item.folder[-1] in ("imagesTr", "imagesTs", "imagesVal"):

@@ -63,11 +63,10 @@ def _told(path: Path, subject: str) -> Mapping[str, Told]:
     (_, columns), *lines = read_table(path) or [(1, [])]
     rows = [(f"{path}, line {line}", known(columns, cells)) for line, cells in lines]
     rows = [(where, row) for where, row in rows if row.get("participant_id", subject) == subject]
-    months = _months(columns, rows)
-    return {
-        session: Told(months.get(session), _labels(row))
-        for session, row in ((_session(where, row), row) for where, row in rows)
-    }
+    timed = [(where, row) for where, row in rows if _name(row) or set(row) & set(TIMES)]
+    months = _months(columns, timed)
+    named = [(_session(where, row), row) for where, row in timed]
+    return {session: Told(months.get(session), _labels(row)) for session, row in named}
 
 
 def _labels(row: Mapping[str, str]) -> dict[str, str]:
@@ -88,10 +87,14 @@ def _months(
 
 
 def _session(where: str, row: Mapping[str, str]) -> str:
-    name = row.get("session_id") or row.get("session")
+    name = _name(row)
     if name is None:
         raise UsageProblem(f"{where}: there is no session_id. Name the session, such as ses-01.")
     return name if name.startswith("ses-") else f"ses-{name}"
+
+
+def _name(row: Mapping[str, str]) -> str | None:
+    return row.get("session_id") or row.get("session")
 
 
 def _time(cell: str, where: str) -> datetime:

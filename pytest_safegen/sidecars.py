@@ -10,9 +10,9 @@ import json
 import re
 from pathlib import Path
 
-from pytest_safegen.errors import UsageProblem
 from pytest_safegen.names import stem
 
+UNREAD = "sidecar_unread"
 MOST_BYTES = 2**20
 _OWN_KEY = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -20,21 +20,24 @@ _OWN_KEY = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 def labels_beside(scan: Path) -> dict[str, str]:
     """The labels in the JSON file that is called like the scan; empty where there is none.
 
-    Raises UsageProblem for a file that is no JSON object, or larger than 1 MiB.
+    Where it is broken or larger than 1 MiB, the label `sidecar_unread` says so: what it states is
+    then not known. Anything but an object is not about the scan.
     """
     path = scan.with_name(f"{stem(scan.name)}.json")
     if not path.is_file():
         return {}
     try:
         with path.open("rb") as file:
-            text = file.read(MOST_BYTES + 1)
-        content = json.loads(text) if len(text) <= MOST_BYTES else None
-    except (OSError, ValueError, RecursionError) as problem:
-        raise UsageProblem(f"{path} cannot be read as JSON: {problem}.") from problem
+            found = file.read(MOST_BYTES + 1)
+        if len(found) > MOST_BYTES:
+            return {UNREAD: f"{path.name} is larger than 1 MiB"}
+        content = json.loads(found.decode("utf-8", "replace"))
+    except (OSError, ValueError, RecursionError):
+        return {UNREAD: f"{path.name} cannot be read as JSON"}
     if not isinstance(content, dict):
-        raise UsageProblem(f"{path} is no JSON object of at most 1 MiB. Write one, or remove it.")
+        return {}
     return {
-        key: str(value)
+        key: str(value).encode("utf-8", "replace").decode()
         for key, value in content.items()
         if _OWN_KEY.fullmatch(key) and isinstance(value, (str, int, float, bool))
     }

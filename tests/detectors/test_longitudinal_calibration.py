@@ -10,7 +10,7 @@ import pytest
 from pytest_safegen.cli import main
 from pytest_safegen.errors import UsageProblem
 from pytest_safegen.testing import phantom, write_scan
-from safegen_detectors.longitudinal.alignment import Likeness
+from safegen_detectors.longitudinal.alignment import DEFAULT_LIMITS, Likeness
 from safegen_detectors.longitudinal.calibrating import (
     CALIBRATED,
     IDENTITY,
@@ -109,14 +109,30 @@ def likeness(local, distance, gradient, *, pairs):
 
 
 def test_a_limit_of_identity_lies_halfway_between_one_patient_and_two():
-    same, different = likeness(0.8, 0.1, 0.9, pairs=5), likeness(0.3, 0.3, 0.4, pairs=12)
+    same, different = likeness(0.8, 0.1, 0.9, pairs=5), likeness(0.3, 0.35, 0.4, pairs=12)
     limits = identity_limits(Calibration({}, {"FLAIR": same}, {"FLAIR": different}))["FLAIR"]
 
     def odds(p):
         return np.log(p / (1 - p))
 
     assert odds(limits.local_match) == pytest.approx((odds(0.8) + odds(0.311)) / 2)
-    assert odds(limits.self_similarity_distance) == pytest.approx((odds(0.104) + odds(0.3)) / 2)
+    assert odds(limits.self_similarity_distance) == pytest.approx((odds(0.104) + odds(0.35)) / 2)
+
+
+def test_limits_of_identity_are_never_stricter_than_the_default():
+    same, different = likeness(0.97, 0.02, 0.97, pairs=5), likeness(0.6, 0.2, 0.6, pairs=12)
+    limits = identity_limits(Calibration({}, {"T1w": same}, {"T1w": different}))["T1w"]
+
+    assert limits == DEFAULT_LIMITS
+
+
+def test_a_rule_says_that_its_limits_of_identity_are_ones_own():
+    same, different = likeness(0.8, 0.1, 0.9, pairs=5), likeness(0.3, 0.35, 0.4, pairs=12)
+    calibration = Calibration({}, {"FLAIR": same}, {"FLAIR": different})
+
+    source = calibrated_rules(RULES, calibration, name="mine.json")["identity_votes"].source
+
+    assert source.endswith("limits of FLAIR from pairs of mine.json")
 
 
 def test_a_measure_that_cannot_tell_patients_apart_has_no_vote():

@@ -12,6 +12,7 @@ from pytest_safegen.errors import ReadError
 from pytest_safegen.model import ScanTarget, Series, SeriesTarget
 from pytest_safegen.testing import phantom
 from safegen_detectors.longitudinal import LongitudinalDetector
+from safegen_detectors.longitudinal.course import How, course_of
 from safegen_detectors.longitudinal.deformation import estimated, flux, jacobian
 from safegen_detectors.longitudinal.fields import read_field
 
@@ -56,13 +57,54 @@ def test_tissue_that_gives_way_moves_the_volume_that_a_lesion_gains():
 
     found = flux(field.astype(np.float32), lesion, where=RADIUS > 0, spacing=SPACING)
 
-    assert found == pytest.approx(gained, rel=0.15)
+    assert found.volume == pytest.approx(gained, rel=0.15)
+    assert found.area == pytest.approx(4 * np.pi * 22.5**2, rel=0.15)
 
 
 def test_a_lesion_at_the_edge_of_what_is_seen_is_not_measured():
     lesion = RADIUS < 14
 
     assert flux(np.zeros((3, *SHAPE), np.float32), lesion, where=RADIUS < 15, spacing=2.0) is None
+
+
+def course(masks, **labels):
+    """Measures of two scans of one phantom with these masks, deformation always estimated."""
+    scans = []
+    for session, mask in enumerate(masks, 1):
+        scan = phantom(1, session=session)
+        scans.append(replace(scan, mask=mask, ref=replace(scan.ref, labels=labels)))
+    (pair,) = course_of(scans, how=How("always")).pairs
+    return {measure.name: measure.value for measure in pair.measures}
+
+
+def blob(radius: float) -> np.ndarray:
+    shape = phantom(1).voxels.shape
+    middle = (np.array(shape) - 1) / 2
+    return radius > np.linalg.norm(np.indices(shape).T - middle, axis=-1).T
+
+
+def test_a_lesion_that_stays_asks_nothing_of_the_tissue():
+    values = course([blob(4), blob(4)])
+
+    assert "mass_effect" not in values
+    assert values["tissue_shift"] < 1.7
+
+
+@pytest.mark.parametrize(
+    ("masks", "labels"),
+    [
+        ([None, blob(5)], {}),
+        ([blob(3), blob(5)], {"treated": "yes"}),
+        ([blob(3), blob(5) | np.roll(blob(3), 12, 0)], {}),
+    ],
+    ids=["one mask", "treated", "two lesions"],
+)
+def test_tissue_is_asked_of_a_single_untreated_lesion_only(masks, labels):
+    assert "mass_effect" not in course(masks, **labels)
+
+
+def test_a_lesion_painted_over_unmoved_tissue_moves_nothing():
+    assert abs(course([blob(3), blob(5)])["mass_effect"]) < 0.5
 
 
 def saved(path: Path, displacement: np.ndarray, affine: np.ndarray) -> Path:
@@ -142,6 +184,24 @@ def test_a_field_that_folds_says_where_and_a_gentle_one_passes(tmp_path):
     assert folding["field_folds"].value > 0.05
     assert "mm" in folding["field_folds"].says
     assert gentle["field_folds"].value == 0
+
+
+def test_a_lesion_that_grows_by_its_field_is_not_stretched_beyond_belief(tmp_path):
+    scan = phantom(1)
+    places = np.moveaxis(np.indices(scan.voxels.shape), 0, -1) @ scan.affine[:3, :3]
+    steps = np.moveaxis(places - places.mean(axis=(0, 1, 2)), -1, 0)
+    away = np.linalg.norm(steps, axis=0)
+    back = -0.6 * np.exp(-np.maximum(away - 16, 0) / 16) * steps
+    saved(tmp_path / "grows.nii.gz", back, scan.affine)
+    later = replace(phantom(1, session=2), mask=away < 18)
+    labels = {"deformation_field": "grows.nii.gz"}
+    ref = replace(later.ref, path=tmp_path / later.ref.target, labels=labels)
+
+    others = course_of([replace(scan, mask=away < 8), replace(later, ref=ref)]).others
+    values = {measure.name: measure.value for measure in others}
+
+    assert values["field_folds"] == 0
+    assert values["field_stretch"] == 0
 
 
 def test_the_picture_of_a_field_that_folds_shows_where(tmp_path):

@@ -101,4 +101,10 @@ def test_a_mask_of_speckles_is_no_reason_to_wait():
 def test_elongation_is_the_ratio_of_the_axes(factor):
     axes = np.random.default_rng(0).normal(size=(4000, 3)) * [factor, 1, 1]
 
-    assert elongation(Part(axes, 1.0)) == pytest.approx(factor, rel=0.1)
+    assert elongation(Part(axes, 1.0), spacing=1.0) == pytest.approx(factor, rel=0.1)
+
+
+def test_an_outline_on_one_slice_has_no_shape():
+    flat = np.random.default_rng(0).normal(size=(400, 3)) * [8, 8, 0]
+
+    assert elongation(Part(flat, 1.0), spacing=5.0) is None

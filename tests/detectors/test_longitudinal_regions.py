@@ -59,8 +59,9 @@ def test_no_lung_is_no_verdict():
     assert "lung_inside" not in found(chest(centre=(45, 0, 0), lungs=False))
 
 
-def test_another_pathology_asks_for_no_lung():
-    assert "lung_inside" not in found(chest(centre=(45, 0, 0), pathology="liver metastasis"))
+@pytest.mark.parametrize("pathology", ["liver metastasis", "liver nodule", "thyroid nodule"])
+def test_another_pathology_asks_for_no_lung(pathology):
+    assert "lung_inside" not in found(chest(centre=(45, 0, 0), pathology=pathology))
 
 
 @pytest.fixture
@@ -89,6 +90,17 @@ def test_a_lesion_that_leaves_the_users_organ_is_told_with_its_depth(outlined):
 
     assert values["organ_inside"] < 0.2
     assert values["organ_depth_outside"] == pytest.approx(16, abs=4)
+
+
+def test_an_organ_that_lies_elsewhere_is_no_verdict(outlined, tmp_path):
+    image = nib.load(tmp_path / "Organ.nii.gz")
+    moved = np.asarray(image.affine).copy()
+    moved[:3, 3] += 1000
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj), moved), tmp_path / "away.nii.gz")
+
+    (point,) = timepoints([outlined((45, 10, 0), name="away.nii.gz")])
+
+    assert "does not lie over the scan" in placed(point).problem
 
 
 @pytest.mark.parametrize("name", ["gone.nii.gz", "../Organ.nii.gz"])

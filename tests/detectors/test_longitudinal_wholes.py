@@ -43,7 +43,7 @@ def test_a_second_visit_changes_nothing():
     assert values["tissue_contrast_change"] < 0.05
 
 
-def test_gain_and_offset_change_nothing():
+def test_gain_changes_nothing():
     first = visit(1)
     values = found(first, changed(first, 3.0 * first.voxels))
 
@@ -70,16 +70,42 @@ def test_noise_of_three_times_is_told_as_three_times():
     assert np.exp(found(one, three)["noise_change"]) == pytest.approx(3, rel=0.2)
 
 
-def test_inverted_tissue_is_another_contrast():
+def test_tissue_on_another_curve_is_another_contrast():
     first = visit(1)
     skewed = 100 * (first.voxels / 100) ** 6
 
     assert found(first, changed(first, skewed))["tissue_contrast_change"] > 0.1
 
 
+def ball(radius: float) -> np.ndarray:
+    """A ball of some voxels in the middle of a phantom."""
+    shape = phantom(1).voxels.shape
+    middle = (np.array(shape) - 1) / 2
+    return radius > np.linalg.norm(np.indices(shape).T - middle, axis=-1).T
+
+
+def with_lesion(scan: Scan, radius: float) -> Scan:
+    return replace(scan, mask=ball(radius))
+
+
+def test_a_lesion_that_shrinks_in_an_unchanged_brain_is_no_growth_of_the_brain():
+    first, later = visit(1, months=0.0), visit(2, months=0.5)
+
+    values = found(with_lesion(first, 8), with_lesion(later, 4))
+
+    assert values["brain_volume_change"] < 0.5
+
+
+@pytest.mark.parametrize("labels", [{}, {"treated": "yes"}])
+def test_a_mask_at_one_timepoint_or_a_treatment_tells_nothing_of_the_brain(labels):
+    first, later = visit(1, months=0.0), visit(2, months=0.5, **labels)
+    scans = (first, later) if labels else (first, with_lesion(later, 8))
+
+    assert "brain_volume_change" not in found(*scans)
+
+
 def test_a_brain_that_shrinks_by_a_third_in_a_year_is_not_believed():
-    first = visit(1, months=0.0)
-    later = visit(2, months=12.0)
+    first, later = visit(1, months=0.0), visit(2, months=12.0)
     shrunk = ndimage.binary_erosion(later.voxels > 0, iterations=2)
     values = found(first, replace(later, voxels=np.where(shrunk, later.voxels, 0)))
 

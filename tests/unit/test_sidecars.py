@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from pytest_safegen.discover import discover
-from pytest_safegen.errors import UsageProblem
 
 
 def bids(root: Path, content: str) -> Path:
@@ -36,10 +35,36 @@ def test_ones_own_keys_of_a_sidecar_become_labels_and_those_of_bids_do_not(tmp_p
     assert found == {"pathology": "glioblastoma", "doubling_days": "42.5", "treated": "True"}
 
 
-@pytest.mark.parametrize("content", ["{", "[1]", "null", "[" * 20_000])
-def test_a_sidecar_that_is_no_object_is_refused_by_name(tmp_path, content):
-    with pytest.raises(UsageProblem, match=r"sub-01_ses-1_T1w\.json"):
-        discover(bids(tmp_path, content))
+@pytest.mark.parametrize("content", ["{", "[" * 20_000, '{"a": "' + "x" * 2**20 + '"}'])
+def test_a_sidecar_that_cannot_be_read_is_told_and_stops_nothing(tmp_path, content):
+    found = labels(bids(tmp_path, content))
+
+    assert list(found) == ["sidecar_unread"]
+    assert "sub-01_ses-1_T1w.json" in found["sidecar_unread"]
+
+
+@pytest.mark.parametrize("content", ['[{"point": 1}]', "null", "3"])
+def test_json_that_is_no_object_is_not_about_the_scan(tmp_path, content):
+    assert labels(bids(tmp_path, content)) == {}
+
+
+def test_a_sidecar_in_latin_1_is_read(tmp_path):
+    root = bids(tmp_path, "{}")
+    text = '{"InstitutionName": "Universit\u00e4t", "treated": "yes"}'.encode("latin-1")
+    next(root.rglob("*.json")).write_bytes(text)
+
+    assert labels(root) == {"treated": "yes"}
+
+
+def test_text_that_no_file_can_hold_is_mended(tmp_path):
+    assert labels(bids(tmp_path, '{"note": "a\\ud800b"}')) == {"note": "a?b"}
+
+
+def test_a_sessions_file_of_something_else_stops_nothing(tmp_path):
+    root = bids(tmp_path, "{}")
+    (root / "sessions.tsv").write_text("visit\tscanner\nfirst\tA\n")
+
+    assert labels(root) == {}
 
 
 def test_other_columns_of_a_sessions_file_become_labels(tmp_path):
@@ -64,7 +89,7 @@ def test_a_sidecar_speaks_before_the_sessions_file(tmp_path):
 def test_a_name_of_brats_tells_the_pathology(tmp_path, study, pathology):
     (tmp_path / f"BraTS-{study}-00001-000-t1c.nii.gz").touch()
 
-    assert labels(tmp_path) == {"pathology": pathology}
+    assert labels(tmp_path) == {"pathology_by_name": pathology}
 
 
 def test_the_manifest_speaks_before_a_name(tmp_path):
@@ -72,4 +97,4 @@ def test_the_manifest_speaks_before_a_name(tmp_path):
     table = "path\tpathology\nBraTS-GLI-00001-000-t1c.nii.gz\tmeningioma\n"
     (tmp_path / "safegen.tsv").write_text(table)
 
-    assert labels(tmp_path) == {"pathology": "meningioma"}
+    assert labels(tmp_path)["pathology"] == "meningioma"

@@ -16,14 +16,20 @@ def test_a_file_replaces_the_one_before_and_leaves_no_other(tmp_path: Path):
     assert (tmp_path / "new" / "page.html").read_text(encoding="utf-8") == "two"
 
 
-def test_a_writer_that_breaks_off_leaves_the_file_as_it_was(tmp_path: Path):
-    path = tmp_path / "page.html"
-    write_text(path, "whole")
+def broken_off(path: Path) -> None:
+    with appearing(path) as partial:
+        partial.write_text("ha")
+        raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError), appearing(path) as partial:
-        partial.write_text(f"ha{1 / 0}")
 
-    assert path.read_text(encoding="utf-8") == "whole"
+def test_a_writer_that_breaks_off_leaves_the_file_as_it_was_and_no_other(tmp_path: Path):
+    write_text(tmp_path / "page.html", "whole")
+
+    with pytest.raises(ZeroDivisionError):
+        broken_off(tmp_path / "page.html")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == "whole"
 
 
 def test_the_temporary_name_keeps_the_suffix(tmp_path: Path):

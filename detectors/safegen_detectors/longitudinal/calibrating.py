@@ -13,7 +13,7 @@ import numpy as np
 
 from pytest_safegen.errors import NotJudged, UsageProblem
 from pytest_safegen.whole_files import write_json
-from safegen_detectors.longitudinal.alignment import IdentityLimits, align_pair
+from safegen_detectors.longitudinal.alignment import DEFAULT_LIMITS, IdentityLimits, align_pair
 from safegen_detectors.longitudinal.course import course_of
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ CALIBRATED = (
     "sharpness_change",
     "noise_change",
     "tissue_contrast_change",
+    "soft_tissue_change",
+    "lung_tissue_change",
+    "lung_volume_change",
     "tissue_shift",
     "uneven_deformation",
 )
@@ -51,7 +54,7 @@ FEWEST_FOR_RANKS = 19  # pairs from which on ranks give the 5 % limit
 FEWEST_FOR_FAILURE = 99  # and the 1 % limit
 WARN_RATE, FAIL_RATE = 0.05, 0.01
 PRIOR = 10.0  # pairs that the default counts for
-MOST_SHUFFLED = 60  # pairs of two patients, a modality
+MOST_SHUFFLED, MOST_PATIENTS = 60, 16  # pairs of two patients, and patients, of a modality
 LEAST_APART = 0.95  # area under the curve of a measure that may tell two patients apart
 
 
@@ -72,7 +75,7 @@ def calibrate(groups: Iterable[Sequence[Scan]]) -> Calibration:
     """Measure every pair of each group: the scans of one patient and modality, in order of time.
 
     Scans of two groups of one modality are compared too. Groups that cannot be prepared are passed
-    over. The first and the last scan of each group are held in memory.
+    over. First and last scans of up to 16 patients a modality are held in memory for that.
     """
     values: dict[str, list[float]] = defaultdict(list)
     same: dict[str, list[Likeness]] = defaultdict(list)
@@ -83,7 +86,8 @@ def calibrate(groups: Iterable[Sequence[Scan]]) -> Calibration:
         except NotJudged:
             continue
         modality = scans[0].ref.modality or ""
-        ends[modality].append((course.points[0], course.points[-1]))
+        if len(ends[modality]) < MOST_PATIENTS:
+            ends[modality].append((course.points[0], course.points[-1]))
         same[modality] += [pair.aligned.likeness for pair in course.pairs]
         for measure in course.measures:
             if measure.name in CALIBRATED and math.isfinite(measure.value):
@@ -113,8 +117,9 @@ def _shuffled(ends: Sequence[tuple[Timepoint, Timepoint]]) -> Iterator[Likeness]
 def identity_limits(calibration: Calibration) -> dict[str, IdentityLimits]:
     """Limits of identity for each modality with five pairs of one patient and ten of two.
 
-    Each lies halfway, as log-odds, between the worst pair of one patient and the best of two. A
-    measure that does not tell them apart (area under the curve below 0.95) never votes.
+    Each lies halfway, as log-odds, between the worst pair of one patient and the best of two, and
+    is never stricter than the default. A measure that does not tell them apart (area under the
+    curve below 0.95) never votes.
     """
     found = {}
     for modality, same in calibration.same.items():
@@ -137,19 +142,27 @@ def _between(name: str, same: Sequence[float], different: Sequence[float]) -> fl
         return math.inf if name == DISTANCE else -math.inf
     ends = (max(same), min(different)) if name == DISTANCE else (min(same), max(different))
     odds = [math.log(p / (1 - p)) for p in np.clip(ends, 0.01, 0.99)]
-    return 1 / (1 + math.exp(-sum(odds) / 2))
+    found = 1 / (1 + math.exp(-sum(odds) / 2))
+    default = float(getattr(DEFAULT_LIMITS, name))
+    return max(default, found) if name == DISTANCE else min(default, found)
 
 
 def calibrated_rules(
     rules: Mapping[str, Rule], calibration: Calibration, *, name: str
 ) -> dict[str, Rule]:
     """The rules, with limits from real pairs where there are enough; `name` is the file's."""
-    return {
+    found = {
         measure: _calibrated(rule, calibration.values[measure], name)
         if len(calibration.values.get(measure, ())) >= FEWEST
         else rule
         for measure, rule in rules.items()
     }
+    if known := identity_limits(calibration):
+        modalities = ", ".join(modality or "scans without a modality" for modality in known)
+        for measure in ("identity_votes", "identity_votes_ct"):
+            source = f"{rules[measure].source}; limits of {modalities} from pairs of {name}"
+            found[measure] = replace(rules[measure], source=source)
+    return found
 
 
 def limit_from(values: Sequence[float], *, default: float, rate: float, fewest: int) -> float:

@@ -6,6 +6,7 @@ along the axes of the grid.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,8 +58,16 @@ def jacobian(field: FloatArray, *, spacing: float) -> FloatArray:
     return np.asarray(np.linalg.det(np.moveaxis(whole, (0, 1), (-2, -1))), np.float32)
 
 
-def flux(field: FloatArray, lesion: BoolArray, *, where: BoolArray, spacing: float) -> float | None:
-    """Volume in ml that tissue moves away from a lesion, through a shell 6 to 11 mm outside of it.
+@dataclass(frozen=True, slots=True)
+class Flux:
+    """What moves through a surface around a lesion: `volume` in ml outwards, `area` in mm2."""
+
+    volume: float
+    area: float
+
+
+def flux(field: FloatArray, lesion: BoolArray, *, where: BoolArray, spacing: float) -> Flux | None:
+    """What tissue moves away from a lesion, through a shell 6 to 11 mm outside of it.
 
     The mean of u . n over the shell's voxels in `where`, times the shell's area; n points away
     from the lesion. None where less than half of the shell is in `where`.
@@ -72,7 +81,7 @@ def flux(field: FloatArray, lesion: BoolArray, *, where: BoolArray, spacing: flo
     normal /= np.maximum(np.linalg.norm(normal, axis=0), 1e-6)
     outward = (field * normal).sum(axis=0)[seen]
     area = float(shell.sum()) * spacing**3 / (SHELL[1] - SHELL[0])
-    return float(outward.mean()) * area / 1000.0
+    return Flux(float(outward.mean()) * area / 1000.0, area)
 
 
 def _normalised(image: FloatArray, where: BoolArray) -> NDArray[np.float32]:

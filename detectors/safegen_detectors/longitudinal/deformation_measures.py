@@ -13,8 +13,10 @@ from pytest_safegen.prepare import resample, spacing_of
 from safegen_detectors.longitudinal import deformation, masks
 from safegen_detectors.longitudinal.alignment import box_of, lesion_of
 from safegen_detectors.longitudinal.columns import named_by
+from safegen_detectors.longitudinal.fates import parts_of
 from safegen_detectors.longitudinal.fields import read_field
 from safegen_detectors.longitudinal.pair_measures import between
+from safegen_detectors.longitudinal.volumes import is_treated
 from safegen_detectors.longitudinal.words import label, place
 
 if TYPE_CHECKING:
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from safegen_detectors.longitudinal.timepoints import Timepoint
 
 MOST_STRETCH = 3.0  # times, of volume
-LEAST_CHANGE = 1.0  # ml by which a lesion must grow or shrink before tissue is asked to give way
+LEAST_CHANGE, LEAST_SHARE = 1.0, 0.15  # ml and share by which a lesion must grow or shrink
+STILL = 0.2  # mm by which tissue around a lesion seems to move where it does not
+LESION_MARGIN = 10.0  # mm
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +69,9 @@ def motion_of(aligned: Alignment) -> Motion:
 
 
 def asked_of(aligned: Alignment) -> bool:
-    """Whether tissue must have given way: one patient, in MR, whose lesion changes by 1 ml."""
-    return (
-        aligned.later.intensity != "ct"
-        and aligned.likeness.votes < 2
-        and abs(_change(aligned)) >= LEAST_CHANGE
-    )
+    """Whether tissue must have given way: one patient, in MR, with a lesion that changes."""
+    same = aligned.later.intensity != "ct" and aligned.likeness.votes < 2
+    return same and _gained(aligned) is not None
 
 
 def deformation_measures(aligned: Alignment) -> list[Measure]:
@@ -101,23 +102,26 @@ def deformation_measures(aligned: Alignment) -> list[Measure]:
 def _mass_effect(aligned: Alignment, motion: Motion) -> list[Measure]:
     """The volume that tissue gives way by, as a share of what the lesion gains, and against it."""
     prepared = aligned.later.prepared
-    given = deformation.flux(
+    gained = _gained(aligned)
+    if gained is None:
+        return []
+    flux = deformation.flux(
         -motion.field,
         _lesions(aligned),
         where=prepared.body,
         spacing=float(spacing_of(prepared.affine)[0]),
     )
-    if given is None:
+    if flux is None:
         return []
-    gained = _change(aligned)
     says = (
-        f"the tissue around the lesion gives way by {given:+.1f} ml {between(aligned)}, and the "
-        f"lesion changes by {gained:+.1f} ml"
+        f"the tissue around the lesion gives way by {flux.volume:+.1f} ml {between(aligned)}, and "
+        f"the lesion changes by {gained:+.1f} ml"
     )
-    share = given / gained
+    allowed = STILL * flux.area / 1000.0
+    share = np.sign(flux.volume) * max(abs(flux.volume) - allowed, 0.0) / gained
     return [
-        Measure("mass_effect", share, "of the lesion's change", says),
-        Measure("mass_effect_against", -share, "of the lesion's change", says),
+        Measure("mass_effect", float(share), "of the lesion's change", says),
+        Measure("mass_effect_against", float(-share), "of the lesion's change", says),
     ]
 
 
@@ -128,12 +132,21 @@ def _lesions(aligned: Alignment) -> BoolArray:
     return np.asarray(earlier | lesion_of(aligned.later, onto=prepared), dtype=bool)
 
 
-def _change(aligned: Alignment) -> float:
-    first, second = (
-        0.0 if scan.mask is None else masks.volume(scan.mask, scan.affine)
-        for scan in (aligned.earlier.scan, aligned.later.scan)
-    )
-    return second - first
+def _gained(aligned: Alignment) -> float | None:
+    """How much a single untreated lesion grows, ml; None where it hardly changes, or is not known.
+
+    Of many small lesions, and of a large one whose outline is drawn anew, the change is noise.
+    """
+    points = aligned.earlier, aligned.later
+    if any(is_treated(point.ref.labels) for point in points):
+        return None
+    known = [point.scan for point in points if point.scan.mask is not None]
+    parts = [parts_of(np.asarray(scan.mask), scan.affine) for scan in known]
+    if [len(found) for found in parts] != [1, 1]:
+        return None
+    first, second = (found[0].ml for found in parts)
+    least = max(LEAST_CHANGE, LEAST_SHARE * max(first, second))
+    return second - first if abs(second - first) >= least else None
 
 
 def field_measures(points: Sequence[Timepoint]) -> list[Measure]:
@@ -187,9 +200,10 @@ def _folds(point: Timepoint, field: Field) -> list[Measure]:
     body = onto > 0.5
     if not body.any():
         raise ReadError("the field does not lie over the scan. Give it in the scan's own mm.")
-    inside = change[body]
-    folded = float((inside <= 0).mean())
-    extreme = float(((inside < 1 / MOST_STRETCH) | (inside > MOST_STRETCH)).mean())
+    folded = float((change[body] <= 0).mean())
+    away = change[body & ~_near_lesion(point, field, change.shape)]
+    far = (away < 1 / MOST_STRETCH) | (away > MOST_STRETCH)
+    extreme = float(far.mean()) if far.size else 0.0
     worst = np.unravel_index(int(np.where(body, change, np.inf).argmin()), change.shape)
     at = place((field.affine @ [*map(float, worst), 1.0])[:3].tolist())
     folds = (
@@ -197,10 +211,21 @@ def _folds(point: Timepoint, field: Field) -> list[Measure]:
         "tissue cannot pass through itself"
     )
     says = (
-        f"the deformation field of {point.name} changes the volume of {extreme:.1%} of the body by "
-        f"a factor of {MOST_STRETCH:g} or more"
+        f"the deformation field of {point.name} changes the volume of {extreme:.1%} of the body "
+        f"away from the lesion by a factor of {MOST_STRETCH:g} or more"
     )
     return [
         Measure("field_folds", folded, "of the body", folds),
         Measure("field_stretch", extreme, "of the body", says),
     ]
+
+
+def _near_lesion(point: Timepoint, field: Field, shape: tuple[int, ...]) -> BoolArray:
+    """What a lesion may stretch as it grows, on the grid of a field."""
+    prepared = point.prepared
+    spacing = float(spacing_of(prepared.affine)[0])
+    near = masks.grown(lesion_of(point, onto=prepared), millimetres=LESION_MARGIN, spacing=spacing)
+    onto = resample(
+        near.astype(np.float32), prepared.affine, to_affine=field.affine, to_shape=shape, order=0
+    )
+    return np.asarray(onto > 0.5, dtype=bool)

@@ -78,8 +78,7 @@ class LongitudinalDetector:
     ) -> list[Heatmap | Unexplained]:
         """The maps of `MAPS` for the pair that is worst; the scans are compared again for it."""
         groups = scans_by_modality(self._told(target))
-        how = replace(self.how, deformation="never")
-        pairs = [pair for scans in groups for pair in course_of(scans, how=how).pairs]
+        pairs = [pair for scans in groups for pair in course_of(scans, how=self.how).pairs]
         if not pairs:
             return [Unexplained(name, "no two scans could be compared") for name in MAPS]
         aligned = worst_pair(pairs).aligned
@@ -97,15 +96,15 @@ class LongitudinalDetector:
         return Score(None, tuple(measures), heatmap=picture_of(courses), nearest=nearest)
 
     def _told(self, target: SeriesTarget) -> SeriesTarget:
-        """The series with the default labels where its own are missing."""
-        if not self.defaults:
-            return target
+        """The series with the default labels where its own are missing; names tell last."""
         return replace(target, scans=tuple(map(self._labelled, target.scans)))
 
     def _labelled(self, target: ScanTarget) -> ScanTarget:
         if target.scan is None:
             return target
-        ref = replace(target.ref, labels={**self.defaults, **target.ref.labels})
+        told = target.ref.labels
+        by_name = {"pathology": told["pathology_by_name"]} if "pathology_by_name" in told else {}
+        ref = replace(target.ref, labels={**by_name, **self.defaults, **told})
         return replace(target, ref=ref, scan=replace(target.scan, ref=ref))
 
 

@@ -127,11 +127,18 @@ def _shape(
     aligned: Alignment, earlier: Sequence[Part], later: Sequence[Part], fates: Fates
 ) -> list[Measure]:
     """The largest change of elongation, as a logarithm, of lesions with voxels enough."""
-    changes = [
-        (abs(math.log(elongation(later[b]) / elongation(earlier[a]))), later[b])
-        for a, b in _pairs(fates)
-        if min(len(earlier[a].points), len(later[b].points)) >= VOXELS_WITH_SHAPE
+    spacings = [
+        float(spacing_of(one.scan.affine).max()) for one in (aligned.earlier, aligned.later)
     ]
+    changes = []
+    for a, b in _pairs(fates):
+        one, other = earlier[a], later[b]
+        if min(len(one.points), len(other.points)) < VOXELS_WITH_SHAPE:
+            continue
+        first = elongation(one, spacing=spacings[0])
+        second = elongation(other, spacing=spacings[1])
+        if first is not None and second is not None:
+            changes.append((abs(math.log(second / first)), other))
     if not changes:
         return []
     change, part = max(changes, key=lambda pair: pair[0])

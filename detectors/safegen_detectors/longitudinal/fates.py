@@ -104,10 +104,15 @@ def moved_away(
     return max(away, default=0.0)
 
 
-def elongation(part: Part) -> float:
-    """The longest over the shortest of a lesion's principal axes, 1 for a ball."""
+def elongation(part: Part, *, spacing: float) -> float | None:
+    """The longest over the shortest of a lesion's principal axes, 1 for a ball.
+
+    None of what is less than two of its thickest voxels (`spacing` mm) thick: it has no shape.
+    """
     spreads = np.linalg.eigvalsh(np.cov(part.points.T))
-    return float(np.sqrt(spreads[-1] / max(spreads[0], 1e-9)))
+    if np.sqrt(12 * max(spreads[0], 0.0)) < 2 * spacing:
+        return None
+    return float(np.sqrt(spreads[-1] / spreads[0]))
 
 
 def share_left(earlier: Part, later: Part, *, margin: float) -> float:

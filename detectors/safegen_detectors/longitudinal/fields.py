@@ -17,11 +17,14 @@ from safegen_detectors.longitudinal.grid import inverse
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from pytest_safegen.model import Affine, FloatArray
 
-MOST_VECTORS = 2**27
+MOST_VECTORS = 2**25
+SLAB = 16  # planes at once: a slab takes some 200 bytes a vector
 SMALLEST_VOXEL = 1e-9  # mm3
-LPS = np.array([-1.0, -1.0, 1.0])
+LPS = np.array([-1.0, -1.0, 1.0], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +36,21 @@ class Field:
 
     def jacobian(self) -> FloatArray:
         """Determinant of the map's derivative at each voxel, (i, j, k); 0 and less is a fold."""
-        steps = np.stack([np.stack(np.gradient(one)) for one in self.vectors])  # (to, index, ...)
-        slopes = np.einsum("ta...,aw->tw...", steps, inverse(self.affine)[:3, :3])
-        whole = slopes + np.eye(3)[:, :, None, None, None]
-        return np.asarray(np.linalg.det(np.moveaxis(whole, (0, 1), (-2, -1))), np.float32)
+        count = self.vectors.shape[1]
+        found = np.empty(self.vectors.shape[1:], np.float32)
+        back = inverse(self.affine)[:3, :3].astype(np.float32)
+        for start in range(0, count, SLAB):
+            low, high = max(start - 1, 0), min(start + SLAB + 1, count)
+            part = _jacobian(self.vectors[:, low:high], back)
+            found[start : start + SLAB] = part[start - low : start - low + SLAB]
+        return found
+
+
+def _jacobian(vectors: FloatArray, back: NDArray[np.float32]) -> FloatArray:
+    """As above, of a slab; `back` (3, 3) takes mm to voxel indices."""
+    steps = np.stack([np.stack(np.gradient(one)) for one in vectors])  # (to, index, ...)
+    slopes = np.einsum("ta...,aw->...tw", steps, back)
+    return np.asarray(np.linalg.det(slopes + np.eye(3, dtype=np.float32)), np.float32)
 
 
 def read_field(path: Path, name: str) -> Field:

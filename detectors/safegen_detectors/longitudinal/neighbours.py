@@ -1,7 +1,7 @@
 """Does a follow-up fit another patient of the release better than its own patient?
 
 No limit of likeness is needed for that: of two patients the nearer one is the patient. It is asked
-where a scan and its own earlier one are not clearly alike.
+where something speaks for two patients, since it takes a registration for each of the others.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from pytest_safegen.errors import NotJudged, ReadError
 from pytest_safegen.model import Measure
 from pytest_safegen.prepare import guess_options, spacing_of
 from pytest_safegen.readers import read
-from safegen_detectors.longitudinal.alignment import align_once
-from safegen_detectors.longitudinal.rules import SIMILAR_MATCH
+from safegen_detectors.longitudinal.alignment import align_once, align_pair
 from safegen_detectors.longitudinal.timepoints import Timepoint, timepoint
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from safegen_detectors.longitudinal.alignment import Alignment
 
 SPACING = 3.0  # mm: enough to tell patients apart, and a third of the work of 2 mm
-MOST_ASKED = 40  # patients of the release
+MOST_ASKED = 24  # patients of the release
 CLEARLY = 0.05  # of local match, by which another patient is nearer
 
 
@@ -40,15 +39,18 @@ class Neighbour:
 
 def neighbour_measures(pairs: Sequence[Alignment], target: SeriesTarget) -> list[Measure]:
     """How many other patients fit the follow-up of the least alike pair better than its own."""
-    doubtful = [one for one in pairs if one.likeness.votes or _unlike(one)]
+    doubtful = [one for one in pairs if one.likeness.votes >= _needed(one)]
     worst = min(doubtful, key=lambda one: one.likeness.local_match, default=None)
     if worst is None:
         return []
-    later = _coarse(worst.later.scan, worst.later)
+    try:
+        later = _coarse(worst.later.scan, worst.later)
+        own = align_pair(_coarse(worst.earlier.scan, later), later).likeness.local_match
+    except NotJudged:
+        return []
     others = list(_neighbours(later, _first_scans(worst, target)))
     if not others:
         return []
-    own = align_once(_coarse(worst.earlier.scan, later), later).likeness.local_match
     nearer = sorted((o for o in others if o.match > own + CLEARLY), key=lambda o: -o.match)
     says = f"{worst.later.name} fits {len(nearer)} of {len(others)} other patients better"
     if nearer:
@@ -57,11 +59,13 @@ def neighbour_measures(pairs: Sequence[Alignment], target: SeriesTarget) -> list
             f"own patient (local match {nearer[0].match:.2f} against {own:.2f}; {len(others)} "
             "patients of the release were asked)"
         )
-    return [Measure("nearer_patients", len(nearer), "patients", says)]
+    name = "nearer_patients_ct" if later.intensity == "ct" else "nearer_patients"
+    return [Measure(name, len(nearer), "patients", says)]
 
 
-def _unlike(aligned: Alignment) -> bool:
-    return aligned.likeness.local_match < SIMILAR_MATCH
+def _needed(aligned: Alignment) -> int:
+    """Votes for two patients from which on others are asked; chests differ by breath alone."""
+    return 2 if aligned.later.intensity == "ct" else 1
 
 
 def _first_scans(aligned: Alignment, target: SeriesTarget) -> list[ScanRef]:

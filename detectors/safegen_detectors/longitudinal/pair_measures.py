@@ -74,7 +74,7 @@ def _promises(aligned: Alignment) -> list[Measure]:
     found = []
     if all(label(one, "same_grid") for one in labels):
         says = f"one grid is promised for all timepoints, and it changes {pair}"
-        found.append(Measure("grid_promise_broken", not _on_one_grid(aligned), "", says))
+        found.append(Measure("grid_promise_broken", float(not _on_one_grid(aligned)), "", says))
     if all(label(one, "coregistered") for one in labels):
         shift, turn = _offset(aligned)
         says = f"the scans are said to be registered, and the anatomy is off by {{}} {pair}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_safegen.model import Heatmap
+    from pytest_safegen.model import Heatmap, Measure
     from safegen_detectors.longitudinal.course import Course, Pair
     from safegen_detectors.longitudinal.timepoints import Timepoint
 
@@ -28,7 +28,7 @@ def picture_of(courses: Sequence[Course]) -> Heatmap | None:
     """
     pairs = [pair for course in courses for pair in course.pairs]
     point, depths = _deepest(courses)
-    outside = point is not None and depths.max() > (RULES["mask_depth_outside"].warn_above or 0.0)
+    outside = any(_leaves(measure) for course in courses for measure in course.others)
     if not pairs:
         return heat.outside_heatmap(point, depths) if point is not None and outside else None
     least = min(pairs, key=lambda pair: pair.aligned.likeness.local_match)
@@ -37,6 +37,13 @@ def picture_of(courses: Sequence[Course]) -> Heatmap | None:
     if point is not None and outside:
         return heat.outside_heatmap(point, depths)
     return _of_folds(courses) or _of_worst_pair(pairs)
+
+
+def _leaves(measure: Measure) -> bool:
+    """Whether a mask leaves where it may be by more than is forgiven there."""
+    if not measure.name.endswith("_depth_outside"):
+        return False
+    return measure.value > (RULES[measure.name].warn_above or 0.0)
 
 
 def _of_folds(courses: Sequence[Course]) -> Heatmap | None:

@@ -109,7 +109,10 @@ def mask_measures(points: Sequence[Timepoint], where: Sequence[Placed]) -> list[
     ]
     names = ", ".join(point.name for point in empty)
     blank = f"the lesion mask is empty although a lesion is told at {names}"
+    sidecars = [point for point in points if "sidecar_unread" in point.ref.labels]
+    odd = ", ".join(point.ref.labels["sidecar_unread"] for point in sidecars)
     return [
+        Measure("sidecars_unread", len(sidecars), "files", f"what is stated is not known: {odd}"),
         Measure("masks_unread", len(unread), "masks", f"no mask can be used at {says}"),
         Measure("masks_empty", len(empty), "masks", blank),
     ]

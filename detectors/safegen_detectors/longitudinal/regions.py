@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from pytest_safegen.prepare import HOUNSFIELD_CEILING, HOUNSFIELD_FLOOR, resampl
 from pytest_safegen.readers import read
 from safegen_detectors.longitudinal import masks
 from safegen_detectors.longitudinal.columns import named_by
-from safegen_detectors.longitudinal.pathologies import band_for, diameter
+from safegen_detectors.longitudinal.pathologies import diameter
 from safegen_detectors.longitudinal.words import label
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pytest_safegen.model import BoolArray
     from safegen_detectors.longitudinal.timepoints import Timepoint
 
+LUNG = r"\blung|pulmon|ground.?glass|\bp?ggn\b|\bggo\b|(?:part|sub).?solid"
+ELSEWHERE = r"liver|hepat|thyroid|adrenal|renal|kidney|breast|lymph|splen|pancrea|prostat|skin|soft"
 AIR = -400.0  # Hounsfield units, below which tissue is lung or air
 LEAST_LUNG = 0.05  # share of the image, or 100 ml, that is lung; less is bowel, or no lung at all
 CLOSING = 20.0  # mm, or a diameter of the lesion: nodules at the pleura and hilum are in the lung
@@ -45,13 +48,20 @@ def regions_of(point: Timepoint) -> Iterator[Region]:
     """
     if not point.crop:
         yield Region("mask", "the body", masks.filled_by_slice(point.prepared.body))
-    if point.intensity == "ct" and "lung" in band_for(label(point.ref.labels, "pathology")).name:
+    if point.intensity == "ct" and of_lung(label(point.ref.labels, "pathology")):
         lung = closed_lung(point)
         if lung is not None:
             yield Region("lung", "the lung", lung)
     if label(point.ref.labels, "organ_mask") is not None:
         name = PurePosixPath(point.ref.labels["organ_mask"].strip()).name
         yield Region("organ", f"the organ of {name}", _organ(point))
+
+
+def of_lung(pathology: str | None) -> bool:
+    """Whether a pathology, as people write it, is one of the lung."""
+    text = pathology or ""
+    nodule = "nodule" in text and not re.search(ELSEWHERE, text)
+    return nodule or bool(re.search(LUNG, text))
 
 
 def lung_of(point: Timepoint) -> BoolArray | None:
@@ -98,4 +108,6 @@ def _organ(point: Timepoint) -> BoolArray:
     onto = resample(
         inside, organ.affine, to_affine=prepared.affine, to_shape=prepared.voxels.shape, order=1
     )
+    if not (onto > 0.5).any():
+        raise NotJudged(f"organ_mask of {point.name}: it is empty, or does not lie over the scan")
     return np.asarray(onto > 0.5, dtype=bool)

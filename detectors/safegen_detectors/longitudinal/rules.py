@@ -28,8 +28,8 @@ _REAL_PAIRS = (
 _LOGIC = "follows from what the words mean"
 
 _MASS_EFFECT = (
-    "tissue cannot give way by more than the lesion gains; simulated: 0.4 to 0.6 is measured where "
-    "it gives way by all of it, 2.2 to 2.3 by four times, 0 by nothing"
+    "tissue cannot give way by more than the lesion gains; simulated: 0.3 to 0.5 is measured where "
+    "it gives way by all of it, 1.7 to 1.8 by four times, 0 by nothing"
 )
 _NODULES = (
     "300 real nodules (LIDC) lie in the closed lung by 0.64 or more and leave it by 8.3 mm or "
@@ -66,6 +66,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             source="a scan is nearer to its own patient than to others; 0.05 of local match in "
             "between",
         ),
+        "nearer_patients_ct": Rule(
+            warn_above=0, source="as of MR; lungs breathe, and no real CT pair was measured"
+        ),
         "mirror_margin": Rule(
             warn_below=0.05,
             fail_below=-0.05,
@@ -99,13 +102,12 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "lung_volume_change": Rule(
             warn_above=0.29, source="a factor of 1.33; a real pair breathes by 1.18 (elastix data)"
         ),
-        "soft_tissue_change": Rule(warn_above=15.0, fail_above=40.0),
+        "soft_tissue_change": Rule(warn_above=15.0),
         "lung_tissue_change": Rule(warn_above=60.0),
         "brain_volume_change": Rule(
             warn_above=1.5,
-            fail_above=4.0,
             source="brains change by -0.65 +- 0.82 % a year, with Alzheimer's disease by -1.84 +- "
-            "1.33 % (PMID 21764565); 3 and 8 %, and as much a year, are engineering defaults",
+            "1.33 % (PMID 21764565); 3 % and 3 % a year are an engineering default",
         ),
         "changed_region": Rule(
             warn_above=1.5,
@@ -126,7 +128,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "mass_effect": Rule(warn_above=1.0, fail_above=1.5, source=_MASS_EFFECT),
         "mass_effect_against": Rule(warn_above=0.5, source=_MASS_EFFECT),
         "field_folds": Rule(fail_above=1e-4, source=_LOGIC),
-        "field_stretch": Rule(fail_above=0.001),
+        "field_stretch": Rule(warn_above=0.001),
+        "sidecars_unread": Rule(warn_above=0, source=_LOGIC),
         "fields_unread": Rule(warn_above=0, source=_LOGIC),
         "unmatched_region": Rule(
             warn_above=1.0,

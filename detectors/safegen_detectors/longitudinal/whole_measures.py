@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_safegen.model import Measure
-from safegen_detectors.longitudinal import grid
+from safegen_detectors.longitudinal import grid, masks
 from safegen_detectors.longitudinal.pathologies import DAYS_A_MONTH, DAYS_A_YEAR
 from safegen_detectors.longitudinal.timepoints import pairs
-from safegen_detectors.longitudinal.wholes import Whole, whole_of
+from safegen_detectors.longitudinal.volumes import is_treated
+from safegen_detectors.longitudinal.wholes import TINY, Whole, whole_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +42,7 @@ def _changes(one: Timepoint, two: Timepoint, first: Whole, second: Whole) -> Ite
     if first.quantiles is not None and second.quantiles is not None:
         yield _contrast_change(one, two, first.quantiles, second.quantiles)
     if first.brain is not None and second.brain is not None and same_grid:
-        yield from _brain_change(one, two, second.brain / first.brain - 1.0)
+        yield from _brain_change(one, two, first.brain, second.brain)
     if first.lung is not None and second.lung is not None:
         yield _lung_change(one, two, second.lung / first.lung)
     if first.soft_tissue is not None and second.soft_tissue is not None:
@@ -81,16 +82,34 @@ def _contrast_change(
     return Measure("tissue_contrast_change", change, "", says)
 
 
-def _brain_change(one: Timepoint, two: Timepoint, change: float) -> Iterator[Measure]:
-    """Change of a bare brain's volume, lesions aside, in units of 2 % and 2 % a year."""
-    if one.ref.months is None or two.ref.months is None:
+def _brain_change(one: Timepoint, two: Timepoint, first: float, second: float) -> Iterator[Measure]:
+    """Change of a bare brain's volume (ml), in units of 2 % and 2 % a year.
+
+    With the lesion or without it, whichever is less: a lesion displaces tissue, or is in its place.
+    None after a treatment, or where one timepoint alone has a mask.
+    """
+    points = one, two
+    lesions = [_lesion(point) for point in points]
+    if lesions == [None, None]:
+        lesions = [0.0, 0.0]
+    treated = any(is_treated(point.ref.labels) for point in points)
+    if one.ref.months is None or two.ref.months is None or treated or None in lesions:
         return
     years = abs(two.ref.months - one.ref.months) * DAYS_A_MONTH / DAYS_A_YEAR
+    bare = [brain - (lesion or 0.0) for brain, lesion in zip((first, second), lesions, strict=True)]
+    changes = [second / first - 1.0, bare[1] / max(bare[0], TINY) - 1.0]
+    change = min(changes, key=abs)
     says = (
         f"the brain's volume changes by {change:+.1%} from {one.name} to {two.name} in "
         f"{years:.1f} years; healthy brains lose 0.6 % a year, Alzheimer's disease 1.8 %"
     )
     yield Measure("brain_volume_change", abs(change) / (STEADY + A_YEAR * years), "", says)
+
+
+def _lesion(point: Timepoint) -> float | None:
+    """The lesion's volume in ml; None without a mask."""
+    mask = point.scan.mask
+    return None if mask is None else masks.volume(mask, point.scan.affine)
 
 
 def _lung_change(one: Timepoint, two: Timepoint, ratio: float) -> Measure:

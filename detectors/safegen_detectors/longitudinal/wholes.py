@@ -33,8 +33,8 @@ class Whole:
     """Numbers of one scan; None where they mean nothing for it.
 
     `sharpness` and `noise` are natural logarithms; `quantiles` (99,) of the tissue's intensities,
-    less their median and over their interquartile range; volumes in ml; `soft_tissue` and
-    `lung_tissue` are medians in Hounsfield units.
+    less their median and over their interquartile range; volumes in ml, `brain` with the lesion;
+    `soft_tissue` and `lung_tissue` are medians in Hounsfield units.
     """
 
     sharpness: float | None = None
@@ -64,8 +64,10 @@ def whole_of(point: Timepoint) -> Whole:
 def _of_ct(point: Timepoint, inside: BoolArray) -> Whole:
     span = HOUNSFIELD_CEILING - HOUNSFIELD_FLOOR
     units = HOUNSFIELD_FLOOR + span * point.prepared.voxels
+    if point.crop:  # what a crop shows changes with its place
+        return Whole()
     soft = units[inside & (units > SOFT_TISSUE[0]) & (units < SOFT_TISSUE[1])]
-    lung = None if point.crop else lung_of(point)
+    lung = lung_of(point)
     return Whole(
         soft_tissue=float(np.median(soft)) if soft.size else None,
         lung=None if lung is None else float(lung.sum()) * _voxel(point),
@@ -112,12 +114,9 @@ def _quantiles(point: Timepoint, inside: BoolArray) -> NDArray[np.float64]:
 
 
 def _brain(point: Timepoint) -> float | None:
-    """Volume in ml of a brain without its skull, less the lesion; None of anything else."""
+    """Volume in ml of what may be a brain without its skull, lesion and all; None of the rest."""
     volume = float(point.prepared.body.sum()) * _voxel(point)
-    if point.crop or volume > LARGEST_BRAIN:
-        return None
-    lesion = 0.0 if point.scan.mask is None else masks.volume(point.scan.mask, point.scan.affine)
-    return volume - lesion if volume > lesion else None
+    return None if point.crop or volume > LARGEST_BRAIN else volume
 
 
 def _voxel(point: Timepoint) -> float:

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
     from pytest_safegen.model import ScanRef
 
-NOTHING = frozenset({"", "n/a", "na", "nan", "none", "no", "false", "0", "unknown", "untreated"})
+NOTHING = frozenset(
+    {"", "n/a", "na", "nan", "none", "no", "false", "0", "unknown", "untreated"}
+    | {"healthy", "control", "healthy control", "normal"}
+)
 
 
 def name_of(ref: ScanRef) -> str:
