@@ -255,3 +255,27 @@ def test_a_treatment_is_known_as_people_write_it(text):
 )
 def test_growth_beyond_all_numbers_is_not_compared(numbers):
     assert isinstance(statement_of(numbers), Unread)
+
+
+def excluded(*radii: float, months: float = 6.0, **labels: str) -> float | None:
+    """Whether stated growth is excluded by two balls of these radii (voxels)."""
+    told = {"pathology": "glioblastoma", "growth": "growing", **labels}
+    series = followed([ball(n * months, radius, **told) for n, radius in enumerate(radii)])
+    found = {measure.name: measure.value for measure in growth_measures(series)}
+    return found.get("growth_excluded")
+
+
+def test_a_glioblastoma_that_is_said_to_grow_and_stays_for_months_has_not_grown():
+    assert excluded(12, 12) == 1
+    assert excluded(12, 13) == 0
+
+
+@pytest.mark.parametrize(
+    "labels", [{"pathology": "meningioma"}, {"pathology": ""}, {"growth": "shrinking"}]
+)
+def test_what_may_stand_still_is_not_excluded(labels):
+    assert excluded(12, 12, **labels) is None
+
+
+def test_a_few_weeks_exclude_nothing():
+    assert excluded(12, 12, months=1.0) is None

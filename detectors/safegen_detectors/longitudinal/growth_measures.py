@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_safegen.model import Measure
 from safegen_detectors.longitudinal import growth
-from safegen_detectors.longitudinal.pathologies import DAYS_A_MONTH
+from safegen_detectors.longitudinal.pathologies import ANY_LESION, DAYS_A_MONTH
 from safegen_detectors.longitudinal.statement import (
     Statement,
     Unread,
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from safegen_detectors.longitudinal.volumes import Followed
 
 NO_DOUBT, DOUBT, SURE = 0.0, 0.5, 1.0
+FAST = 20.0  # days in which the fastest of a kind of tumour double
+LONG, LEAST_GROWTH = 90.0, math.log(1.05)  # days, and ln(V2/V1)
 DIRECTION_WORDS = {1: "grows", 0: "is stable", -1: "shrinks"}
 
 
@@ -117,7 +119,23 @@ def _unmet(series: Followed, direction: int) -> list[Measure]:
         f"{_change(series, step)}: no change that could be measured"
     )
     unmet = min(needed / max(direction * step.log_ratio, needed / 10), 10.0)
-    return [Measure("change_unmet", unmet, "", says)]
+    return [Measure("change_unmet", unmet, "", says), *_excluded(series, step, direction)]
+
+
+def _excluded(series: Followed, step: Step, direction: int) -> list[Measure]:
+    """Whether a fast tumour that is said to grow cannot have grown, for all the noise of counting.
+
+    Of a tumour that doubles within 400 days, 90 days add 17 %.
+    """
+    fast = series.band is not ANY_LESION and series.band.kind == "doubling"
+    if direction < 0 or not fast or series.band.edge > FAST or step.days < LONG or series.treated:
+        return []
+    most = step.log_ratio + growth.SIGMAS * step.noise
+    says = (
+        f"the text says that the lesion grows, and {_change(series, step)}: at most "
+        f"{math.expm1(most):+.0%}, where {series.band.usual}"
+    )
+    return [Measure("growth_excluded", float(most < LEAST_GROWTH), "", says)]
 
 
 def _off(series: Followed, step: Step, direction: int) -> Measure:

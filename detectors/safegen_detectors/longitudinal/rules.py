@@ -177,6 +177,11 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "change_unmet": Rule(
             warn_above=1, source="growth or shrinkage is stated, and none exceeds two sd"
         ),
+        "growth_excluded": Rule(
+            fail_above=0,
+            source="less than 5 % in 90 days and more is a doubling in 3.5 years: no growth "
+            "of a high-grade glioma, metastasis or solid lung cancer",
+        ),
         "untreated_shrinkage": Rule(
             warn_above=1, source="a loss of 30 % and two sd; 14 % of untreated meningiomas shrink"
         ),
