@@ -42,8 +42,9 @@ NOTES = (
     "The best IoU is an oracle: the limit of the map is chosen for each family on its own truth.",
     "Baselines are small re-makings; the limit of their outline is the 99.5th percentile of eight "
     "reference scans.",
+    "PaDiM and PatchCore are anomalib's, upon networks with random weights.",
 )
-PACKAGES = ("torch", "numpy", "scipy", "SimpleITK", "torchio")
+PACKAGES = ("torch", "numpy", "scipy", "SimpleITK", "torchio", "anomalib")
 
 
 def main(words: list[str] | None = None) -> None:

@@ -108,9 +108,9 @@ def fit_field(
     seed: int,
 ) -> Field:
     """Fit all methods, and make the panels."""
-    missing = tuple(_missing(baselines))
+    missing = missing_of(baselines)
     wanted = dict(_ours(methods, quarters, steps, also_all=also_all))
-    known = [name for name in baselines if name not in FROM_ANOMALIB and name not in methods]
+    known = [name for name in baselines if name not in methods and name not in missing]
     wanted |= {name: ("", baseline_named(name, steps)) for name in known}
     shown = tqdm(wanted.items(), desc="fitting")
     parts = {name: _fitted(method, quarter, reference, seed) for name, (quarter, method) in shown}
@@ -118,7 +118,7 @@ def fit_field(
     panels += [
         _panel(n, "", [n], parts, reference.patients, _outline(n, parts, reference)) for n in known
     ]
-    return Field(parts, tuple(panels), missing)
+    return Field(parts, tuple(panels), tuple(f"{name}: {why}" for name, why in missing.items()))
 
 
 def baseline_named(name: str, steps: int) -> Method:
@@ -131,12 +131,19 @@ def baseline_named(name: str, steps: int) -> Method:
     if name in NAMES:
         return methods_named([name], {name: options})[0]
     baselines = importlib.import_module("benchmarks.baselines")
-    plain = {"zscore": "ZScore", "histogram": "Histogram"}
-    if name in plain:
-        return getattr(baselines, plain[name])()  # type: ignore[no-any-return]
+    untrained = {"zscore": "ZScore", "histogram": "Histogram"} | {n: n for n in FROM_ANOMALIB}
+    if name in untrained:
+        return getattr(baselines, untrained[name])()  # type: ignore[no-any-return]
     if name not in baselines.__all__:
         raise SystemExit(f"There is no baseline called {name!r}.")
     return getattr(baselines, name)(**options)  # type: ignore[no-any-return]
+
+
+def missing_of(baselines: Sequence[str]) -> dict[str, str]:
+    """Which of the baselines cannot run here, and why."""
+    if importlib.util.find_spec("anomalib") is not None:
+        return {}
+    return {name: "anomalib is not installed" for name in baselines if name in FROM_ANOMALIB}
 
 
 def _ours(
@@ -219,11 +226,3 @@ def _outline(name: str, parts: Mapping[str, Part], reference: Reference) -> floa
 def _plain(name: str) -> str:
     """The name of the method of a part."""
     return name.partition("/")[0]
-
-
-def _missing(baselines: Sequence[str]) -> Iterator[str]:
-    there = importlib.util.find_spec("anomalib") is not None
-    why = "no adapter is written for it yet" if there else "anomalib is not installed"
-    for name in FROM_ANOMALIB:
-        if baselines:
-            yield f"{name}: {why}"

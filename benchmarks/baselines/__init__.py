@@ -7,6 +7,7 @@ systems had days on graphics cards, in two dimensions.
 
 from __future__ import annotations
 
+from benchmarks.baselines.anomalib_models import padim, patchcore
 from benchmarks.baselines.dae import dae
 from benchmarks.baselines.dia import dia
 from benchmarks.baselines.fpi import fpi
@@ -15,4 +16,4 @@ from benchmarks.baselines.phanes import phanes
 from benchmarks.baselines.thor import thor
 from benchmarks.baselines.zscore import ZScore
 
-__all__ = ["Histogram", "ZScore", "dae", "dia", "fpi", "phanes", "thor"]
+__all__ = ["Histogram", "ZScore", "dae", "dia", "fpi", "padim", "patchcore", "phanes", "thor"]

@@ -10,8 +10,9 @@ import pytest
 import torch
 from anomaly_samples import cohort, peak_of, with_hole
 
-from benchmarks.baselines import Histogram, ZScore, dae, dia, fpi, phanes, thor
+from benchmarks.baselines import Histogram, ZScore, anomalib_models, dae, dia, fpi, phanes, thor
 from benchmarks.baselines.common import NetworkBaseline, box_mask
+from safegen_detectors.anomaly.device import placed
 from safegen_detectors.anomaly.maps import top
 from safegen_detectors.anomaly.model import Method
 from safegen_detectors.anomaly.view import View
@@ -102,3 +103,30 @@ def test_patches_have_sides_of_the_asked_shares() -> None:
 
     assert min(shares) > 0
     assert max(shares) <= 0.4**3 * 1.2
+
+
+def test_slices_stacked_in_bands_come_apart_again() -> None:
+    slices = torch.rand(8, 3, 5, 4)
+
+    stacked = anomalib_models.stacked(slices)
+
+    assert torch.equal(stacked[1, :, 5:10], slices[3])
+    assert torch.equal(anomalib_models.unstacked(stacked, 8), slices)
+
+
+def test_a_map_of_thick_slices_lies_where_the_volume_is() -> None:
+    volume = torch.zeros(1, 1, 4, 4, 8)
+    volume[0, 0, 1, 2, 4:6] = 1.0
+
+    slices = anomalib_models.slices_of(volume)
+    back = anomalib_models.volume_of(slices[:, :1], volume)
+
+    assert torch.equal(slices[2, :, 1, 2], torch.ones(3))
+    assert back[1, 2].tolist() == [0, 0, 0, 0.25, 0.75, 0.75, 0.25, 0]
+    assert float(back.sum()) == 2.0
+
+
+def test_a_network_of_slices_can_be_placed() -> None:
+    network = torch.nn.Conv2d(1, 1, 3)
+
+    assert placed(network, "cpu") is network

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +17,7 @@ from benchmarks import anomaly
 from benchmarks.anomaly_parts import cohort, compare, faithfulness, tables
 from benchmarks.anomaly_parts.cohort import reference_from, split, target_of
 from benchmarks.anomaly_parts.compare import Scored, mean_auroc_interval, paired
-from benchmarks.anomaly_parts.contestants import OURS, fit_field
+from benchmarks.anomaly_parts.contestants import OURS, fit_field, missing_of
 from benchmarks.anomaly_parts.kinds import QUARTERS, TORCHIO, kinds_of
 from benchmarks.anomaly_parts.options import arguments
 from benchmarks.anomaly_parts.places import LIMITS, overlap_at_limits
@@ -150,6 +151,12 @@ def test_torchio_faults_are_kept_from_a_group_that_exists() -> None:
 def test_a_family_that_the_modality_cannot_have_is_refused() -> None:
     with pytest.raises(SystemExit, match="rings"):
         kinds_of("mr", ["rings"], torchio=False)
+
+
+def test_a_baseline_without_its_library_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+
+    assert missing_of(["zscore", "padim"]) == {"padim": "anomalib is not installed"}
 
 
 def test_planting_uses_all_scans_about_equally() -> None:
