@@ -74,14 +74,18 @@ def _causes(rows: Sequence[Row]) -> str:
 
 
 def _times(rows: Sequence[Row]) -> str:
-    per_pair = [
-        row["seconds"] / max(row["visits"] if row["visits"] > 2 else 1, 1)
-        for row in rows
-        if "seconds" in row and not row["group"].startswith("real")
-    ]
-    if not per_pair:
-        return ""
-    return (
-        f"Processor seconds a pair of brains at 2 mm, one thread: median "
-        f"{np.median(per_pair):.2f}, 95th percentile {np.percentile(per_pair, 95):.2f}."
-    )
+    timed = [row for row in rows if "seconds" in row and not row["group"].startswith("real")]
+    deformed = ["tissue_shift" in row["measures"] for row in timed]
+    groups = {
+        "without deformation": [row for row, yes in zip(timed, deformed, strict=True) if not yes],
+        "where it was estimated": [row for row, yes in zip(timed, deformed, strict=True) if yes],
+    }
+    spent = "; ".join(f"{name} {_spent(some)}" for name, some in groups.items() if some)
+    return f"Processor seconds a pair of brains at 2 mm, one thread: {spent}." if spent else ""
+
+
+def _spent(rows: Sequence[Row]) -> str:
+    """Seconds a pair: of three visits and more there are as many pairs as visits."""
+    a_pair = [row["seconds"] / (row["visits"] if row["visits"] > 2 else 1) for row in rows]
+    middle, high = np.percentile(a_pair, (50, 95))
+    return f"median {middle:.1f}, 95th percentile {high:.1f}"
