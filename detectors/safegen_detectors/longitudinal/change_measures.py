@@ -41,7 +41,7 @@ def change_measures(aligned: Alignment) -> list[Measure]:
     if where.sum() < FEWEST_VOXELS:
         return []
     values, region = region_of(aligned, where)
-    voxel = float(np.prod(spacing_of(aligned.later.prepared.affine))) / 1000.0
+    voxel = grid.voxel_volume(aligned.later.prepared.affine)
     lesion = lesion_of(aligned.later, onto=aligned.later.prepared)
     at = (aligned.later.prepared.affine @ [*region.middle.astype(float), 1.0])[:3]
     says = (
@@ -65,7 +65,7 @@ def _unmatched(aligned: Alignment, where: BoolArray) -> list[Measure]:
     if not alike or not _same_spacing(aligned) or aligned.later.intensity == "ct":
         return []
     affine = aligned.later.prepared.affine
-    voxel = float(np.prod(spacing_of(affine))) / 1000.0
+    voxel = grid.voxel_volume(affine)
     found = []
     for name, level in LEVELS.items():
         region = largest_below(match, where=where, level=level)
@@ -100,8 +100,7 @@ def far_zone(aligned: Alignment) -> BoolArray:
 
 
 def _same_spacing(aligned: Alignment) -> bool:
-    first, second = aligned.earlier.scan.affine, aligned.later.scan.affine
-    return grid.spacing_change(first, second) <= 0.01
+    return grid.same_spacing(aligned.earlier.scan.affine, aligned.later.scan.affine)
 
 
 def _margin(aligned: Alignment) -> float:

@@ -39,6 +39,16 @@ def spacing_change(first: Affine, second: Affine) -> float:
     return float(np.max(np.abs(a - b) / np.minimum(a, b)))
 
 
+def same_spacing(first: Affine, second: Affine) -> bool:
+    """True where the voxel size is the same along each anatomical axis, to 1 %."""
+    return spacing_change(first, second) <= 0.01
+
+
+def voxel_volume(affine: Affine) -> float:
+    """The volume of a voxel in ml."""
+    return float(np.prod(spacing_of(affine))) / 1000.0
+
+
 def same_grid(first: Affine, second: Affine) -> bool:
     """True where two affines put each voxel at the same place, to 0.001 mm."""
     return bool(np.allclose(first, second, atol=1e-3))

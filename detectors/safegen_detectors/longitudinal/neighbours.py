@@ -33,7 +33,7 @@ CLEARLY = 0.05  # of local match, by which another patient is nearer
 class Neighbour:
     """A patient of the release, and how well the follow-up fits his or her first scan, -1..1."""
 
-    target: str
+    subject: str
     match: float
 
 
@@ -55,8 +55,8 @@ def neighbour_measures(pairs: Sequence[Alignment], target: SeriesTarget) -> list
     says = f"{worst.later.name} fits {len(nearer)} of {len(others)} other patients better"
     if nearer:
         says = (
-            f"{worst.later.name} fits the first scan of {nearer[0].target} better than that of its "
-            f"own patient (local match {nearer[0].match:.2f} against {own:.2f}; {len(others)} "
+            f"{worst.later.name} fits the first scan of {nearer[0].subject} better than that of "
+            f"its own patient (local match {nearer[0].match:.2f} against {own:.2f}; {len(others)} "
             "patients of the release were asked)"
         )
     name = "nearer_patients_ct" if later.intensity == "ct" else "nearer_patients"

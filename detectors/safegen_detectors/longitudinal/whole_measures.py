@@ -34,7 +34,7 @@ def whole_measures(points: Sequence[Timepoint]) -> list[Measure]:
 
 
 def _changes(one: Timepoint, two: Timepoint, first: Whole, second: Whole) -> Iterator[Measure]:
-    same_grid = grid.spacing_change(one.scan.affine, two.scan.affine) <= 0.01
+    same_grid = grid.same_spacing(one.scan.affine, two.scan.affine)
     if first.sharpness is not None and second.sharpness is not None and same_grid:
         yield _sharpness_change(one, two, second.sharpness - first.sharpness)
     if first.noise is not None and second.noise is not None and same_grid:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from pytest_safegen.prepare import HOUNSFIELD_CEILING, HOUNSFIELD_FLOOR, spacing_of
-from safegen_detectors.longitudinal import copies, masks
+from safegen_detectors.longitudinal import copies, grid, masks
 from safegen_detectors.longitudinal.regions import lung_of
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class Whole:
 
 def whole_of(point: Timepoint) -> Whole:
     """The numbers that suit the scan: of MR, or of CT."""
+    if point.intensity == "ct" and point.crop:  # what a crop shows changes with its place
+        return Whole()
     inside = _inside(point)
     if not inside.any():
         return Whole()
@@ -64,13 +66,11 @@ def whole_of(point: Timepoint) -> Whole:
 def _of_ct(point: Timepoint, inside: BoolArray) -> Whole:
     span = HOUNSFIELD_CEILING - HOUNSFIELD_FLOOR
     units = HOUNSFIELD_FLOOR + span * point.prepared.voxels
-    if point.crop:  # what a crop shows changes with its place
-        return Whole()
     soft = units[inside & (units > SOFT_TISSUE[0]) & (units < SOFT_TISSUE[1])]
     lung = lung_of(point)
     return Whole(
         soft_tissue=float(np.median(soft)) if soft.size else None,
-        lung=None if lung is None else float(lung.sum()) * _voxel(point),
+        lung=None if lung is None else float(lung.sum()) * grid.voxel_volume(point.prepared.affine),
         lung_tissue=None if lung is None else float(np.median(units[lung])),
     )
 
@@ -115,10 +115,5 @@ def _quantiles(point: Timepoint, inside: BoolArray) -> NDArray[np.float64]:
 
 def _brain(point: Timepoint) -> float | None:
     """Volume in ml of what may be a brain without its skull, lesion and all; None of the rest."""
-    volume = float(point.prepared.body.sum()) * _voxel(point)
+    volume = float(point.prepared.body.sum()) * grid.voxel_volume(point.prepared.affine)
     return None if point.crop or volume > LARGEST_BRAIN else volume
-
-
-def _voxel(point: Timepoint) -> float:
-    """Volume of a prepared voxel in ml."""
-    return float(np.prod(spacing_of(point.prepared.affine))) / 1000.0
