@@ -7,7 +7,6 @@ detector. On disk it is one safetensors file whose header carries the rest as JS
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from pytest_safegen.code_digest import code_digest
 from pytest_safegen.errors import ProfileError
 from pytest_safegen.hookspecs import Detector
 from pytest_safegen.model import Profile, ScanRef
@@ -25,20 +25,9 @@ from pytest_safegen.whole_files import appearing
 FORMAT = 1
 ANY_MODALITY = ""
 HEADER = "safegen"
-NOT_IN_DIGEST = (
-    "accounting",
-    "cli",
-    "controller",
-    "gate_command",
-    "gate_file",
-    "nodes",
-    "plugin",
-    "provenance",
-    "remembering",
-    "selection",
-    "session",
-)
-"""Modules of the gate that run pytest and touch no voxel."""
+GATE_CODE = ("pytest_safegen",)
+LIBRARIES = ("numpy", "scipy", "nibabel", "SimpleITK")
+"""What decides every prepared voxel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +72,9 @@ def digest_of(refs: Iterable[ScanRef], detectors: Mapping[str, Detector], *extra
             total.update(_content(path))
     for name, detector in sorted(detectors.items()):
         total.update(repr((name, detector.version, _options(detector))).encode())
-        total.update(_code(detector))
+        total.update(code_of(detector).encode())
     total.update(repr(extra).encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        if path.stem not in NOT_IN_DIGEST:
-            total.update(path.read_bytes())
+    total.update(code_digest(GATE_CODE, LIBRARIES).encode())
     return total.hexdigest()
 
 
@@ -162,15 +149,19 @@ def _files(path: Path) -> list[Path]:
     return [path] if path.is_file() else []
 
 
-def _code(detector: Detector) -> bytes:
-    """The source of everything in the folder of a detector's module."""
+def code_of(detector: Detector) -> str:
+    """The digest of the code that decides a detector's scores, and of its libraries.
+
+    A detector may declare its code, as names of modules and packages, and its libraries. Otherwise
+    it is the package of its module, with all that is in it.
+    """
+    module = type(detector).__module__
+    package = module.rpartition(".")[0] or module
+    code = getattr(detector, "code", (package,))
     try:
-        file = inspect.getsourcefile(type(detector))
-    except (TypeError, OSError):  # a class that was typed in, not written in a file
-        file = None
-    if file is None:
-        return b""
-    return b"".join(path.read_bytes() for path in sorted(Path(file).parent.glob("*.py")))
+        return code_digest(code, getattr(detector, "libraries", ()))
+    except (ModuleNotFoundError, ValueError):  # a class that was typed in, not written in a file
+        return ""
 
 
 def _bundle_header(prefix: str, bundle: Bundle, tensors: dict[str, Any]) -> dict[str, Any]:

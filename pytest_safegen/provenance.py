@@ -9,14 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_safegen.code_digest import code_digest
 from pytest_safegen.config import Settings
 from pytest_safegen.content import content_of
 from pytest_safegen.hookspecs import Detector
 from pytest_safegen.model import Release, Rule
+from pytest_safegen.profiles import LIBRARIES, code_of
 from pytest_safegen.verdict import rules_for
 
 GIT_SECONDS = 20
-PREPARING = ("prepare", "readers", "nifti", "dicom", "itk", "volume", "masks", "mask_pairs")
+PREPARATION = ("readers", "nifti", "dicom", "itk", "volume", "prepare", "facts")
 """Modules between a file and what a detector gets."""
 
 
@@ -47,12 +49,14 @@ def basis_of(
         repr(sorted(settings.detectors.items())),
     ]
     versions = {f"version of check {name}": str(one.version) for name, one in detectors.items()}
+    code = {f"code of check {name}": code_of(one) for name, one in detectors.items()}
     return {
         "profile": profiles.digest if profiles else "none",
-        "preprocessing": _preparation(),
+        "preprocessing": code_digest([f"pytest_safegen.{name}" for name in PREPARATION], LIBRARIES),
         "limits and options": _digest(judged_by),
         "device class": (device or "cpu").partition(":")[0],
         **versions,
+        **code,
     }
 
 
@@ -72,11 +76,6 @@ def _worse(rule: Rule) -> str:
     if above and below:
         return "either"
     return "lower" if below else "higher"
-
-
-def _preparation() -> str:
-    folder = Path(__file__).parent
-    return _digest((folder / f"{name}.py").read_text(encoding="utf-8") for name in PREPARING)
 
 
 def _digest(texts: Iterable[str]) -> str:

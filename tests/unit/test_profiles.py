@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -357,14 +358,56 @@ def test_the_digest_takes_a_detector_that_has_no_file(ref: ScanRef) -> None:
     assert digest(ref, made()) == digest(ref, made())
 
 
-def test_the_digest_changes_with_the_code_beside_a_detector(
-    ref: ScanRef, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a package with one detector, one module beside it and one below."""
+    folder = tmp_path / "strange_detector"
+    (folder / "deeper").mkdir(parents=True)
+    for name in ("__init__", "beside", "deeper/__init__", "deeper/below"):
+        (folder / f"{name}.py").write_text("LIMIT = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, folder.name, raising=False)
+    monkeypatch.delitem(sys.modules, f"{folder.name}.beside", raising=False)
+    return folder
+
+
+def of_package(**declared: Any) -> Any:
+    """A detector whose class lies in that package."""
+    made = type("Made", (), {"version": "1", "__module__": "strange_detector.detector", **declared})
+    return made()
+
+
+@pytest.mark.parametrize("file", ["beside.py", "deeper/below.py"])
+def test_the_digest_changes_with_the_code_of_a_package(
+    ref: ScanRef, package: Path, file: str
 ) -> None:
-    file = tmp_path / "code.py"
-    file.write_text("1")
-    monkeypatch.setattr("inspect.getsourcefile", lambda _: str(file))
+    before = digest(ref, of_package())
+    (package / file).write_text("LIMIT = 2\n")
+    assert digest(ref, of_package()) != before
+
+
+def test_the_digest_does_not_change_with_comments_and_docstrings(
+    ref: ScanRef, package: Path
+) -> None:
+    before = digest(ref, of_package())
+    (package / "beside.py").write_text('"""Limits."""\n\nLIMIT = 1  # of all\n"""In mm."""\n')
+    assert digest(ref, of_package()) == before
+
+
+def test_the_digest_changes_with_declared_code_only(ref: ScanRef, package: Path) -> None:
+    declared = of_package(code=("strange_detector.beside",))
+    before = digest(ref, declared)
+    (package / "deeper" / "below.py").write_text("LIMIT = 2\n")
+    assert digest(ref, declared) == before
+    (package / "beside.py").write_text("LIMIT = 2\n")
+    assert digest(ref, declared) != before
+
+
+def test_the_digest_changes_with_the_version_of_a_library(
+    ref: ScanRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = digest(ref)
-    file.write_text("2")
+    monkeypatch.setattr("pytest_safegen.code_digest.version", lambda _: "99.0")
     assert digest(ref) != before
 
 

@@ -44,6 +44,8 @@ class AnomalyDetector:
     scope = Scope.SCAN
     needs_profile = True
     rules = RULES
+    code = ("safegen_detectors.anomaly", "safegen_detectors.explain", "safegen_detectors.threads")
+    libraries = ("torch", "monai", "shap")
 
     def fit(self, reference: Iterable[ScanTarget], *, seed: int) -> Fitted:
         """What the methods learn from real scans, and the scores of those, held out."""

@@ -44,6 +44,8 @@ class MetadataDetector:
     scope = Scope.RELEASE
     needs_profile = True
     rules = RULES
+    code = ("safegen_detectors.cohort", "safegen_detectors.integrity")
+    libraries = ("great-expectations",)
 
     def __post_init__(self) -> None:
         # A user who says what to expect needs no reference; the fields stay frozen.

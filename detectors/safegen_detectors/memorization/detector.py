@@ -30,6 +30,8 @@ class MemorizationDetector:
     scope = Scope.SCAN
     needs_profile = True
     rules = RULES
+    code = ("safegen_detectors.memorization", "safegen_detectors.threads")
+    libraries = ("torch",)
 
     def fit(self, reference: Iterable[ScanTarget], *, seed: int) -> Fitted:
         """The index of descriptors, and what real patients score who are left out of it."""
