@@ -78,6 +78,23 @@ class Detector(Protocol):
 
 
 @runtime_checkable
+class DeclaresCode(Protocol):
+    """A detector that says which code decides its scores: when that changes, profiles are stale.
+
+    Without this, it is everything in the package of the detector's module.
+
+    Attributes:
+        code: dotted names of modules and packages, each with everything in it.
+        libraries: names of installed distributions whose version changes the scores.
+    """
+
+    @property
+    def code(self) -> Sequence[str]: ...  # noqa: D102  described above
+    @property
+    def libraries(self) -> Sequence[str]: ...  # noqa: D102
+
+
+@runtime_checkable
 class LeavesOut(Protocol):
     """A detector that needs every reference patient in its profile (such as an index of copies).
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 
 from pytest_safegen.code_digest import code_digest
 from pytest_safegen.errors import ProfileError
-from pytest_safegen.hookspecs import Detector
+from pytest_safegen.hookspecs import DeclaresCode, Detector
 from pytest_safegen.model import Profile, ScanRef
 from pytest_safegen.prepare import PrepareOptions, Template
 from pytest_safegen.whole_files import appearing
@@ -157,9 +157,12 @@ def code_of(detector: Detector) -> str:
     """
     module = type(detector).__module__
     package = module.rpartition(".")[0] or module
-    code = getattr(detector, "code", (package,))
+    code: Sequence[str] = (package,)
+    libraries: Sequence[str] = ()
+    if isinstance(detector, DeclaresCode):
+        code, libraries = detector.code, detector.libraries
     try:
-        return code_digest(code, getattr(detector, "libraries", ()))
+        return code_digest(code, libraries)
     except (ModuleNotFoundError, ValueError):  # a class that was typed in, not written in a file
         return ""
 

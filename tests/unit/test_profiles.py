@@ -395,7 +395,7 @@ def test_the_digest_does_not_change_with_comments_and_docstrings(
 
 
 def test_the_digest_changes_with_declared_code_only(ref: ScanRef, package: Path) -> None:
-    declared = of_package(code=("strange_detector.beside",))
+    declared = of_package(code=("strange_detector.beside",), libraries=())
     before = digest(ref, declared)
     (package / "deeper" / "below.py").write_text("LIMIT = 2\n")
     assert digest(ref, declared) == before
