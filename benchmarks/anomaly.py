@@ -28,7 +28,7 @@ from benchmarks.anomaly_parts.summary import Results
 from benchmarks.anomaly_parts.trial import Judge, Outcome, Planting, run
 from benchmarks.memory import own_peak_mib
 from benchmarks.written import write
-from pytest_safegen.discover import discover
+from pytest_safegen.api import discover
 from safegen_detectors.threads import one_thread_each
 
 NOTES = (

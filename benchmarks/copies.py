@@ -16,10 +16,10 @@ from scipy import ndimage
 
 from benchmarks.scans import Mask, Volume, contrast, tissue, with_voxels
 from pytest_safegen import Scan
-from pytest_safegen.prepare import PrepareOptions, canonical, register, resample, spacing_of
+from pytest_safegen.api import PrepareOptions, canonical, register, resample, spacing_of
 
 if TYPE_CHECKING:
-    from pytest_safegen.model import Affine
+    from pytest_safegen.api import Affine
 
 Planted = tuple[Scan, Mask | None]
 

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from benchmarks.scans import Mask, ball, contrast, cube, place, tissue, with_voxels
 from pytest_safegen import Scan
-from pytest_safegen.prepare import spacing_of
+from pytest_safegen.api import spacing_of
 
 Planted = tuple[Scan, Mask | None]
 Fault = Callable[[Scan, np.random.Generator], Planted]

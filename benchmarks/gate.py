@@ -24,8 +24,9 @@ from benchmarks.rates import Rate, auroc, rate_of
 from benchmarks.trial import Outcome, Plan, Trial, run_trial
 from benchmarks.written import write
 from pytest_safegen import Release
-from pytest_safegen.discover import discover
-from pytest_safegen.profiles import ProfileSet, save
+from pytest_safegen.api import discover
+from pytest_safegen.profiles.io import save_profiles
+from pytest_safegen.profiles.model import ProfileSet
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = REPOSITORY.parent / "shared" / "data" / "ixi-t1"
@@ -148,7 +149,7 @@ def _arguments() -> argparse.Namespace:
 def _memory(profiles: ProfileSet, data: Path) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "benchmark.safegen"
-        save(profiles, path)
+        save_profiles(profiles, path)
         return {str(count): peak_mib(path, data, count) for count in SCANS_FOR_MEMORY}
 
 

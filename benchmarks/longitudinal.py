@@ -27,9 +27,9 @@ from benchmarks.longitudinal_parts.tables import markdown
 from benchmarks.longitudinal_parts.usual import usual
 from benchmarks.written import write
 from pytest_safegen import Scan, ScanRef, ScanTarget, Series, SeriesTarget
-from pytest_safegen.discover import discover
-from pytest_safegen.errors import NotJudged
-from pytest_safegen.verdict import concrete, judge
+from pytest_safegen.api import NotJudged, discover
+from pytest_safegen.judging.limits import concrete
+from pytest_safegen.judging.verdict import judge
 from safegen_detectors.longitudinal import LongitudinalDetector
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -25,10 +25,7 @@ from benchmarks.memorization_parts.speed import seconds_with
 from benchmarks.memorization_parts.tables import markdown
 from benchmarks.written import write
 from pytest_safegen import Scan, ScanRef, ScanTarget
-from pytest_safegen.calibration import limit_at
-from pytest_safegen.discover import discover
-from pytest_safegen.prepare import Template
-from pytest_safegen.readers import read
+from pytest_safegen.api import Template, discover, limit_at, read_scan
 from pytest_safegen.testing import template_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -54,9 +51,9 @@ def main() -> None:
         print(markdown(json.loads(asked.table.read_text(encoding="utf-8"))))
         return
     split = split_of(asked)
-    template = template_of([read(ref) for ref in split.reference[:FOR_TEMPLATE]])
+    template = template_of([read_scan(ref) for ref in split.reference[:FOR_TEMPLATE]])
     known, unknown = (
-        [prepared_for(read(ref), template) for ref in tqdm(refs, "preparing")]
+        [prepared_for(read_scan(ref), template) for ref in tqdm(refs, "preparing")]
         for refs in (split.reference, split.strangers)
     )
     learned = [replace(target, scan=None) for target in known]
@@ -65,8 +62,8 @@ def main() -> None:
     if asked.persons:
         content["speed"] = seconds_with(asked.persons, judges, unknown[:TIMED])
     for ref in tqdm(split.strangers, "untouched"):
-        content["untouched"].append(_row(judges.say(read(ref))))
-    scans = [read(ref) for ref in split.reference[:FOR_TEMPLATE]]
+        content["untouched"].append(_row(judges.say(read_scan(ref))))
+    scans = [read_scan(ref) for ref in split.reference[:FOR_TEMPLATE]]
     kinds = [kind for kind in ALL if re.search(asked.rows, kind)]
     wanted = "autoencoder round trip" in kinds
     restore = networks.restorer(scans, seed=asked.seed) if wanted else None
@@ -116,7 +113,7 @@ def _material(
 ) -> Material:
     first, second = draw.choice(len(split.reference), 2, replace=False)
     host = split.strangers[int(draw.integers(len(split.strangers)))]
-    scans = [read(ref) for ref in (split.reference[first], split.reference[second], host)]
+    scans = [read_scan(ref) for ref in (split.reference[first], split.reference[second], host)]
     return material_of(*scans, template.options, restore)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.trial import Judge
 from pytest_safegen import ScanRef
-from pytest_safegen.discover import discover
+from pytest_safegen.api import discover
 
 KIB_A_MIB = 1024
 

@@ -26,11 +26,8 @@ from benchmarks.faults import FAULTS, blurred, noisy
 from benchmarks.rates import Rate
 from benchmarks.scans import contrast, tissue
 from pytest_safegen import Finding, Measure, Run, Scan, Verdict
-from pytest_safegen.calibration import limit_at
-from pytest_safegen.comparison import Options, Outcome, compare, parse
-from pytest_safegen.discover import discover
-from pytest_safegen.readers import read
-from pytest_safegen.whole_files import write_json
+from pytest_safegen.api import discover, limit_at, read_scan, write_json
+from pytest_safegen.results.comparison import Options, Outcome, compare, parse
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = REPOSITORY.parent / "shared" / "data" / "ixi-t1"
@@ -158,7 +155,7 @@ def _finding(check: str, target: str, score: float, limit: float) -> Finding:
 def measured(data: Path) -> dict[str, dict[str, list[float]]]:
     """The scores of real scans, untouched, spoiled and copied."""
     refs = np.random.default_rng(0).permutation(np.array(discover(data).refs, dtype=object))
-    scans = [read(ref) for ref in tqdm(refs, "reading")]
+    scans = [read_scan(ref) for ref in tqdm(refs, "reading")]
     reference, pool = scans[:REFERENCE], scans[REFERENCE + CALIBRATION :]
     known = np.array([_features(scan) for scan in tqdm(reference, "reference")])
     middle, spread = known.mean(0), known.std(0)

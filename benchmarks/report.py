@@ -33,8 +33,8 @@ from pytest_safegen import (
     Series,
     Verdict,
 )
-from pytest_safegen.config import Settings
-from pytest_safegen.store import save_heatmap
+from pytest_safegen.api import Settings
+from pytest_safegen.judging.heatmaps import save_heatmap
 from pytest_safegen.testing import phantom
 from safegen_reports.html.report import write
 

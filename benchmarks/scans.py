@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pytest_safegen import Scan, ScanRef
-from pytest_safegen.prepare import spacing_of
+from pytest_safegen.api import spacing_of
 
 Mask = NDArray[np.bool_]
 Volume = NDArray[np.float32]

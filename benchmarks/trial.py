@@ -17,13 +17,11 @@ from benchmarks.copies import COPIES, pair_of
 from benchmarks.faults import FAULTS
 from benchmarks.scans import Mask, write
 from pytest_safegen import Detector, Finding, Release, ScanRef, Scope, Verdict
-from pytest_safegen.config import Settings
-from pytest_safegen.fitting import Fitter
-from pytest_safegen.pipeline import Pipeline
-from pytest_safegen.plugins import build_manager, detectors
-from pytest_safegen.prepare import PrepareOptions
-from pytest_safegen.profiles import ProfileSet, load
-from pytest_safegen.readers import read
+from pytest_safegen.api import PrepareOptions, Settings, load_profiles, read_scan
+from pytest_safegen.config.plugins import build_manager, detectors
+from pytest_safegen.judging.runner import Runner
+from pytest_safegen.profiles.fit import Fitter
+from pytest_safegen.profiles.model import ProfileSet
 
 Findings = Mapping[str, Finding]
 
@@ -93,7 +91,7 @@ def all_detectors(settings: Settings) -> dict[str, Detector]:
 class Judge:
     """Judges single scans with all checks that speak of scans, as the pytest side does."""
 
-    pipeline: Pipeline
+    pipeline: Runner
     checks: tuple[str, ...]
     report: Path
 
@@ -104,7 +102,7 @@ class Judge:
         with tempfile.TemporaryDirectory(prefix="safegen-benchmark-") as folder:
             settings = settings_for(Path(folder))
             known = all_detectors(settings)
-            pipeline = Pipeline(settings, known, profiles)
+            pipeline = Runner(settings, known, profiles)
             # Integrity first: the first check bears the reading and the alignment.
             checks = sorted(n for n, detector in known.items() if detector.scope is Scope.SCAN)
             checks.sort(key=lambda name: name != "integrity")
@@ -118,7 +116,7 @@ class Judge:
     def loaded(profile: Path) -> Iterator[Judge]:
         """A judge from a profile on disk."""
         known = all_detectors(settings_for(profile.parent))
-        with Judge.of(load(profile, known)) as judge:
+        with Judge.of(load_profiles(profile, known)) as judge:
             yield judge
 
     def findings(self, ref: ScanRef) -> Findings:
@@ -183,7 +181,7 @@ def _faulty(judge: Judge, plan: Plan, folder: Path) -> Iterator[Outcome]:
     for number, (kind, plant) in enumerate(FAULTS.items()):
         random = np.random.default_rng([plan.seed, number])
         for place in tqdm(random.permutation(len(refs))[: plan.planted], kind):
-            scan, where = plant(read(refs[place]), random)
+            scan, where = plant(read_scan(refs[place]), random)
             ref = write(scan, folder, f"fault-{number}-{place}")
             yield judge.outcome(ref, kind=kind, where=where)
 
@@ -191,7 +189,7 @@ def _faulty(judge: Judge, plan: Plan, folder: Path) -> Iterator[Outcome]:
 def _copied(judge: Judge, plan: Plan, folder: Path) -> Iterator[Outcome]:
     random = np.random.default_rng([plan.seed, len(FAULTS)])
     for place, (source, host) in enumerate(tqdm(_pairs(plan, random), "copies")):
-        pair = pair_of(read(source), read(host), _options(judge, source))
+        pair = pair_of(read_scan(source), read_scan(host), _options(judge, source))
         for number, (kind, plant) in enumerate(COPIES.items()):
             scan, where = plant(pair, random)
             ref = write(scan, folder, f"copy-{number}-{place}")

@@ -1,6 +1,7 @@
 """pytest-safegen: a release gate for synthetic medical images.
 
-Public names are resolved on first use, so that importing the package costs nothing.
+Every name of `pytest_safegen.api` is offered here too, resolved on first use, so that importing the
+package costs nothing.
 """
 
 from __future__ import annotations
@@ -9,32 +10,40 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_safegen.errors import (
-        NotJudged as NotJudged,
-        ProfileError as ProfileError,
-        ReadError as ReadError,
-        SafegenError as SafegenError,
-        UsageProblem as UsageProblem,
-    )
-    from pytest_safegen.hookspecs import (
+    from pytest_safegen.api import (
+        FAMILIES as FAMILIES,
+        GATE_FILE as GATE_FILE,
+        HOUNSFIELD_CEILING as HOUNSFIELD_CEILING,
+        HOUNSFIELD_FLOOR as HOUNSFIELD_FLOOR,
+        RUN_FILE as RUN_FILE,
+        Affine as Affine,
+        BoolArray as BoolArray,
+        Canvas as Canvas,
+        DeclaresCode as DeclaresCode,
         Detector as Detector,
         Explains as Explains,
-        LeavesOut as LeavesOut,
-        Recalibrates as Recalibrates,
-        hookimpl as hookimpl,
-    )
-    from pytest_safegen.model import (
+        Fact as Fact,
+        Family as Family,
         Finding as Finding,
         Fitted as Fitted,
+        FloatArray as FloatArray,
         Heatmap as Heatmap,
+        Intensity as Intensity,
+        LeavesOut as LeavesOut,
         LeftOut as LeftOut,
         Measure as Measure,
+        NotJudged as NotJudged,
         Prepared as Prepared,
+        PrepareOptions as PrepareOptions,
         Profile as Profile,
+        ProfileError as ProfileError,
+        ReadError as ReadError,
+        Recalibrates as Recalibrates,
         Release as Release,
         ReleaseTarget as ReleaseTarget,
         Rule as Rule,
         Run as Run,
+        SafegenError as SafegenError,
         Scan as Scan,
         ScanRef as ScanRef,
         ScanTarget as ScanTarget,
@@ -42,60 +51,48 @@ if TYPE_CHECKING:
         Score as Score,
         Series as Series,
         SeriesTarget as SeriesTarget,
+        Settings as Settings,
+        Target as Target,
+        Template as Template,
         Unexplained as Unexplained,
+        UsageProblem as UsageProblem,
         Verdict as Verdict,
+        align as align,
+        canonical as canonical,
+        correlation as correlation,
+        discover as discover,
+        format_error as format_error,
+        guess_options as guess_options,
+        halved as halved,
+        hookimpl as hookimpl,
+        limit_at as limit_at,
+        load_heatmap as load_heatmap,
+        load_profiles as load_profiles,
+        load_run as load_run,
+        read_findings as read_findings,
+        read_scan as read_scan,
+        register as register,
+        resample as resample,
+        spacing_of as spacing_of,
+        to_scan_grid as to_scan_grid,
+        worst as worst,
+        write_bytes as write_bytes,
+        write_json as write_json,
+        write_text as write_text,
     )
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "pytest_safegen.errors": (
-        "NotJudged",
-        "ProfileError",
-        "ReadError",
-        "SafegenError",
-        "UsageProblem",
-    ),
-    "pytest_safegen.hookspecs": (
-        "Detector",
-        "Explains",
-        "LeavesOut",
-        "Recalibrates",
-        "hookimpl",
-    ),
-    "pytest_safegen.model": (
-        "Finding",
-        "Fitted",
-        "Heatmap",
-        "LeftOut",
-        "Measure",
-        "Prepared",
-        "Profile",
-        "Release",
-        "ReleaseTarget",
-        "Rule",
-        "Run",
-        "Scan",
-        "ScanRef",
-        "ScanTarget",
-        "Scope",
-        "Score",
-        "Series",
-        "SeriesTarget",
-        "Unexplained",
-        "Verdict",
-    ),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-
-__all__ = ["__version__", *sorted(_HOME_OF)]  # pyright: ignore[reportUnsupportedDunderAll]
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
+    # Not `from pytest_safegen import api`, which asks this very function for the name.
+    api = import_module("pytest_safegen.api")
+    if name == "__all__":
+        return ["__version__", *api.__all__]
+    if name not in api.__all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME_OF[name]), name)
+    return getattr(api, name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME_OF])
+    return sorted([*globals(), *import_module("pytest_safegen.api").__all__])

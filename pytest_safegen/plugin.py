@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_safegen.options import OPTIONS, Option
+from pytest_safegen.config.options import OPTIONS, Option
+from pytest_safegen.pytest_plugin.constants import FIXTURES, GATE_NAME
 
 if TYPE_CHECKING:
-    from pytest_safegen.model import Release, Scan, Series
-    from pytest_safegen.session import Gate
+    from pytest_safegen.core.scan import Release, Scan, Series
+    from pytest_safegen.pytest_plugin.collection import Gate
 
-GATE = "safegen-gate"
-FIXTURES = ("safegen_scan", "safegen_series", "safegen_release")
+
 LISTS = ("paths", "words", "lines", "table")
 
 
@@ -36,9 +36,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Keep pytest from running a conftest.py that lies among the scans."""
     given = vars(early_config.known_args_namespace)
     if _may_have_data(early_config, given):
-        from pytest_safegen.untrusted import shut_out_conftests
+        from pytest_safegen.pytest_plugin.conftest_guard import block_conftests
 
-        shut_out_conftests(early_config, given)
+        block_conftests(early_config, given)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "safegen: a check of the gate on a synthetic scan or series")
     config.addinivalue_line("markers", "safegen_check(name): the check that the item stands for")
     if _may_have_data(config, vars(config.option)):
-        from pytest_safegen.session import configure
+        from pytest_safegen.pytest_plugin.collection import configure
 
         configure(config)
 
@@ -63,11 +63,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def safegen_scan(request: pytest.FixtureRequest) -> Scan:
     """One synthetic scan, read: `.voxels` (i, j, k), `.affine`, `.mask`, `.ref`."""
-    from pytest_safegen.errors import ReadError
-    from pytest_safegen.readers import read
+    from pytest_safegen.core.errors import ReadError
+    from pytest_safegen.readers import read_scan
 
     try:
-        return read(request.param)
+        return read_scan(request.param)
     except ReadError as problem:
         pytest.fail(str(problem), pytrace=False)
 
@@ -88,7 +88,7 @@ def safegen_release(request: pytest.FixtureRequest) -> Release:
 
 def gate_of(config: pytest.Config) -> Gate | None:
     """The gate of this pytest run; None where there is no data."""
-    gate: Gate | None = config.pluginmanager.get_plugin(GATE)
+    gate: Gate | None = config.pluginmanager.get_plugin(GATE_NAME)
     return gate
 
 

@@ -15,8 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pytest_safegen import prepare
-from pytest_safegen.facts import facts_of
+from pytest_safegen.config.hookspecs import Detector, Explains
+from pytest_safegen.core.scan import Scan, ScanRef
+from pytest_safegen.core.score import Heatmap, Profile, Score
+from pytest_safegen.core.targets import ScanTarget, Scope
+from pytest_safegen.data.table import facts_of
 from pytest_safegen.faults import (
     FAMILIES as FAMILIES,
     Canvas as Canvas,
@@ -24,10 +27,11 @@ from pytest_safegen.faults import (
     canvas_of as canvas_of,
     plant as plant,
 )
-from pytest_safegen.hookspecs import Detector, Explains
-from pytest_safegen.maps import NAME
-from pytest_safegen.model import Heatmap, Profile, Scan, ScanRef, ScanTarget, Scope, Score
-from pytest_safegen.prepare import Template
+from pytest_safegen.judging.heatmaps import LAYER_NAME
+from pytest_safegen.prepare.canonical import canonical
+from pytest_safegen.prepare.guess import common_options, guess_options
+from pytest_safegen.prepare.resample import spacing_of
+from pytest_safegen.prepare.template import Template, align, build_template
 
 Volume = NDArray[np.float32]
 
@@ -93,8 +97,8 @@ def targets(scans: Iterable[Scan], template: Template | None = None) -> list[Sca
     for scan in scans:
         target = ScanTarget(scan.ref, scan, facts=facts_of(scan))
         if template is not None:
-            own = prepare.canonical(scan, template.options)
-            target = replace(target, own=own, prepared=prepare.align(own, template))
+            own = canonical(scan, template.options)
+            target = replace(target, own=own, prepared=align(own, template))
         found.append(target)
     return found
 
@@ -102,8 +106,8 @@ def targets(scans: Iterable[Scan], template: Template | None = None) -> list[Sca
 def template_of(scans: Iterable[Scan]) -> Template:
     """The template that some scans make together."""
     known = list(scans)
-    options = prepare.common_options([prepare.guess_options(scan) for scan in known])
-    return prepare.build_template([prepare.canonical(scan, options) for scan in known], options)
+    options = common_options([guess_options(scan) for scan in known])
+    return build_template([canonical(scan, options) for scan in known], options)
 
 
 def check_detector(detector: Detector, *, subjects: int = 10) -> None:
@@ -148,7 +152,7 @@ def _demand_explanations(
         return
     layers = detector.explain(target, profile, score, device="cpu")
     names = [layer.name for layer in layers]
-    _demand(all(map(NAME.fullmatch, names)), "an explanation needs a short, lower-case name")
+    _demand(all(map(LAYER_NAME.fullmatch, names)), "an explanation needs a short, lower-case name")
     _demand(len(set(names)) == len(names), "every explanation needs a name of its own")
     for layer in layers:
         if isinstance(layer, Heatmap):
@@ -182,5 +186,5 @@ def _field(random: np.random.Generator, sigma: float) -> Volume:
 def _distance_from_middle(scan: Scan) -> NDArray[np.float64]:
     index = np.indices(scan.voxels.shape).reshape(3, -1)
     middle = (np.array(scan.voxels.shape) - 1) / 2
-    steps = (index - middle[:, None]) * prepare.spacing_of(scan.affine)[:, None]
+    steps = (index - middle[:, None]) * spacing_of(scan.affine)[:, None]
     return np.asarray(np.linalg.norm(steps, axis=0).reshape(scan.voxels.shape))

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from pytest_safegen import NotJudged, Release, Scan, ScanRef, ScanTarget, prepare
-from pytest_safegen.errors import ReadError
-from pytest_safegen.fitting import SUBJECTS_FOR_TEMPLATE
-from pytest_safegen.prepare import Template
-from pytest_safegen.readers import read
+from pytest_safegen import NotJudged, Release, Scan, ScanRef, ScanTarget
+from pytest_safegen.api import Prepared, ReadError, Template, align, canonical, read_scan
+from pytest_safegen.profiles.fit import SUBJECTS_FOR_TEMPLATE
 from pytest_safegen.testing import template_of
 from safegen_detectors.anomaly import ground as grounds
 from safegen_detectors.anomaly.model import Ground, Mask, Sample
@@ -85,7 +83,7 @@ def reference_from(refs: Sequence[ScanRef]) -> Reference:
     """The reference prepared: template, samples, and what is usual at each place."""
     first = list({ref.subject: ref for ref in reversed(refs)}.values())[::-1]
     step = max(1, len(first) // SUBJECTS_FOR_TEMPLATE)
-    template = template_of(read(ref) for ref in first[::step][:SUBJECTS_FOR_TEMPLATE])
+    template = template_of(read_scan(ref) for ref in first[::step][:SUBJECTS_FOR_TEMPLATE])
     shown = tqdm(total=len(refs), desc="reference")
 
     def member(ref: ScanRef) -> _Member | str:
@@ -117,13 +115,13 @@ def target_of(scan: Scan, template: Template) -> ScanTarget:
     Raises:
         NotJudged: it cannot be prepared.
     """
-    own = prepare.canonical(scan, template.options)
-    return ScanTarget(scan.ref, scan, prepare.align(own, template), own)
+    own = canonical(scan, template.options)
+    return ScanTarget(scan.ref, scan, align(own, template), own)
 
 
 def _member(ref: ScanRef, template: Template) -> _Member | str:
     try:
-        target = target_of(read(ref), template)
+        target = target_of(read_scan(ref), template)
     except (ReadError, NotJudged) as problem:
         return f"{ref.target}: {problem}"
     (sample,), (body,), _ = reference_of([target])
@@ -131,12 +129,12 @@ def _member(ref: ScanRef, template: Template) -> _Member | str:
     return _Member(sample, body, light)
 
 
-def _without_voxels(target: ScanTarget) -> prepare.Prepared | None:
+def _without_voxels(target: ScanTarget) -> Prepared | None:
     """Only what `likeness_facts` asks for; volumes would add up."""
     if target.prepared is None:
         return None
     few = target.prepared
-    return prepare.Prepared(
+    return Prepared(
         few.voxels[:1, :1, :1].copy(),
         few.body[:1, :1, :1].copy(),
         few.affine,

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from benchmarks.anomaly_parts.cohort import Reference
 from benchmarks.anomaly_parts.kinds import QUARTERS
-from pytest_safegen.calibration import limit_at
+from pytest_safegen.api import limit_at
 from safegen_detectors.anomaly import fusion
 from safegen_detectors.anomaly.fitting import joined_statistics
 from safegen_detectors.anomaly.fusion import Scales

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from benchmarks.anomaly_parts.cohort import target_of
 from pytest_safegen import NotJudged, Scan, ScanRef
-from pytest_safegen.faults import Canvas, canvas_of
-from pytest_safegen.prepare import Template, resample
-from pytest_safegen.readers import read
+from pytest_safegen.api import Canvas, Template, read_scan, resample
+from pytest_safegen.faults import canvas_of
 
 
 def donated(
@@ -24,7 +23,7 @@ def donated(
     others = [ref for ref in refs if ref.subject != scan.ref.subject]
     if not others:
         return None
-    donor = read(others[place % len(others)])
+    donor = read_scan(others[place % len(others)])
     try:
         here, there = (target_of(one, template).prepared for one in (scan, donor))
     except NotJudged:

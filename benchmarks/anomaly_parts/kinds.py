@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_safegen import Scan
-from pytest_safegen.faults import FAMILIES, Canvas, Planted, plant
+from pytest_safegen.api import FAMILIES, Canvas
+from pytest_safegen.faults import Planted, plant
 
 QUARTERS = {
     "A": ("noise", "slice", "kspace", "seam"),

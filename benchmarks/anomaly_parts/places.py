@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_safegen import Prepared, Scan
-from pytest_safegen.prepare import onto_prepared_grid
+from pytest_safegen.prepare.resample import onto_prepared_grid
 from safegen_detectors.explain.metrics import average_precision, dice, iou, pointing_hit
 
 Mask = NDArray[np.bool_]

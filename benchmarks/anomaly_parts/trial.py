@@ -21,8 +21,8 @@ from benchmarks.anomaly_parts.kinds import FOREIGN, Kind
 from benchmarks.anomaly_parts.places import Mask, Places, places_of, truth_on
 from benchmarks.scans import with_voxels
 from pytest_safegen import NotJudged, Scan, ScanRef, ScanTarget
-from pytest_safegen.faults import Canvas, canvas_of
-from pytest_safegen.readers import read
+from pytest_safegen.api import Canvas, read_scan
+from pytest_safegen.faults import canvas_of
 from safegen_detectors.anomaly.model import Reading
 from safegen_detectors.anomaly.reference import refuse_unlike
 from safegen_detectors.anomaly.samples import sample_of
@@ -77,7 +77,7 @@ class Judge:
         """The outcomes of one test scan: untouched, then with each fault."""
         clock = Clock({})
         with clock.of("read"):
-            scan = read(refs[place])
+            scan = read_scan(refs[place])
         found = [
             self._outcome(scan, Outcome(UNTOUCHED, scan.ref.subject), self.field.panels, clock)
         ]

@@ -14,7 +14,7 @@ from benchmarks.longitudinal_parts.courses import doubled, growing, scans_of, se
 from benchmarks.longitudinal_parts.growing import Lesion, Visit, middle
 from benchmarks.longitudinal_parts.patients import Patient
 from pytest_safegen import Scan
-from pytest_safegen.prepare import spacing_of
+from pytest_safegen.api import spacing_of
 from safegen_detectors.longitudinal.pathologies import DAYS_A_MONTH
 
 Volume = NDArray[np.float32]

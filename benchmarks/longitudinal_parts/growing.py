@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from benchmarks.longitudinal_parts.patients import Patient
 from pytest_safegen import Scan, ScanRef
-from pytest_safegen.prepare import spacing_of
+from pytest_safegen.api import spacing_of
 
 Points = NDArray[np.float64]
 

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pytest_safegen import ScanRef
-from pytest_safegen.prepare import spacing_of
-from pytest_safegen.readers import read
+from pytest_safegen.api import read_scan, spacing_of
 
 Volume = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -46,7 +45,7 @@ class Patient:
 
 def patient_of(ref: ScanRef, labels: Path, random: np.random.Generator) -> Patient:
     """A patient with a place for a lesion, from a scan and its label map (DLMUSE)."""
-    scan = read(ref)
+    scan = read_scan(ref)
     regions = np.asarray(nib.load(labels).dataobj).astype(int)
     brain = ndimage.binary_fill_holes(scan.voxels > 0)
     white = np.isin(regions, WHITE_MATTER)

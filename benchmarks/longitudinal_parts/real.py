@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pytest_safegen import Scan
-from pytest_safegen.discover import discover
-from pytest_safegen.prepare import spacing_of
-from pytest_safegen.readers import read
+from pytest_safegen.api import discover, read_scan, spacing_of
 
 Named = tuple[str, str, list[Scan]]
 
@@ -42,7 +40,7 @@ def _pairs(folder: Path) -> dict[tuple[str, str], list[Scan]]:
     found: dict[tuple[str, str], list[Scan]] = {}
     for one in discover(folder.absolute()).series:
         for modality in sorted({ref.modality or "" for ref in one.refs}):
-            scans = [read(ref) for ref in one.refs if ref.modality == modality]
+            scans = [read_scan(ref) for ref in one.refs if ref.modality == modality]
             if len(scans) == 2:
                 found[one.subject, modality] = scans
     return found
@@ -90,7 +88,7 @@ def _with(scan: Scan, values: NDArray[np.float64] | NDArray[np.float32]) -> Scan
 
 def _with_ball(scan: Scan, other: Scan, radius: float, random: np.random.Generator) -> Scan:
     """A ball of the other's tissue, both heads laid over each other by their middles."""
-    from pytest_safegen.prepare import canonical, guess_options, register, resample
+    from pytest_safegen.api import canonical, guess_options, register, resample
 
     options = guess_options(scan)
     here, there = (canonical(one, options) for one in (scan, other))

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pytest_safegen import Scan
-from pytest_safegen.errors import NotJudged
-from pytest_safegen.prepare import canonical, guess_options, register, resample
+from pytest_safegen.api import NotJudged, canonical, guess_options, register, resample
 
 MARGIN = 3  # voxels around the lesion
 

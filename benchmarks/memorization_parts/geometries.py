@@ -15,7 +15,7 @@ from benchmarks.memorization_parts.intensities import Random, unmasked, with_noi
 from benchmarks.memorization_parts.material import Material, Planted
 from benchmarks.scans import Volume, tissue, with_voxels
 from pytest_safegen import Scan
-from pytest_safegen.prepare import spacing_of
+from pytest_safegen.api import spacing_of
 
 Matrix = NDArray[np.float64]
 

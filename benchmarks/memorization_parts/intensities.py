@@ -12,8 +12,8 @@ from scipy import ndimage
 from benchmarks.memorization_parts.material import Material, Planted
 from benchmarks.scans import Volume, ball, contrast, place, tissue, with_voxels
 from pytest_safegen import Scan
+from pytest_safegen.api import spacing_of
 from pytest_safegen.faults.fields import smooth
-from pytest_safegen.prepare import spacing_of
 
 Random = np.random.Generator
 

@@ -16,8 +16,7 @@ from benchmarks.memorization_parts.baselines import METHODS, left_out
 from benchmarks.memorization_parts.volumes import Frame, frame_of
 from benchmarks.scans import Mask
 from pytest_safegen import NotJudged, Prepared, Profile, Scan, ScanTarget
-from pytest_safegen.calibration import limit_at
-from pytest_safegen.prepare import Template, align, canonical
+from pytest_safegen.api import Template, align, canonical, limit_at
 from safegen_detectors.memorization import MemorizationDetector
 from safegen_detectors.memorization.index import index_of
 

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.copies import pair_of
 from benchmarks.scans import Mask, Volume
 from pytest_safegen import Scan
-from pytest_safegen.prepare import PrepareOptions
+from pytest_safegen.api import PrepareOptions
 
 Restore = Callable[[Scan, int], Scan]
 """A round trip through an autoencoder: (scan, strength 0..2) -> scan."""

@@ -21,7 +21,7 @@ from benchmarks.memorization_parts.intensities import (
 from benchmarks.memorization_parts.material import Disturb, Material, Planted
 from benchmarks.scans import Mask, tissue, with_voxels
 from pytest_safegen import Scan
-from pytest_safegen.prepare import spacing_of
+from pytest_safegen.api import spacing_of
 
 MISPLACED = 5.0  # mm
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from pytest_safegen import Prepared
-from pytest_safegen.prepare import Template, halved
+from pytest_safegen.api import Template, halved
 from safegen_detectors.memorization.lattice import BLOCK, Lattice
 
 

@@ -11,8 +11,7 @@ import pytest_safegen
 if TYPE_CHECKING:
     import argparse
 
-    from pytest_safegen import Detector
-    from pytest_safegen.config import Settings
+    from pytest_safegen.api import Detector, Settings
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from pytest_safegen.core.scan import Scan
 from pytest_safegen.faults.model import BoolArray, Canvas, FloatArray
-from pytest_safegen.model import Scan
-from pytest_safegen.prepare import spacing_of
+from pytest_safegen.prepare.resample import spacing_of
 
 BODY_LEVEL = 0.1  # of the way from background to bright tissue
 SPACING_OF_BODY = 2.5  # mm; the body's outline is found on a grid about this coarse

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_safegen import hookimpl
+from pytest_safegen.api import hookimpl
 
 if TYPE_CHECKING:
     import argparse
 
-    from pytest_safegen import Release, Run
-    from pytest_safegen.config import Settings
+    from pytest_safegen.api import Release, Run, Settings
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 

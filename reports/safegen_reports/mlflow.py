@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_safegen import Run, SafegenError, Verdict
+from pytest_safegen.api import Run, SafegenError, Verdict
 from safegen_reports.trends.points import trends_of
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from io import StringIO
 from pathlib import Path
 
-from pytest_safegen import Finding, Run, Verdict
-from pytest_safegen.whole_files import write_text
+from pytest_safegen.api import Finding, Run, Verdict, write_text
 
 SUMMARY, TABLE = "summary.md", "findings.csv"
 MOST_LINES = 50

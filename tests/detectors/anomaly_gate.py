@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pytest_safegen import Fitted, Profile, Scan, ScanTarget, Score
-from pytest_safegen.prepare import Template
+from pytest_safegen.prepare.template import Template
 from pytest_safegen.testing import phantom, targets, template_of
 from safegen_detectors.anomaly import AnomalyDetector
 

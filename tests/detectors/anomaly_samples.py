@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pytest_safegen.prepare import PrepareOptions, canonical
+from pytest_safegen.prepare.canonical import canonical
+from pytest_safegen.prepare.options import PrepareOptions
 from pytest_safegen.testing import SPACING, phantom
 from safegen_detectors.anomaly import grids
 from safegen_detectors.anomaly.model import Ground, Sample

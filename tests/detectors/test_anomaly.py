@@ -21,9 +21,11 @@ from anomaly_gate import (
 )
 
 from pytest_safegen import NotJudged, Scan, ScanTarget, Score, UsageProblem
-from pytest_safegen.hookspecs import Recalibrates
-from pytest_safegen.prepare import align, canonical
-from pytest_safegen.profiles import Bundle, ProfileSet, load, save
+from pytest_safegen.config.hookspecs import Recalibrates
+from pytest_safegen.prepare.canonical import canonical
+from pytest_safegen.prepare.template import align
+from pytest_safegen.profiles.io import load_profiles, save_profiles
+from pytest_safegen.profiles.model import Bundle, ProfileSet
 from pytest_safegen.testing import (
     check_detector,
     phantom,
@@ -168,8 +170,8 @@ def test_unseen_clean_scans_score_about_like_held_out_ones() -> None:
 def test_a_profile_gives_the_same_score_after_it_was_saved(tmp_path: Path) -> None:
     known = gate()
     bundle = Bundle(known.template, {"anomaly": known.profile})
-    save(ProfileSet("d", {"T1w": bundle}, {}), tmp_path / "one.safegen")
-    loaded = load(tmp_path / "one.safegen", {"anomaly": known.detector}).bundles["T1w"]
+    save_profiles(ProfileSet("d", {"T1w": bundle}, {}), tmp_path / "one.safegen")
+    loaded = load_profiles(tmp_path / "one.safegen", {"anomaly": known.detector}).bundles["T1w"]
     target = prepared(50)
 
     one, other = (

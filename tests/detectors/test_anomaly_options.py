@@ -9,7 +9,7 @@ import pytest
 
 import safegen_detectors
 from pytest_safegen import Detector, UsageProblem
-from pytest_safegen.config import Settings
+from pytest_safegen.config.settings import Settings
 from safegen_detectors.anomaly import AnomalyDetector
 
 

@@ -10,7 +10,7 @@ from anomaly_gate import prepared, references, template
 from scipy import ndimage
 
 from pytest_safegen import NotJudged, Profile, UsageProblem
-from pytest_safegen.prepare import resample
+from pytest_safegen.prepare.resample import resample
 from pytest_safegen.testing import phantom, targets
 from safegen_detectors.anomaly.methods import DEFAULT, NAMES, methods_named
 from safegen_detectors.anomaly.reference import FARTHEST, likeness_facts, refuse_unlike

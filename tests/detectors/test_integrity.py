@@ -23,8 +23,8 @@ from pytest_safegen import (
     Score,
     Verdict,
 )
-from pytest_safegen.facts import facts_of
-from pytest_safegen.verdict import judge
+from pytest_safegen.data.table import facts_of
+from pytest_safegen.judging.verdict import judge
 from safegen_detectors.integrity import IntegrityDetector
 from safegen_detectors.integrity.anatomy import along_body, axis_order
 from safegen_detectors.integrity.geometry import skew_degrees, voxel_size

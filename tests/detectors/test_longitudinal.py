@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from pytest_safegen.errors import NotJudged
-from pytest_safegen.hookspecs import Detector
-from pytest_safegen.model import Scan, ScanRef, ScanTarget, Series, SeriesTarget, Verdict
-from pytest_safegen.verdict import judge
+from pytest_safegen.config.hookspecs import Detector
+from pytest_safegen.core.errors import NotJudged
+from pytest_safegen.core.finding import Verdict
+from pytest_safegen.core.scan import Scan, ScanRef, Series
+from pytest_safegen.core.targets import ScanTarget, SeriesTarget
+from pytest_safegen.judging.verdict import judge
 from safegen_detectors.longitudinal import LongitudinalDetector
 from safegen_detectors.longitudinal.detector import MAPS
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytest_safegen.cli import main
-from pytest_safegen.errors import UsageProblem
+from pytest_safegen.cli.main import main
+from pytest_safegen.core.errors import UsageProblem
 from pytest_safegen.testing import phantom, write_scan
 from safegen_detectors.longitudinal.alignment import DEFAULT_LIMITS, Likeness
 from safegen_detectors.longitudinal.calibrating import (

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from pytest_safegen.errors import ReadError
-from pytest_safegen.model import ScanTarget, Series, SeriesTarget
+from pytest_safegen.core.errors import ReadError
+from pytest_safegen.core.scan import Series
+from pytest_safegen.core.targets import ScanTarget, SeriesTarget
 from pytest_safegen.testing import phantom
 from safegen_detectors.longitudinal import LongitudinalDetector
 from safegen_detectors.longitudinal.course import How, course_of

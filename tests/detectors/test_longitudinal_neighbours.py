@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pytest_safegen.model import ScanTarget, Series, SeriesTarget
+from pytest_safegen.core.scan import Series
+from pytest_safegen.core.targets import ScanTarget, SeriesTarget
 from pytest_safegen.testing import phantom, write_scan
 from safegen_detectors.longitudinal import LongitudinalDetector
 

@@ -7,11 +7,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from pytest_safegen.discover import discover
-from pytest_safegen.model import Scan, ScanRef, ScanTarget, Series, SeriesTarget, Verdict
-from pytest_safegen.prepare import resample
-from pytest_safegen.readers import read
-from pytest_safegen.verdict import judge
+from pytest_safegen.core.finding import Verdict
+from pytest_safegen.core.scan import Scan, ScanRef, Series
+from pytest_safegen.core.targets import ScanTarget, SeriesTarget
+from pytest_safegen.data.discover import discover
+from pytest_safegen.judging.verdict import judge
+from pytest_safegen.prepare.resample import resample
+from pytest_safegen.readers import read_scan
 from safegen_detectors.longitudinal import LongitudinalDetector
 from safegen_detectors.longitudinal.place_measures import placed
 from safegen_detectors.longitudinal.rules import RULES
@@ -157,7 +159,7 @@ def nodules() -> tuple[Series, ...]:
 @pytest.mark.parametrize("number", range(0, 300, 15))
 def test_a_real_nodule_lies_in_the_lung(nodules, number):
     ref = replace(nodules[number].refs[0], labels={"pathology": "lung nodule"})
-    (point,) = timepoints([read(ref)])
+    (point,) = timepoints([read_scan(ref)])
     values = {measure.name: measure.value for measure in placed(point).measures}
 
     assert values["lung_inside"] >= (RULES["lung_inside"].fail_below or 0)

@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from pytest_safegen.model import Scan, ScanRef
+from pytest_safegen.core.scan import Scan, ScanRef
 from safegen_detectors.longitudinal.place_measures import placed
 from safegen_detectors.longitudinal.timepoints import timepoints
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from pytest_safegen.model import Scan, ScanTarget, Series, SeriesTarget
+from pytest_safegen.core.scan import Scan, Series
+from pytest_safegen.core.targets import ScanTarget, SeriesTarget
 from pytest_safegen.testing import phantom
 from safegen_detectors.longitudinal import LongitudinalDetector
 from safegen_detectors.longitudinal.timepoints import timepoints

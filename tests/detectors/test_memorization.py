@@ -9,7 +9,7 @@ import pytest
 from scipy import ndimage
 
 from pytest_safegen import LeavesOut, NotJudged, Profile, Scan, ScanTarget, Score
-from pytest_safegen.prepare import Template
+from pytest_safegen.prepare.template import Template
 from pytest_safegen.testing import check_detector, phantom, targets, template_of
 from safegen_detectors.memorization import MemorizationDetector
 

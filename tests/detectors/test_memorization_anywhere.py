@@ -9,7 +9,8 @@ from hypothesis import given, settings, strategies as st
 from scipy import ndimage
 
 from pytest_safegen import Prepared
-from pytest_safegen.prepare import PrepareOptions, Template
+from pytest_safegen.prepare.options import PrepareOptions
+from pytest_safegen.prepare.template import Template
 from safegen_detectors.memorization.anywhere import best_fit, compared
 from safegen_detectors.memorization.descriptors import Describer, frequencies, scale_of
 from safegen_detectors.memorization.evidence import Evidence, strongest

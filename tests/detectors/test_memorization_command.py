@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytest_safegen.cli import main
+from pytest_safegen.cli.main import main
 from pytest_safegen.testing import phantom, write_cohort, write_scan
 from safegen_detectors.memorization.descriptors import Describer  # noqa: F401  torch, once
 

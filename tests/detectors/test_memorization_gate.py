@@ -16,8 +16,8 @@ from pytest_safegen import (
     ScanTarget,
     Score,
 )
-from pytest_safegen.calibration import limit_at
-from pytest_safegen.prepare import Template
+from pytest_safegen.judging.calibration import limit_at
+from pytest_safegen.prepare.template import Template
 from pytest_safegen.testing import phantom, targets, template_of
 from safegen_detectors.memorization import MemorizationDetector
 from safegen_detectors.memorization.controls import problem_with

@@ -11,7 +11,8 @@ from scipy import ndimage
 from scipy.fft import dctn
 
 from pytest_safegen import Prepared
-from pytest_safegen.prepare import Alignment, PrepareOptions, Template
+from pytest_safegen.prepare.options import Alignment, PrepareOptions
+from pytest_safegen.prepare.template import Template
 from safegen_detectors.memorization.calibrating import kin_of
 from safegen_detectors.memorization.descriptors import (
     Describer,

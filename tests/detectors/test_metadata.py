@@ -28,8 +28,8 @@ from pytest_safegen import (
     UsageProblem,
     Verdict,
 )
-from pytest_safegen.facts import facts_of
-from pytest_safegen.verdict import judge
+from pytest_safegen.data.table import facts_of
+from pytest_safegen.judging.verdict import judge
 from safegen_detectors.cohort import MetadataDetector
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data"

@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 import pytest
 from runs import BASIS, run_of
 
-from pytest_safegen.cli import main
-from pytest_safegen.history import open_history
+from pytest_safegen.cli.main import main
+from pytest_safegen.results.history import open_history
 
 SPREAD = [0.4 + n / 100 for n in range(20)]
 

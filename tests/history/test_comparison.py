@@ -12,8 +12,9 @@ from runs import run_of
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from pytest_safegen.comparison import Outcome, compare, demand_known, parse
-from pytest_safegen.comparison.statistics import (
+from pytest_safegen.core.errors import UsageProblem
+from pytest_safegen.results.comparison import Outcome, compare, demand_known, parse
+from pytest_safegen.results.comparison.statistics import (
     cliffs_delta,
     delta_interval,
     holm,
@@ -23,7 +24,6 @@ from pytest_safegen.comparison.statistics import (
     surprise_p,
     tail_chances,
 )
-from pytest_safegen.errors import UsageProblem
 
 VALUES = arrays(np.float64, st.integers(2, 20), elements=st.integers(-5, 5).map(float))
 

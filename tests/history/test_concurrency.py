@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_safegen.history import History, open_history
+from pytest_safegen.results.history import History, open_history
 
 HERE = Path(__file__).parent
 PROCESSES, THREADS, RUNS, FINDINGS = 2, 20, 20, 50

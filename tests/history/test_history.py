@@ -10,8 +10,8 @@ from runs import finding, run_of
 from sqlalchemy import func, select, text
 
 from pytest_safegen import Verdict
-from pytest_safegen.history import HistoryError, open_history
-from pytest_safegen.history.tables import HEAD, findings, runs, tags
+from pytest_safegen.results.history import HistoryError, open_history
+from pytest_safegen.results.history.tables import HEAD, findings, runs, tags
 
 
 def test_a_run_comes_back_as_it_was(store: str) -> None:
@@ -109,7 +109,7 @@ def test_a_line_that_is_no_run_adds_nothing(store: str) -> None:
 
 
 def open_history_line() -> str:
-    from pytest_safegen.history.entries import to_line
+    from pytest_safegen.results.history.entries import to_line
 
     return to_line(run_of(), [])
 
@@ -125,7 +125,7 @@ def test_the_tables_are_those_of_the_newest_migration(store: str) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    from pytest_safegen.history.tables import metadata
+    from pytest_safegen.results.history.tables import metadata
 
     with open_history(store).engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from runs import run_of
 
-from pytest_safegen.history import open_history
+from pytest_safegen.results.history import open_history
 
 
 def main(url: str, threads: int, runs: int, findings: int) -> None:

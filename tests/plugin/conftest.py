@@ -9,12 +9,12 @@ from __future__ import annotations
 import alembic.command
 import alembic.ddl.postgresql  # noqa: F401
 import pytest
-from gate_project import Project
-
-import pytest_safegen.comparison.words
-import pytest_safegen.history.history
 import pytest_safegen.knowledge
 import pytest_safegen.session
+from gate_project import Project
+
+import pytest_safegen.results.comparison.messages
+import pytest_safegen.results.history.history
 import pytest_safegen.testing  # noqa: F401
 import safegen_reports.html.report  # noqa: F401
 

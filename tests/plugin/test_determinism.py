@@ -30,7 +30,7 @@ steps = 10
 volumes = 8
 validated = 2
 """
-FIT = "import sys; from pytest_safegen.cli import main; sys.exit(main())"
+FIT = "import sys; from pytest_safegen.cli.main import main; sys.exit(main())"
 CLOSE = 0.01
 """How far scores on a GPU may lie from those on a CPU, as a share of the limit."""
 

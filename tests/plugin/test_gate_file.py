@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 from gate_project import BAD, Project
 
-from pytest_safegen.cli import main
-from pytest_safegen.gate_file import SCHEMA_FILE
+from pytest_safegen.cli.main import main
+from pytest_safegen.results.gate_json import SCHEMA_FILE
 
 CHECKS = "brightness,population"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from gate_project import BAD, GOOD, Project
 
-from pytest_safegen.config import Settings
-from pytest_safegen.errors import UsageProblem
-from pytest_safegen.history import History, open_history
-from pytest_safegen.remembering import Memory
+from pytest_safegen.config.settings import Settings
+from pytest_safegen.core.errors import UsageProblem
+from pytest_safegen.results.baseline import BaselineCheck
+from pytest_safegen.results.history import History, open_history
 
 OK, FAILED, USAGE = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.USAGE_ERROR
 SCANS = 12
@@ -153,9 +153,9 @@ def test_mlflow_that_is_not_installed_is_wrong_use_before_anything_is_judged(
 ) -> None:
     project.scan("data/a.nii.gz")
     settings = Settings(project.root, data=(project.root / "data",), mlflow="sqlite:///m.db")
-    monkeypatch.setattr("pytest_safegen.remembering.find_spec", lambda _: None)
+    monkeypatch.setattr("pytest_safegen.results.baseline.find_spec", lambda _: None)
     with pytest.raises(UsageProblem, match=r"pip install 'pytest-safegen\[mlflow\]'"):
-        Memory.of(settings, {})
+        BaselineCheck.of(settings, {})
 
 
 def test_the_report_of_another_run_is_no_report_of_the_baseline(releases: Project) -> None:

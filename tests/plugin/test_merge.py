@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from gate_project import BAD, Project
 
-from pytest_safegen.cli import main
+from pytest_safegen.cli.main import main
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 from gate_project import BAD, Project
 
-from pytest_safegen.waivers import Judgement, Review, to_toml, today
+from pytest_safegen.judging.waivers import Judgement, Review, to_toml, today
 
 WAIVERS = "--safegen-waivers=safegen-waivers.toml"
 OK, FAILED, USAGE = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.USAGE_ERROR

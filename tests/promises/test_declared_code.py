@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from project_files import DETECTORS, GATE, imported_modules, modules
 
-from pytest_safegen.config import Settings
-from pytest_safegen.plugins import build_manager, detectors
+from pytest_safegen.config.plugins import build_manager, detectors
+from pytest_safegen.config.settings import Settings
 
 KNOWN = {**modules(GATE), **modules(DETECTORS)}
 FOUND = detectors(build_manager(Settings(Path.cwd())), Settings(Path.cwd()))

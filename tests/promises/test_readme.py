@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from project_files import README
 
-from pytest_safegen import hookspecs
-from pytest_safegen.options import FILE_ONLY, OPTIONS, Option
-from pytest_safegen.plugin import FIXTURES
+from pytest_safegen.config import hookspecs
+from pytest_safegen.config.options import FILE_ONLY, OPTIONS, Option
+from pytest_safegen.pytest_plugin.constants import FIXTURES
 
 TEXT = README.read_text(encoding="utf-8")
 HOOKS = {

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_safegen.controller import Controller
-from pytest_safegen.session import Gate
+from pytest_safegen.pytest_plugin.collection import Gate
+from pytest_safegen.pytest_plugin.controller import Controller
 
 HEAVY = (
     "numpy",
@@ -75,7 +75,7 @@ def test_nothing_heavy_is_imported(loaded: set[str], module: str) -> None:
 
 def test_only_the_plugin_and_its_table_of_options_are_imported(loaded: set[str]) -> None:
     own = {name for name in loaded if name.startswith("pytest_safegen.")}
-    assert own == {"pytest_safegen.plugin", "pytest_safegen.options"}
+    assert own == {"pytest_safegen.plugin", "pytest_safegen.config.options"}
 
 
 def test_it_costs_less_than_ten_milliseconds() -> None:

@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from judged import Judged
 
 from pytest_safegen import ScanRef
-from pytest_safegen.discover import discover
+from pytest_safegen.data.discover import discover
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 BALLS = {"ball10": 5.0, "ball20": 10.0}  # name and radius in mm

@@ -21,8 +21,9 @@ from pytest_safegen import (
     Series,
     Verdict,
 )
-from pytest_safegen.config import Settings
-from pytest_safegen.store import ResultLog, save_heatmap, save_layer, save_run
+from pytest_safegen.config.settings import Settings
+from pytest_safegen.judging.heatmaps import save_heatmap, save_layer
+from pytest_safegen.results.files import ResultLog, save_run
 from safegen_reports import safegen_write_report
 from safegen_reports.html.targets import targets
 

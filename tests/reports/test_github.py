@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pytest_safegen import Finding, Run, Verdict
-from pytest_safegen.cli import main
-from pytest_safegen.store import ResultLog, save_run
+from pytest_safegen.cli.main import main
+from pytest_safegen.results.files import ResultLog, save_run
 from safegen_reports.github.annotations import command, commands_of
 from safegen_reports.github.command import SUMMARY_BYTES, shortened
 from safegen_reports.github.sarif import sarif

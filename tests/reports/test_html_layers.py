@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 from report_site import AFFINE, Document, Element, Site, heatmap_on
 
-from pytest_safegen.store import save_layer
+from pytest_safegen.judging.heatmaps import save_layer
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from PIL import Image
 from report_site import HOSTILE, WORST, Document, Site
 
 from pytest_safegen import Finding, Heatmap, Verdict
-from pytest_safegen.store import save_heatmap
+from pytest_safegen.judging.heatmaps import save_heatmap
 from safegen_reports.html.report import moment, number
 from safegen_reports.html.summary import BADNESS, KINDS, sentence
 from safegen_reports.html.targets import Target

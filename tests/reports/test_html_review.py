@@ -10,7 +10,7 @@ import pytest
 from browser import Tab, opened
 from report_site import CONTENT, Site
 
-from pytest_safegen.waivers import Judgement, read_reviews, today
+from pytest_safegen.judging.waivers import Judgement, read_reviews, today
 
 pytestmark = pytest.mark.browser
 COMMENT = 'a "known" <phantom> \\ ünïcode \x7f'

@@ -14,7 +14,7 @@ from browser import READY, Tab, opened
 from report_site import AFFINE, SETTINGS, WORST, Site
 
 from pytest_safegen import Finding, Heatmap, Release, Run, ScanRef, Series, Verdict
-from pytest_safegen.store import save_heatmap
+from pytest_safegen.judging.heatmaps import save_heatmap
 from safegen_reports import safegen_write_report
 
 pytestmark = pytest.mark.browser

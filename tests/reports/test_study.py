@@ -13,8 +13,9 @@ import pytest
 from scipy import stats
 
 from pytest_safegen import Finding, Heatmap, UsageProblem, Verdict
-from pytest_safegen.cli import main
-from pytest_safegen.store import ResultLog, save_heatmap
+from pytest_safegen.cli.main import main
+from pytest_safegen.judging.heatmaps import save_heatmap
+from pytest_safegen.results.files import ResultLog
 from pytest_safegen.testing import phantom, write_cohort
 from safegen_reports.study.create import Plan, create
 from safegen_reports.study.model import (

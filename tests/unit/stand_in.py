@@ -9,19 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from pytest_safegen.model import (
-    Fitted,
-    Measure,
-    Profile,
-    Rule,
-    Scan,
-    ScanRef,
-    ScanTarget,
-    Scope,
-    Score,
-)
-from pytest_safegen.prepare import PrepareOptions, Template
-from pytest_safegen.profiles import Bundle, ProfileSet
+from pytest_safegen.core.scan import Scan, ScanRef
+from pytest_safegen.core.score import Fitted, Measure, Profile, Rule, Score
+from pytest_safegen.core.targets import ScanTarget, Scope
+from pytest_safegen.prepare.options import PrepareOptions
+from pytest_safegen.prepare.template import Template
+from pytest_safegen.profiles.model import Bundle, ProfileSet
 
 OPTIONS = PrepareOptions(4.0, "mr", "centre")
 

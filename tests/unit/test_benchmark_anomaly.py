@@ -22,10 +22,10 @@ from benchmarks.anomaly_parts.kinds import QUARTERS, TORCHIO, kinds_of
 from benchmarks.anomaly_parts.options import arguments
 from benchmarks.anomaly_parts.places import LIMITS, overlap_at_limits
 from benchmarks.anomaly_parts.trial import Judge, run
-from pytest_safegen import Prepared, Profile, prepare
-from pytest_safegen.discover import discover
+from pytest_safegen import Prepared, Profile
+from pytest_safegen.data.discover import discover
 from pytest_safegen.faults import FAMILIES
-from pytest_safegen.readers import read
+from pytest_safegen.readers import read_scan
 from pytest_safegen.testing import write_cohort
 from safegen_detectors.anomaly import AnomalyDetector
 from safegen_detectors.explain.metrics import iou
@@ -45,7 +45,7 @@ def few() -> Iterator[None]:
     """What takes time and proves nothing here is done less often."""
     with pytest.MonkeyPatch.context() as patch, one_thread_each():
         patch.setattr(cohort, "SUBJECTS_FOR_TEMPLATE", 2)
-        patch.setattr(prepare, "register", unmoved)
+        patch.setattr("pytest_safegen.prepare.template.register", unmoved)
         patch.setattr(faithfulness, "STEPS", 2)
         patch.setattr(compare, "DRAWS", 100)
         yield
@@ -128,10 +128,10 @@ def test_the_score_is_that_of_the_detector(data: Path) -> None:
     (outcome,) = run(Judge(reference, field, 0), parts.tests, {})
 
     detector = AnomalyDetector(methods=METHODS)
-    known = [target_of(read(ref), reference.template) for ref in parts.reference]
+    known = [target_of(read_scan(ref), reference.template) for ref in parts.reference]
     fitted = detector.fit(known, seed=0)
     profile = Profile("anomaly", "", fitted.arrays, fitted.facts, np.empty(0), "", len(known))
-    target = target_of(read(parts.tests[0]), reference.template)
+    target = target_of(read_scan(parts.tests[0]), reference.template)
     (score,) = detector.score([target], profile, device="cpu")
 
     assert outcome.scores[OURS] == pytest.approx(score.value, rel=1e-4)

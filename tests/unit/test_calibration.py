@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pytest_safegen.calibration import folds, hold_out, limit_at, p_value
+from pytest_safegen.judging.calibration import limit_at, p_value
+from pytest_safegen.profiles.cohort import folds, hold_out
 
 scores = st.lists(st.floats(-100, 100), min_size=1, max_size=60).map(np.array)
 rates = st.floats(0.001, 0.5)

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 from stand_in import StandIn
 
-from pytest_safegen import canaries, pipeline as module
-from pytest_safegen.canaries import FAMILIES, judge_canaries
-from pytest_safegen.config import Settings
-from pytest_safegen.errors import ReadError
+from pytest_safegen.config.settings import Settings
+from pytest_safegen.core.errors import ReadError
+from pytest_safegen.core.finding import Finding, Verdict
+from pytest_safegen.core.scan import Scan, ScanRef
+from pytest_safegen.core.score import Measure, Rule, Score
 from pytest_safegen.faults import FAMILIES as BANK
-from pytest_safegen.model import Finding, Measure, Rule, Scan, ScanRef, Score, Verdict
-from pytest_safegen.pipeline import Pipeline
+from pytest_safegen.judging import self_test as canaries
+from pytest_safegen.judging.runner import Runner
+from pytest_safegen.judging.self_test import FAMILIES, run_self_test
 from pytest_safegen.testing import phantom
 
 SCANS = {scan.ref.target: scan for scan in map(phantom, range(8))}
@@ -31,16 +33,16 @@ def change_of(target: Any) -> Score:
 @pytest.fixture
 def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Finding]]:
     """Judges canaries by a detector that measures so, and fails what is above 0."""
-    monkeypatch.setattr(module, "read", lambda ref: SCANS[ref.target])
-    opened: list[Pipeline] = []
+    monkeypatch.setattr("pytest_safegen.judging.runner.read_scan", lambda ref: SCANS[ref.target])
+    opened: list[Runner] = []
 
     def judge(measure: Any = change_of, *, count: int = 6, **changes: Any) -> Finding:
         detector = StandIn(measure=measure, rules={"score": Rule(fail_above=0.0)})
         settings = Settings(tmp_path, device="cpu", report=tmp_path / "report")
-        opened.append(Pipeline(settings, {detector.name: detector}, None))
+        opened.append(Runner(settings, {detector.name: detector}, None))
         given: dict[str, Any] = {"checks": [detector.name], "refs": REFS, "findings": ()}
         given |= changes
-        return judge_canaries(opened[-1], **given, count=count, seed=3)
+        return run_self_test(opened[-1], **given, count=count, seed=3)
 
     yield judge
     for pipeline in opened:
@@ -106,7 +108,7 @@ def test_a_scan_that_cannot_be_read_again_is_a_canary_that_was_not_judged(
     def gone(ref: ScanRef) -> Scan:
         raise ReadError(f"{ref.target} is gone.")
 
-    monkeypatch.setattr(module, "read", gone)
+    monkeypatch.setattr("pytest_safegen.judging.runner.read_scan", gone)
     finding = judged(count=1)
     assert finding.verdict is Verdict.INCONCLUSIVE
     assert "it could not be planted: sub-" in finding.reason

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_safegen.cli import main
-from pytest_safegen.config import Settings
-from pytest_safegen.model import Finding, Run, Verdict
-from pytest_safegen.plugins import build_manager, detectors
-from pytest_safegen.profiles import load
-from pytest_safegen.store import ResultLog, save_run
+from pytest_safegen.cli.main import main
+from pytest_safegen.config.plugins import build_manager, detectors
+from pytest_safegen.config.settings import Settings
+from pytest_safegen.core.finding import Finding, Run, Verdict
+from pytest_safegen.profiles.io import load_profiles
+from pytest_safegen.results.files import ResultLog, save_run
 from pytest_safegen.testing import phantom, write_cohort, write_scan
 
 
@@ -54,7 +54,7 @@ def test_fit_writes_a_profile_that_the_gate_can_load(real: Path, tmp_path: Path,
     profile = tmp_path / "heads.safegen"
     assert main(["fit", str(real), "-o", str(profile), "--checks", "integrity,metadata"]) == 0
     settings = Settings(root=tmp_path, checks=("integrity", "metadata"))
-    known = load(profile, detectors(build_manager(settings), settings))
+    known = load_profiles(profile, detectors(build_manager(settings), settings))
     assert (sorted(known.bundle("T1w").profiles), sorted(known.release)) == (
         ["integrity"],
         ["metadata"],

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from pytest_safegen.config import Settings, resolve
-from pytest_safegen.errors import UsageProblem
+from pytest_safegen.config.settings import Settings, resolve
+from pytest_safegen.core.errors import UsageProblem
 
 
 def settings(root: Path, *, here: Path | None = None, ini: Any = None, **asked: Any) -> Settings:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_safegen.discover import discover
-from pytest_safegen.errors import UsageProblem
-from pytest_safegen.model import Release
+from pytest_safegen.core.errors import UsageProblem
+from pytest_safegen.core.scan import Release
+from pytest_safegen.data.discover import discover
 
 
 def tree(root: Path, *names: str) -> Path:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_safegen.discover import discover
-from pytest_safegen.model import Release
+from pytest_safegen.core.scan import Release
+from pytest_safegen.data.discover import discover
 
 
 def found(root: Path, *names: str) -> dict[str, str | None]:

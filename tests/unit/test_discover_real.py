@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_safegen.discover import discover
-from pytest_safegen.model import Release
-from pytest_safegen.readers import read
+from pytest_safegen.core.scan import Release
+from pytest_safegen.data.discover import discover
+from pytest_safegen.readers import read_scan
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
@@ -30,7 +30,7 @@ def test_each_nodule_has_its_mask() -> None:
 
 
 def test_a_nodules_mask_lies_on_its_scan() -> None:
-    scan = read(discover(REAL / "lidc-nodules").refs[0])
+    scan = read_scan(discover(REAL / "lidc-nodules").refs[0])
     assert scan.mask is not None
     assert (scan.mask.shape, scan.mask_problem) == (scan.voxels.shape, "")
 
@@ -49,5 +49,5 @@ def test_each_dicom_folder_is_a_scan() -> None:
 
 
 def test_real_dicom_is_read_in_hounsfield_units() -> None:
-    scan = read(discover(REAL / "chest-ct-dicom").refs[0])
+    scan = read_scan(discover(REAL / "chest-ct-dicom").refs[0])
     assert (scan.voxels.shape, float(scan.voxels.min())) == ((512, 512, 30), -1024.0)

@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from pytest_safegen.discover import discover
-from pytest_safegen.errors import UsageProblem
-from pytest_safegen.model import ScanRef
-from pytest_safegen.names import natural_key
-from pytest_safegen.series import series_of
+from pytest_safegen.core.errors import UsageProblem
+from pytest_safegen.core.scan import ScanRef
+from pytest_safegen.data.discover import discover, series_of
+from pytest_safegen.data.names import natural_key
 
 
 def ref(target: str, subject: str, **more: float | str | None) -> ScanRef:

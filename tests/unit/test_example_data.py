@@ -19,7 +19,7 @@ from demo_data.patients import Cohort, Patient, scan_of, series_of
 from demo_data.plan import FAULTS, jobs
 from make_data import main as make_data
 
-from pytest_safegen.discover import discover
+from pytest_safegen.data.discover import discover
 
 PATIENT = Patient(1, Cohort.RELEASE, 0)
 COPY = run_demo.Planted("sub-1/anat/sub-1_T1w.nii.gz", "memorization", "copy")

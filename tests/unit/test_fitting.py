@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from stand_in import StandIn
 
-from pytest_safegen.discover import discover
-from pytest_safegen.errors import NotJudged, ProfileError
-from pytest_safegen.fitting import FEWEST_SUBJECTS, Fitter
-from pytest_safegen.model import Fitted, Profile, Release, ScanTarget, Scope, Score
-from pytest_safegen.profiles import ProfileSet
+from pytest_safegen.core.errors import NotJudged, ProfileError
+from pytest_safegen.core.scan import Release
+from pytest_safegen.core.score import Fitted, Profile, Score
+from pytest_safegen.core.targets import ScanTarget, Scope
+from pytest_safegen.data.discover import discover
+from pytest_safegen.profiles.fit import FEWEST_SUBJECTS, Fitter
+from pytest_safegen.profiles.model import ProfileSet
 
 SUBJECTS = [f"sub-{n:02d}" for n in range(12)]
 OTHERS = [f"sub-{n:02d}" for n in range(20, 24)]

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pytest_safegen.cli import main
-from pytest_safegen.discover import discover
-from pytest_safegen.readers import read
+from pytest_safegen.cli.main import main
+from pytest_safegen.data.discover import discover
+from pytest_safegen.readers import read_scan
 from pytest_safegen.testing import phantom, write_cohort, write_scan
 
 PATCH = "dropout"
@@ -113,7 +113,7 @@ def test_stated_pathology_of_the_source_stays_stated(tmp_path: Path, out: Path) 
     inject(tmp_path / "real", out, "--kinds", PATCH)
     for root in (out, out / "scans"):
         (ref,) = discover(root).refs
-        mask = read(ref).mask
+        mask = read_scan(ref).mask
         assert mask is not None
         np.testing.assert_array_equal(mask, lesion > 0)
 

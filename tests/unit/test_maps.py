@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from stand_in import StandIn, profile_of, ref_of, scan_of
 
-from pytest_safegen.config import Settings
-from pytest_safegen.errors import NotJudged
-from pytest_safegen.hookspecs import Explains
-from pytest_safegen.maps import explained
-from pytest_safegen.model import Finding, Heatmap, ScanTarget, Score, Unexplained, Verdict
-from pytest_safegen.store import load_heatmap
+from pytest_safegen.config.hookspecs import Explains
+from pytest_safegen.config.settings import Settings
+from pytest_safegen.core.errors import NotJudged
+from pytest_safegen.core.finding import Finding, Verdict
+from pytest_safegen.core.score import Heatmap, Score, Unexplained
+from pytest_safegen.core.targets import ScanTarget
+from pytest_safegen.judging.heatmaps import load_heatmap, with_explanations
 
 REASON = "Too bright."
 LAYER = Heatmap(np.ones((2, 3, 4), np.float32), np.eye(4), "what the score looks at", name="shap")
@@ -46,7 +47,7 @@ def shown(
 
 def explain(folder: Path, detector: StandIn, finding: Finding, which: str = "failed") -> Finding:
     settings = Settings(folder, report=folder, explain=which)
-    return explained(
+    return with_explanations(
         finding, detector, TARGET, PROFILE, Score(3.0), settings=settings, device="cpu"
     )
 

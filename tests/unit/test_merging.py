@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from pytest_safegen import Finding, Heatmap, Run, UsageProblem, Verdict
-from pytest_safegen.merging import merge
-from pytest_safegen.store import ResultLog, load_run, save_heatmap, save_run
+from pytest_safegen.judging.heatmaps import save_heatmap
+from pytest_safegen.results.files import ResultLog, load_run, save_run
+from pytest_safegen.results.merge import merge
 
 WITH_METADATA = {"anomaly": "scan", "metadata": "release"}
 TARGETS = ("a.nii", "b.nii", "c.nii", "d.nii")

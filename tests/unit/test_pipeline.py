@@ -13,27 +13,16 @@ import numpy as np
 import pytest
 from stand_in import StandIn, mean_of, profile_of, ref_of, scan_of, set_of
 
-from pytest_safegen import pipeline as module
-from pytest_safegen.calibration import limit_at
-from pytest_safegen.config import Settings
-from pytest_safegen.errors import NotJudged, ReadError, UsageProblem
-from pytest_safegen.model import (
-    Finding,
-    Heatmap,
-    Measure,
-    Profile,
-    ReleaseTarget,
-    Rule,
-    Scan,
-    ScanRef,
-    Scope,
-    Score,
-    Series,
-    SeriesTarget,
-    Verdict,
-)
-from pytest_safegen.pipeline import SCANS_HELD, Pipeline, resolve_device
-from pytest_safegen.profiles import ProfileSet
+from pytest_safegen.config.device import resolve_device
+from pytest_safegen.config.settings import Settings
+from pytest_safegen.core.errors import NotJudged, ReadError, UsageProblem
+from pytest_safegen.core.finding import Finding, Verdict
+from pytest_safegen.core.scan import Scan, ScanRef, Series
+from pytest_safegen.core.score import Heatmap, Measure, Profile, Rule, Score
+from pytest_safegen.core.targets import ReleaseTarget, Scope, SeriesTarget
+from pytest_safegen.judging.calibration import limit_at
+from pytest_safegen.judging.runner import BATCH_ON_ACCELERATOR, SCANS_HELD, Runner
+from pytest_safegen.profiles.model import ProfileSet
 
 REFS = [ref_of(f"sub-{n:02d}") for n in range(40)]
 NEEDY = {"needs_profile": True, "rules": {"score": Rule(fail_above=10.0)}}
@@ -68,21 +57,21 @@ class Reader:
 @pytest.fixture
 def reader(monkeypatch: pytest.MonkeyPatch) -> Reader:
     stand_in = Reader()
-    monkeypatch.setattr(module, "read", stand_in)
+    monkeypatch.setattr("pytest_safegen.judging.runner.read_scan", stand_in)
     return stand_in
 
 
-Maker = Callable[..., Pipeline]
+Maker = Callable[..., Runner]
 
 
 @pytest.fixture
 def made(tmp_path: Path, reader: Reader) -> Iterator[Maker]:
     """Makes pipelines with one detector, and closes them."""
-    opened: list[Pipeline] = []
+    opened: list[Runner] = []
 
-    def make(detector: StandIn, profiles: ProfileSet | None = None, **asked: Any) -> Pipeline:
+    def make(detector: StandIn, profiles: ProfileSet | None = None, **asked: Any) -> Runner:
         settings = Settings(tmp_path, device="cpu", report=tmp_path / "report", **asked)
-        opened.append(Pipeline(settings, {detector.name: detector}, profiles))
+        opened.append(Runner(settings, {detector.name: detector}, profiles))
         return opened[-1]
 
     yield make
@@ -216,7 +205,9 @@ def test_a_modality_without_real_scans_is_inconclusive(made: Maker) -> None:
 def test_a_scan_that_cannot_be_prepared_is_inconclusive(
     made: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_safegen.prepare.canonical", raising_two(NotJudged("it is flat")))
+    monkeypatch.setattr(
+        "pytest_safegen.judging.runner.canonical", raising_two(NotJudged("it is flat"))
+    )
     finding = found(made, StandIn(**NEEDY), profiles=set_of(profile_of()))
     assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, "It is flat.")
 
@@ -224,7 +215,7 @@ def test_a_scan_that_cannot_be_prepared_is_inconclusive(
 def test_a_crash_of_the_preparation_is_never_a_pass(
     made: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_safegen.prepare.canonical", raising_two(IndexError("oh")))
+    monkeypatch.setattr("pytest_safegen.judging.runner.canonical", raising_two(IndexError("oh")))
     finding = found(made, StandIn(**NEEDY), profiles=set_of(profile_of()))
     assert (finding.verdict.blocks, "IndexError" in finding.reason) == (True, True)
 
@@ -284,7 +275,7 @@ def test_heatmaps_are_kept_as_asked(made: Maker, policy: str, ref: ScanRef, kept
     assert (finding.heatmap is not None) == kept
 
 
-def judge_all(pipeline: Pipeline, *, ahead: int, refs: Sequence[ScanRef] = REFS) -> list[Finding]:
+def judge_all(pipeline: Runner, *, ahead: int, refs: Sequence[ScanRef] = REFS) -> list[Finding]:
     return [
         pipeline.scan("stand-in", ref, upcoming=refs[n + 1 : n + 1 + ahead])
         for n, ref in enumerate(refs)
@@ -330,7 +321,7 @@ class OnAccelerator(StandIn):
         return StandIn.score(self, targets, profile, device=device)
 
 
-def on_accelerator(make: Maker, detector: StandIn) -> Pipeline:
+def on_accelerator(make: Maker, detector: StandIn) -> Runner:
     pipeline = make(detector, set_of(profile_of()))
     pipeline.device = "pretend"
     return pipeline
@@ -340,7 +331,7 @@ def batches(detector: StandIn) -> list[int]:
     return [len(names) for names in detector.scored]
 
 
-def wait_for(pipeline: Pipeline, refs: Sequence[ScanRef]) -> None:
+def wait_for(pipeline: Runner, refs: Sequence[ScanRef]) -> None:
     for ref in refs:
         pipeline.facts(ref)
 
@@ -355,7 +346,7 @@ def judged_in_batches(make: Maker, detector: StandIn) -> list[Finding]:
 def test_an_accelerator_scores_in_batches(made: Maker) -> None:
     detector = OnAccelerator()
     judged_in_batches(made, detector)
-    assert max(batches(detector)) == module.BATCH_ON_ACCELERATOR
+    assert max(batches(detector)) == BATCH_ON_ACCELERATOR
 
 
 def test_a_batch_scores_each_scan_once(made: Maker) -> None:

@@ -12,10 +12,10 @@ import pytest
 from stand_in import StandIn
 
 import pytest_safegen
-from pytest_safegen.config import Settings
-from pytest_safegen.errors import UsageProblem
-from pytest_safegen.hookspecs import Detector
-from pytest_safegen.plugins import build_manager, detectors
+from pytest_safegen.config.hookspecs import Detector
+from pytest_safegen.config.plugins import build_manager, detectors
+from pytest_safegen.config.settings import Settings
+from pytest_safegen.core.errors import UsageProblem
 
 BUILT_IN = ["anomaly", "integrity", "longitudinal", "memorization", "metadata"]
 

@@ -14,25 +14,21 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 from stand_in import ref_of, scan_of
 
-from pytest_safegen import prepare
-from pytest_safegen.errors import NotJudged
-from pytest_safegen.model import Prepared, Scan
-from pytest_safegen.prepare import (
-    PrepareOptions,
-    Template,
-    align,
-    build_template,
-    canonical,
-    common_options,
+from pytest_safegen.core.errors import NotJudged
+from pytest_safegen.core.scan import Prepared, Scan
+from pytest_safegen.prepare.canonical import canonical
+from pytest_safegen.prepare.guess import common_options, guess_options
+from pytest_safegen.prepare.options import PrepareOptions
+from pytest_safegen.prepare.registration import _register_once, register
+from pytest_safegen.prepare.resample import (
     correlation,
-    guess_options,
     onto_prepared_grid,
-    register,
     resample,
     spacing_of,
     to_scan_grid,
-    world,
+    world_position,
 )
+from pytest_safegen.prepare.template import Template, align, build_template
 from pytest_safegen.testing import SPACING, phantom
 
 HOUNSFIELD = PrepareOptions(3.0, "ct", "centre")
@@ -386,12 +382,12 @@ IMPOSSIBLE = {
 
 def goes_astray(monkeypatch: pytest.MonkeyPatch, end: np.ndarray, *, times: int) -> None:
     """Let the first runs of a registration end at one map, with the best value of all."""
-    once, strays = prepare._register_once, iter(range(times))
+    once, strays = _register_once, iter(range(times))
 
     def run(*images: Any, **options: Any) -> tuple[float, np.ndarray]:
         return once(*images, **options) if next(strays, None) is None else (-9.0, end)
 
-    monkeypatch.setattr(prepare, "_register_once", run)
+    monkeypatch.setattr("pytest_safegen.prepare.registration._register_once", run)
 
 
 @pytest.mark.parametrize("end", IMPOSSIBLE)
@@ -471,7 +467,7 @@ def test_a_place_on_the_prepared_grid_has_its_place_in_the_scan(
     on_scan = to_scan_grid(ndimage.gaussian_filter(spot, 2.0), aligned, turned)
     peak = np.unravel_index(int(on_scan.argmax()), on_scan.shape)
     there = (turned.affine @ [*peak, 1.0])[:3]
-    assert np.linalg.norm(there - np.array(world(aligned, index))) < 4.0
+    assert np.linalg.norm(there - np.array(world_position(aligned, index))) < 4.0
 
 
 def test_crops_are_laid_over_by_their_middles() -> None:

@@ -17,10 +17,11 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from stand_in import StandIn, profile_of, ref_of, set_of, template_4mm
 
-from pytest_safegen.errors import ProfileError
-from pytest_safegen.fitting import fit_digest
-from pytest_safegen.model import ScanRef
-from pytest_safegen.profiles import Bundle, ProfileSet, digest_of, load, save
+from pytest_safegen.core.errors import ProfileError
+from pytest_safegen.core.scan import ScanRef
+from pytest_safegen.profiles.digest import digest_of, fit_digest
+from pytest_safegen.profiles.io import load_profiles, save_profiles
+from pytest_safegen.profiles.model import Bundle, ProfileSet
 
 KNOWN = {"stand-in": StandIn()}
 
@@ -47,7 +48,7 @@ def profile_set() -> ProfileSet:
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     path = tmp_path / "brain.safegen"
-    save(profile_set(), path)
+    save_profiles(profile_set(), path)
     return path
 
 
@@ -63,49 +64,52 @@ def rewritten(path: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
 
 def refused(path: Path) -> str:
     with pytest.raises(ProfileError) as caught:
-        load(path, KNOWN)
+        load_profiles(path, KNOWN)
     return str(caught.value)
 
 
 def test_a_profile_comes_back_as_it_was(saved: Path) -> None:
-    profile, expected = load(saved, KNOWN).bundles["T1w"].profiles["stand-in"], profile_of()
+    profile, expected = (
+        load_profiles(saved, KNOWN).bundles["T1w"].profiles["stand-in"],
+        profile_of(),
+    )
     fields = ("detector", "digest", "facts", "calibration_source", "reference_count")
     assert [getattr(profile, f) for f in fields] == [getattr(expected, f) for f in fields]
 
 
 def test_arrays_come_back_as_they_were(saved: Path) -> None:
-    profile = load(saved, KNOWN).bundles["T1w"].profiles["stand-in"]
+    profile = load_profiles(saved, KNOWN).bundles["T1w"].profiles["stand-in"]
     np.testing.assert_array_equal(profile.arrays["mean"], profile_of().arrays["mean"])
 
 
 def test_calibration_scores_come_back_as_they_were(saved: Path) -> None:
-    profile = load(saved, KNOWN).bundles["T1w"].profiles["stand-in"]
+    profile = load_profiles(saved, KNOWN).bundles["T1w"].profiles["stand-in"]
     assert profile.calibration.tolist() == [1.0, 2.0, 3.0]
 
 
 def test_the_template_comes_back_within_half_precision(saved: Path) -> None:
-    template = load(saved, KNOWN).bundles["T1w"].template
+    template = load_profiles(saved, KNOWN).bundles["T1w"].template
     assert template is not None
     np.testing.assert_allclose(template.voxels, template_4mm().voxels, atol=1e-3)
 
 
 def test_the_options_of_the_template_come_back(saved: Path) -> None:
-    template = load(saved, KNOWN).bundles["T1w"].template
+    template = load_profiles(saved, KNOWN).bundles["T1w"].template
     assert template is not None
     assert template.options == template_4mm().options
 
 
 def test_what_was_left_out_comes_back(saved: Path) -> None:
-    assert load(saved, KNOWN).left_out == ("a is broken.",)
+    assert load_profiles(saved, KNOWN).left_out == ("a is broken.",)
 
 
 def test_profiles_of_the_release_come_back(saved: Path) -> None:
-    assert list(load(saved, KNOWN).release) == ["metadata"]
+    assert list(load_profiles(saved, KNOWN).release) == ["metadata"]
 
 
 def test_loading_twice_and_saving_gives_the_same_file(saved: Path, tmp_path: Path) -> None:
-    save(load(saved, KNOWN), tmp_path / "again.safegen")
-    first, again = (load(path, KNOWN) for path in (saved, tmp_path / "again.safegen"))
+    save_profiles(load_profiles(saved, KNOWN), tmp_path / "again.safegen")
+    first, again = (load_profiles(path, KNOWN) for path in (saved, tmp_path / "again.safegen"))
     one, two = first.bundles["T1w"].template, again.bundles["T1w"].template
     assert one is not None
     assert two is not None
@@ -114,18 +118,18 @@ def test_loading_twice_and_saving_gives_the_same_file(saved: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("part", ["voxels", "body"])
 def test_the_template_cannot_be_written_to(saved: Path, part: str) -> None:
-    assert not getattr(load(saved, KNOWN).bundles["T1w"].template, part).flags.writeable
+    assert not getattr(load_profiles(saved, KNOWN).bundles["T1w"].template, part).flags.writeable
 
 
 def test_arrays_cannot_be_written_to(saved: Path) -> None:
-    arrays = load(saved, KNOWN).bundles["T1w"].profiles["stand-in"].arrays
+    arrays = load_profiles(saved, KNOWN).bundles["T1w"].profiles["stand-in"].arrays
     assert not arrays["mean"].flags.writeable
 
 
 def test_a_bundle_without_a_template_says_why(tmp_path: Path) -> None:
     few = ProfileSet("d", {"T1w": Bundle(None, problem="too few")}, {})
-    save(few, tmp_path / "few.safegen")
-    assert load(tmp_path / "few.safegen", KNOWN).bundles["T1w"].problem == "too few"
+    save_profiles(few, tmp_path / "few.safegen")
+    assert load_profiles(tmp_path / "few.safegen", KNOWN).bundles["T1w"].problem == "too few"
 
 
 def test_the_file_is_safetensors(saved: Path) -> None:
@@ -144,7 +148,7 @@ def test_no_half_written_file_stays(saved: Path) -> None:
 
 
 def test_the_folder_of_a_profile_is_made(tmp_path: Path) -> None:
-    save(profile_set(), tmp_path / "new" / "deep" / "brain.safegen")
+    save_profiles(profile_set(), tmp_path / "new" / "deep" / "brain.safegen")
     assert (tmp_path / "new" / "deep" / "brain.safegen").is_file()
 
 
@@ -180,11 +184,11 @@ def test_a_profile_of_another_format_says_to_fit_again(saved: Path) -> None:
 
 def test_a_profile_of_another_version_of_a_check_says_to_fit_again(saved: Path) -> None:
     with pytest.raises(ProfileError, match=r"version 1 of the check stand-in.*fit it again"):
-        load(saved, {"stand-in": StandIn(version="2")})
+        load_profiles(saved, {"stand-in": StandIn(version="2")})
 
 
 def test_the_version_of_a_check_that_is_not_in_force_does_not_matter(saved: Path) -> None:
-    assert load(saved, {"other": StandIn("other", "2")}).digest == "d"
+    assert load_profiles(saved, {"other": StandIn("other", "2")}).digest == "d"
 
 
 def test_a_refusal_is_one_paragraph(saved: Path) -> None:
@@ -407,7 +411,7 @@ def test_the_digest_changes_with_the_version_of_a_library(
     ref: ScanRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = digest(ref)
-    monkeypatch.setattr("pytest_safegen.code_digest.version", lambda _: "99.0")
+    monkeypatch.setattr("pytest_safegen.core.code_digest.version", lambda _: "99.0")
     assert digest(ref) != before
 
 

@@ -9,9 +9,9 @@ import SimpleITK as sitk
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from pytest_safegen.errors import ReadError
-from pytest_safegen.model import Scan, ScanRef
-from pytest_safegen.readers import read
+from pytest_safegen.core.errors import ReadError
+from pytest_safegen.core.scan import Scan, ScanRef
+from pytest_safegen.readers import read_scan
 
 SERIES, STUDY, FRAME = generate_uid(), generate_uid(), generate_uid()
 Change = Callable[[Dataset], None]
@@ -45,7 +45,7 @@ def series(folder: Path, heights: tuple[int, ...] = (0, 1, 2, 3, 4)) -> Path:
 
 
 def scan_of(folder: Path, **options: int) -> Scan:
-    return read(ScanRef(folder.name, "x", None, None, folder), **options)
+    return read_scan(ScanRef(folder.name, "x", None, None, folder), **options)
 
 
 def problem(folder: Path, **options: int) -> str:

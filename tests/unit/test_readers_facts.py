@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_safegen.facts import facts_of
-from pytest_safegen.model import Scan, ScanRef
+from pytest_safegen.core.scan import Scan, ScanRef
+from pytest_safegen.data.table import facts_of
 
 
 def scan(voxels: Any, *, mask: Any = None, labels: dict[str, str] | None = None) -> Scan:

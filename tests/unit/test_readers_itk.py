@@ -7,10 +7,10 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import given, strategies as st
 
-from pytest_safegen.errors import ReadError
-from pytest_safegen.itk import affine_of
-from pytest_safegen.model import Scan, ScanRef
-from pytest_safegen.readers import read
+from pytest_safegen.core.errors import ReadError
+from pytest_safegen.core.scan import Scan, ScanRef
+from pytest_safegen.readers import read_scan
+from pytest_safegen.readers.itk import affine_of
 
 VOXELS = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
 
@@ -28,7 +28,7 @@ def save(path: Path, made: sitk.Image | None = None) -> Path:
 
 
 def scan_of(path: Path, **options: int) -> Scan:
-    return read(ScanRef(path.name, "x", None, None, path), **options)
+    return read_scan(ScanRef(path.name, "x", None, None, path), **options)
 
 
 def problem(path: Path, **options: int) -> str:

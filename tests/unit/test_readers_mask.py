@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from pytest_safegen.model import Scan, ScanRef
-from pytest_safegen.readers import read
+from pytest_safegen.core.scan import Scan, ScanRef
+from pytest_safegen.readers import read_scan
 
 INSIDE = np.zeros((4, 5, 6), dtype=np.uint8)
 INSIDE[1, 2, 3] = 2
@@ -23,7 +23,7 @@ def save(path: Path, voxels: Any, affine: Any = None) -> Path:
 
 def scan_with(folder: Path, mask: Path) -> Scan:
     path = save(folder / "s" / "scan.nii", np.ones(INSIDE.shape, np.float32))
-    return read(ScanRef("s/scan.nii", "s", None, None, path, mask=mask))
+    return read_scan(ScanRef("s/scan.nii", "s", None, None, path, mask=mask))
 
 
 def shifted(by: float) -> Any:
@@ -34,7 +34,7 @@ def shifted(by: float) -> Any:
 
 def test_a_scan_without_a_mask_has_no_problem(tmp_path: Path) -> None:
     path = save(tmp_path / "scan.nii", INSIDE)
-    scan = read(ScanRef("scan.nii", "s", None, None, path))
+    scan = read_scan(ScanRef("scan.nii", "s", None, None, path))
     assert (scan.mask, scan.mask_problem) == (None, "")
 
 

@@ -9,16 +9,16 @@ import nibabel
 import numpy as np
 import pytest
 
-from pytest_safegen.errors import ReadError
-from pytest_safegen.model import Scan, ScanRef
-from pytest_safegen.readers import read
+from pytest_safegen.core.errors import ReadError
+from pytest_safegen.core.scan import Scan, ScanRef
+from pytest_safegen.readers import read_scan
 
 VOXELS = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
 AFFINE = np.array([[2.0, 0, 0, -10], [0, 3, 0, 5], [0, 0, 4, 7], [0, 0, 0, 1]])
 
 
 def scan_of(path: Path, **options: int) -> Scan:
-    return read(ScanRef(path.name, "x", None, None, path), **options)
+    return read_scan(ScanRef(path.name, "x", None, None, path), **options)
 
 
 def save(

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from pytest_safegen import Finding, Run, Verdict
-from pytest_safegen.cli import main
-from pytest_safegen.reviewing import listed, proposals, said, take_in
-from pytest_safegen.store import ResultLog, save_run
-from pytest_safegen.waivers import Judgement, Review, read_reviews, to_toml
+from pytest_safegen.cli.main import main
+from pytest_safegen.judging.review import import_reviews, proposal_lines, proposals, review_lines
+from pytest_safegen.judging.waivers import Judgement, Review, read_reviews, to_toml
+from pytest_safegen.results.files import ResultLog, save_run
 
 DAY = date(2026, 6, 15)
 REAL = [0.1, 0.5, 0.9, 1.3]
@@ -63,7 +63,7 @@ def test_nothing_is_proposed_that_loses_as_much_as_it_gains(run: Run) -> None:
     marked = (_review("c", Judgement.FALSE_ALARM, 1.8), _review("a", Judgement.RIGHT, 1.1))
     (proposal,) = proposals(marked, run)
     assert proposal.proposed is None
-    assert "as many right findings through" in "\n".join(said(proposal))
+    assert "as many right findings through" in "\n".join(proposal_lines(proposal))
 
 
 def test_an_accepted_risk_should_go_on_failing(run: Run) -> None:
@@ -84,7 +84,7 @@ def test_the_list_tells_the_state_of_each_review(run: Run) -> None:
         _review("gone", Judgement.FALSE_ALARM, 2.0),
         dataclasses.replace(ALARMS[0], target="d", expires=DAY - timedelta(1)),
     )
-    states = [line.split("\t")[0] for line in listed(reviews, DAY, run)]
+    states = [line.split("\t")[0] for line in review_lines(reviews, DAY, run)]
     assert states == ["in force", "in force", "noted", "stale", "stale", "expired"]
 
 
@@ -93,11 +93,11 @@ def test_the_later_of_two_reviews_is_taken_in(tmp_path: Path) -> None:
     path.write_text(to_toml(ALARMS[:2]))
     later = dataclasses.replace(ALARMS[0], comment="better", reviewed=DAY + timedelta(1))
     new.write_text(to_toml([later, ALARMS[1], ALARMS[2]]))
-    assert take_in(path, [new]) == 2
+    assert import_reviews(path, [new]) == 2
     assert read_reviews(path) == (later, *ALARMS[1:])
     path.write_text(to_toml([later]))
     new.write_text(to_toml(ALARMS[:1]))
-    assert take_in(path, [new]) == 0
+    assert import_reviews(path, [new]) == 0
 
 
 def test_the_command_takes_in_and_lists(tmp_path: Path, capsys) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_safegen.discover import discover
+from pytest_safegen.data.discover import discover
 
 
 def bids(root: Path, content: str) -> Path:

@@ -14,24 +14,21 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pytest_safegen.errors import SafegenError
-from pytest_safegen.model import Finding, Heatmap, Measure, Run, Verdict
-from pytest_safegen.store import (
-    GATE,
-    RESULTS,
-    ROWS,
-    RUN,
-    SCHEMA_FILE,
+from pytest_safegen.core.atomic_io import write_json
+from pytest_safegen.core.codec import SCHEMA_FILE, finding_from_json, finding_to_json
+from pytest_safegen.core.errors import SafegenError
+from pytest_safegen.core.finding import Finding, Run, Verdict
+from pytest_safegen.core.score import Heatmap, Measure
+from pytest_safegen.judging.heatmaps import load_heatmap, save_heatmap, save_layer
+from pytest_safegen.results.files import (
+    GATE_FILE,
+    RESULTS_FILE,
+    ROWS_FILE,
+    RUN_FILE,
     ResultLog,
-    finding_from_json,
-    finding_to_json,
-    load_heatmap,
     load_run,
     read_findings,
-    save_heatmap,
-    save_layer,
     save_run,
-    write_json,
 )
 
 PLAIN = Finding("anomaly", "sub-01/a.nii.gz", Verdict.FAIL, "Too bright.", 3.0, 2.0, 0.1)
@@ -120,7 +117,7 @@ def test_a_number_that_is_none_is_not_written(tmp_path: Path, value: float) -> N
     with pytest.raises(ValueError, match="JSON compliant"):
         log.add(replace(PLAIN, score=value))
     log.close()
-    assert (tmp_path / RESULTS).read_text(encoding="utf-8") == ""
+    assert (tmp_path / RESULTS_FILE).read_text(encoding="utf-8") == ""
 
 
 @pytest.mark.parametrize(
@@ -167,7 +164,7 @@ def test_a_finding_is_on_disk_before_the_next_comes(tmp_path: Path) -> None:
 def test_a_row_is_on_disk_before_the_next_comes(tmp_path: Path) -> None:
     log = ResultLog(tmp_path)
     log.add_row({"target": "a"})
-    before = (tmp_path / ROWS).read_text(encoding="utf-8")
+    before = (tmp_path / ROWS_FILE).read_text(encoding="utf-8")
     log.close()
     assert json.loads(before) == {"target": "a"}
 
@@ -187,21 +184,21 @@ def test_any_text_stays_on_its_line(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("line", [b"{", b"", b"\xff", b'{"score": NaN}', b"nonsense"])
 def test_a_damaged_line_is_named(tmp_path: Path, line: bytes) -> None:
     good = json.dumps(finding_to_json(PLAIN)).encode()
-    (tmp_path / RESULTS).write_bytes(good + b"\n" + line + b"\n")
+    (tmp_path / RESULTS_FILE).write_bytes(good + b"\n" + line + b"\n")
     with pytest.raises(SafegenError, match="Line 2 of"):
         list(read_findings(tmp_path))
 
 
 @pytest.mark.parametrize("line", ["3", "[]", "null", '"PASS"', "{}"])
 def test_a_line_that_is_no_finding_is_refused(tmp_path: Path, line: str) -> None:
-    (tmp_path / RESULTS).write_text(line)
+    (tmp_path / RESULTS_FILE).write_text(line)
     with pytest.raises(SafegenError):
         list(read_findings(tmp_path))
 
 
 def test_a_number_in_a_line_that_is_none_is_refused(tmp_path: Path) -> None:
     text = json.dumps(finding_to_json(PLAIN)).replace("3.0", "Infinity")
-    (tmp_path / RESULTS).write_text(text)
+    (tmp_path / RESULTS_FILE).write_text(text)
     with pytest.raises(SafegenError, match="Line 1"):
         list(read_findings(tmp_path))
 
@@ -211,7 +208,7 @@ def test_a_run_comes_back_as_it_was(tmp_path: Path) -> None:
     assert load_run(tmp_path) == run
 
 
-@pytest.mark.parametrize("name", [RUN, RESULTS])
+@pytest.mark.parametrize("name", [RUN_FILE, RESULTS_FILE])
 def test_a_folder_without_a_finished_run_is_refused(tmp_path: Path, name: str) -> None:
     finished(tmp_path, PLAIN)
     (tmp_path / name).unlink()
@@ -222,7 +219,7 @@ def test_a_folder_without_a_finished_run_is_refused(tmp_path: Path, name: str) -
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "{}", '{"schema": 2}', "\xff"])
 def test_a_damaged_run_is_refused(tmp_path: Path, text: str) -> None:
     finished(tmp_path, PLAIN)
-    (tmp_path / RUN).write_text(text, encoding="latin-1")
+    (tmp_path / RUN_FILE).write_text(text, encoding="latin-1")
     with pytest.raises(SafegenError):
         load_run(tmp_path)
 
@@ -230,21 +227,21 @@ def test_a_damaged_run_is_refused(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("change", [{"schema": 2}, {"more": 1}, {"verdict": "GREEN"}])
 def test_a_run_of_another_kind_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     finished(tmp_path, PLAIN)
-    plain = json.loads((tmp_path / RUN).read_text(encoding="utf-8"))
-    (tmp_path / RUN).write_text(json.dumps(plain | change))
+    plain = json.loads((tmp_path / RUN_FILE).read_text(encoding="utf-8"))
+    (tmp_path / RUN_FILE).write_text(json.dumps(plain | change))
     with pytest.raises(SafegenError):
         load_run(tmp_path)
 
 
 def test_the_gate_file_counts_every_verdict(tmp_path: Path) -> None:
     finished(tmp_path, PLAIN, PLAIN, replace(PLAIN, verdict=Verdict.PASS))
-    verdicts = json.loads((tmp_path / GATE).read_text(encoding="utf-8"))["verdicts"]
+    verdicts = json.loads((tmp_path / GATE_FILE).read_text(encoding="utf-8"))["verdicts"]
     assert verdicts == {**dict.fromkeys(map(str, Verdict), 0), "PASS": 1, "FAIL": 2}
 
 
 def test_the_gate_file_holds_the_verdict(tmp_path: Path) -> None:
     finished(tmp_path, PLAIN)
-    assert json.loads((tmp_path / GATE).read_text(encoding="utf-8"))["verdict"] == "FAIL"
+    assert json.loads((tmp_path / GATE_FILE).read_text(encoding="utf-8"))["verdict"] == "FAIL"
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:

@@ -13,19 +13,12 @@ import pytest
 from stand_in import StandIn
 
 from pytest_safegen import testing
-from pytest_safegen.discover import discover
-from pytest_safegen.model import (
-    Fitted,
-    Heatmap,
-    Measure,
-    Profile,
-    ScanTarget,
-    Scope,
-    Score,
-    Unexplained,
-)
-from pytest_safegen.prepare import Template, correlation
-from pytest_safegen.readers import read
+from pytest_safegen.core.score import Fitted, Heatmap, Measure, Profile, Score, Unexplained
+from pytest_safegen.core.targets import ScanTarget, Scope
+from pytest_safegen.data.discover import discover
+from pytest_safegen.prepare.resample import correlation
+from pytest_safegen.prepare.template import Template
+from pytest_safegen.readers import read_scan
 from pytest_safegen.testing import (
     check_detector,
     phantom,
@@ -94,7 +87,7 @@ def test_a_cohort_is_found_by_discovery(tmp_path: Path) -> None:
 
 def test_a_written_phantom_is_read_as_it_was(tmp_path: Path) -> None:
     (ref,) = discover(write_cohort(tmp_path, [3])).refs
-    np.testing.assert_array_equal(read(ref).voxels, phantom(3).voxels)
+    np.testing.assert_array_equal(read_scan(ref).voxels, phantom(3).voxels)
 
 
 def test_targets_without_a_template_are_not_prepared() -> None:

@@ -8,20 +8,21 @@ import pytest
 from hypothesis import given, strategies as st
 from stand_in import profile_of
 
-from pytest_safegen.errors import UsageProblem
-from pytest_safegen.model import Finding, Measure, Profile, Rule, Score, Verdict
-from pytest_safegen.verdict import (
+from pytest_safegen.core.errors import UsageProblem
+from pytest_safegen.core.finding import Finding, Verdict
+from pytest_safegen.core.score import Measure, Profile, Rule, Score
+from pytest_safegen.judging.limits import (
     CALIBRATED,
-    MOST_SENTENCES,
     Limits,
-    conclude,
     concrete,
-    judge,
+    limit_ratio,
     limited,
     parse_rule,
     rules_for,
-    strain,
 )
+from pytest_safegen.judging.messages import MOST_SENTENCES
+from pytest_safegen.judging.release import conclude
+from pytest_safegen.judging.verdict import judge
 
 KINDS = [
     ("fail_above", 2.0, Verdict.PASS),
@@ -215,17 +216,17 @@ def test_a_check_of_measures_shows_its_worst_share_of_a_limit() -> None:
     ],
 )
 def test_strain_is_the_share_of_a_limit(value: float, limits: Limits, expected: float) -> None:
-    assert strain(value, limits) == pytest.approx(expected)
+    assert limit_ratio(value, limits) == pytest.approx(expected)
 
 
 @given(st.integers(-50, 50), st.integers(-50, 50))
 def test_strain_above_1_is_beyond_an_upper_limit(value: int, limit: int) -> None:
-    assert (strain(value, Limits(fail_above=limit)) > 1) == (value > limit)
+    assert (limit_ratio(value, Limits(fail_above=limit)) > 1) == (value > limit)
 
 
 @given(st.integers(-50, 50), st.integers(-50, 50))
 def test_strain_above_1_is_beyond_a_lower_limit(value: int, limit: int) -> None:
-    assert (strain(value, Limits(fail_below=limit)) > 1) == (value < limit)
+    assert (limit_ratio(value, Limits(fail_below=limit)) > 1) == (value < limit)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pytest_safegen import Finding, ScanRef, UsageProblem, Verdict
-from pytest_safegen.content import content_of
-from pytest_safegen.waivers import (
+from pytest_safegen.core.digest import content_digest
+from pytest_safegen.judging.waivers import (
     Judgement,
     Review,
     Waivers,
@@ -47,7 +47,7 @@ def _waivers(review: Review, day: date = DAY) -> Waivers:
 
 
 def test_a_waiver_lets_its_finding_through_and_says_who_answers(ref: ScanRef) -> None:
-    finding = _waivers(_review(content_of([ref]))).applied(_finding(), [ref])
+    finding = _waivers(_review(content_digest([ref]))).applied(_finding(), [ref])
     assert finding.verdict is Verdict.WAIVED
     assert not finding.verdict.blocks
     assert finding.reason == (
@@ -57,22 +57,22 @@ def test_a_waiver_lets_its_finding_through_and_says_who_answers(ref: ScanRef) ->
 
 
 def test_a_finding_that_could_be_waived_has_the_digest_of_its_content(ref: ScanRef) -> None:
-    assert Waivers().applied(_finding(), [ref]).content == content_of([ref])
+    assert Waivers().applied(_finding(), [ref]).content == content_digest([ref])
 
 
 @pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.WARN, Verdict.ERROR])
 def test_other_verdicts_stay_as_they_are(ref: ScanRef, verdict: Verdict) -> None:
     given_ = _finding(verdict)
-    assert _waivers(_review(content_of([ref]))).applied(given_, [ref]) == given_
+    assert _waivers(_review(content_digest([ref]))).applied(given_, [ref]) == given_
 
 
 def test_a_review_that_says_right_waives_nothing(ref: ScanRef) -> None:
-    review = _review(content_of([ref]), judgement=Judgement.RIGHT, expires=None)
+    review = _review(content_digest([ref]), judgement=Judgement.RIGHT, expires=None)
     assert _waivers(review).applied(_finding(), [ref]).verdict is Verdict.FAIL
 
 
 def test_a_waiver_is_in_force_on_its_last_day_and_not_after(ref: ScanRef) -> None:
-    review = _review(content_of([ref]))
+    review = _review(content_digest([ref]))
     last = DAY + timedelta(30)
     verdicts = [
         _waivers(review, day).applied(_finding(), [ref]).verdict
@@ -82,7 +82,7 @@ def test_a_waiver_is_in_force_on_its_last_day_and_not_after(ref: ScanRef) -> Non
 
 
 def test_one_changed_byte_ends_a_waiver(ref: ScanRef) -> None:
-    waivers = _waivers(_review(content_of([ref])))
+    waivers = _waivers(_review(content_digest([ref])))
     ref.path.write_bytes(b"voxelz")
     finding = waivers.applied(_finding(), [ref])
     assert finding.verdict is Verdict.FAIL
@@ -92,7 +92,7 @@ def test_one_changed_byte_ends_a_waiver(ref: ScanRef) -> None:
 
 def test_a_waiver_of_another_check_or_target_does_not_count(ref: ScanRef) -> None:
     for change in ({"check": "other"}, {"target": "b.nii"}):
-        waivers = _waivers(_review(content_of([ref]), **change))
+        waivers = _waivers(_review(content_digest([ref]), **change))
         assert waivers.applied(_finding(), [ref]).verdict is Verdict.FAIL
 
 
@@ -116,7 +116,7 @@ def test_an_expired_waiver_fails_even_where_its_check_did_not_run() -> None:
 
 
 def test_a_waiver_in_force_makes_the_waivers_pass_and_says_how_many(ref: ScanRef) -> None:
-    waivers = _waivers(_review(content_of([ref])))
+    waivers = _waivers(_review(content_digest([ref])))
     finding = waivers.applied(_finding(), [ref])
     verdict = waivers.verdict([finding], {"a.nii"})
     assert (verdict.verdict, verdict.reason) == (
@@ -129,18 +129,20 @@ def test_the_content_does_not_depend_on_where_the_file_lies(ref: ScanRef, tmp_pa
     moved = tmp_path / "elsewhere" / "b.nii"
     moved.parent.mkdir()
     moved.write_bytes(b"voxels")
-    assert content_of([dataclasses.replace(ref, path=moved, target="b.nii")]) == content_of([ref])
+    assert content_digest([dataclasses.replace(ref, path=moved, target="b.nii")]) == content_digest(
+        [ref]
+    )
 
 
 @pytest.mark.parametrize("change", [{"months": 3.0}, {"labels": {"treated": "yes"}}])
 def test_what_is_stated_of_a_scan_belongs_to_its_content(ref: ScanRef, change) -> None:
-    assert content_of([dataclasses.replace(ref, **change)]) != content_of([ref])
+    assert content_digest([dataclasses.replace(ref, **change)]) != content_digest([ref])
 
 
 def test_the_mask_belongs_to_the_content(ref: ScanRef, tmp_path: Path) -> None:
     mask = tmp_path / "mask.nii"
     mask.write_bytes(b"mask")
-    assert content_of([dataclasses.replace(ref, mask=mask)]) != content_of([ref])
+    assert content_digest([dataclasses.replace(ref, mask=mask)]) != content_digest([ref])
 
 
 anything = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_safegen.whole_files import appearing, write_json, write_text
+from pytest_safegen.core.atomic_io import atomic_path, write_json, write_text
 
 
 def test_a_file_replaces_the_one_before_and_leaves_no_other(tmp_path: Path):
@@ -17,7 +17,7 @@ def test_a_file_replaces_the_one_before_and_leaves_no_other(tmp_path: Path):
 
 
 def broken_off(path: Path) -> None:
-    with appearing(path) as partial:
+    with atomic_path(path) as partial:
         partial.write_text("ha")
         raise ZeroDivisionError
 
@@ -33,7 +33,7 @@ def test_a_writer_that_breaks_off_leaves_the_file_as_it_was_and_no_other(tmp_pat
 
 
 def test_the_temporary_name_keeps_the_suffix(tmp_path: Path):
-    with appearing(tmp_path / "map.nii.gz") as partial:
+    with atomic_path(tmp_path / "map.nii.gz") as partial:
         assert partial.name.endswith("map.nii.gz")
         partial.touch()
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_safegen import Fitted, NotJudged, Profile, Rule, ScanTarget, Scope, Score
+from pytest_safegen.api import Fitted, NotJudged, Profile, Rule, ScanTarget, Scope, Score
 from safegen_detectors.anomaly import explanations
 from safegen_detectors.anomaly.methods import DEFAULT, SEGMENTATION, methods_named
 
 if TYPE_CHECKING:
-    from pytest_safegen import Heatmap, Unexplained
+    from pytest_safegen.api import Heatmap, Unexplained
 
 RULES: Mapping[str, Rule] = {
     "score": Rule(false_alarm_rate=0.025, source="calibrated"),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from pytest_safegen import Heatmap, Profile, ScanTarget, Score, Unexplained
+from pytest_safegen.api import Heatmap, Profile, ScanTarget, Score, Unexplained
 from safegen_detectors.anomaly import grids
 from safegen_detectors.anomaly.crossfit import under
 from safegen_detectors.anomaly.explanations import MEANINGS

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from pytest_safegen import Fitted, Profile, ScanTarget
+from pytest_safegen.api import Fitted, Profile, ScanTarget
 from safegen_detectors.anomaly import fusion, ground as grounds
 from safegen_detectors.anomaly.fusion import Statistics
 from safegen_detectors.anomaly.learn_explanations import with_explanations

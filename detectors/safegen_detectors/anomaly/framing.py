@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from pytest_safegen import NotJudged
+from pytest_safegen.api import NotJudged
 from safegen_detectors.anomaly import grids
 from safegen_detectors.anomaly.model import Ground, Sample
 

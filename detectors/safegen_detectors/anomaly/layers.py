@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from pytest_safegen import Heatmap, NotJudged, ScanTarget
-from pytest_safegen.prepare import to_scan_grid
+from pytest_safegen.api import Heatmap, NotJudged, ScanTarget, to_scan_grid
 
 MEANING = "unlike real scans; 1 is the limit of the outline"
 

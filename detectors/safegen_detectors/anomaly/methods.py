@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_safegen import UsageProblem
+from pytest_safegen.api import UsageProblem
 from safegen_detectors.anomaly.model import Method
 
 SEGMENTATION, QUALITY, DIFFUSION = "artefact-segmentation", "image-quality", "diffusion"

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from pytest_safegen import Profile
+from pytest_safegen.api import Profile
 from safegen_detectors.anomaly import ground as grounds
 from safegen_detectors.anomaly.crossfit import under
 from safegen_detectors.anomaly.fusion import Statistics

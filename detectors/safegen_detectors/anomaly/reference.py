@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from pytest_safegen import NotJudged, Profile, ScanTarget
+from pytest_safegen.api import NotJudged, Profile, ScanTarget
 
 # Robust deviations below the median likeness of real scans. On brains of one scanner, those of
 # another are 4 below, upside down 7, and other contrasts (T2, FLAIR) 11 or more.

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pytest_safegen import NotJudged, Prepared, ScanTarget
-from pytest_safegen.prepare import spacing_of
+from pytest_safegen.api import NotJudged, Prepared, ScanTarget, spacing_of
 from safegen_detectors.anomaly.model import Mask, Matrix, Sample
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pytest_safegen import Measure, NotJudged, Profile, ScanTarget, Score
+from pytest_safegen.api import Measure, NotJudged, Profile, ScanTarget, Score
 from safegen_detectors.anomaly import words
 from safegen_detectors.anomaly.fusion import scales_from
 from safegen_detectors.anomaly.image_quality.method import most_unusual

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pytest_safegen import UsageProblem
+from pytest_safegen.api import UsageProblem
 
 Module = TypeVar("Module", bound=nn.Module)
 

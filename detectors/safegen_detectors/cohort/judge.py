@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_safegen import UsageProblem
+from pytest_safegen.api import UsageProblem
 from safegen_detectors.cohort.suite import Expectation
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_safegen import (
+from pytest_safegen.api import (
     Fitted,
     Measure,
     NotJudged,

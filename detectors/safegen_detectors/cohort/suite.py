@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_safegen import ProfileError, UsageProblem
+from pytest_safegen.api import ProfileError, UsageProblem
 from safegen_detectors.cohort.table import with_body_axes
 from safegen_detectors.integrity.anatomy import DIRECTIONS, Row
 from safegen_detectors.integrity.ranges import AllowedRange, widened

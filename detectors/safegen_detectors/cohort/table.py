@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_safegen import NotJudged
+from pytest_safegen.api import NotJudged
 from safegen_detectors.integrity.anatomy import DIRECTIONS, Row, along_body, extents
 
 if TYPE_CHECKING:

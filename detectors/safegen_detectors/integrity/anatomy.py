@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pytest_safegen import NotJudged
+from pytest_safegen.api import NotJudged
 
 Row = Mapping[str, float | str | None]
 """One row of the table of scans."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_safegen import Heatmap, Measure, Scan
+from pytest_safegen.api import Heatmap, Measure, Scan
 from safegen_detectors.integrity import voxels
 from safegen_detectors.integrity.geometry import centre_of, describe_point
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_safegen import Fitted, Measure, Profile, Rule, ScanTarget, Scope, Score
+from pytest_safegen.api import Fitted, Measure, Profile, Rule, ScanTarget, Scope, Score
 from safegen_detectors.integrity.content import CLIPPED, heatmap_of, look_at, measure_content
 from safegen_detectors.integrity.grid import measure_grid
 from safegen_detectors.integrity.reference import compare, learn, usual_of

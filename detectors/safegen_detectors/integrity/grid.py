@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_safegen import Measure, Scan
+from pytest_safegen.api import Measure, Scan
 from safegen_detectors.integrity.geometry import skew_degrees, voxel_size
 
 SMALLEST = 1e-6

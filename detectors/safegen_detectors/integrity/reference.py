@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, Self
 
-from pytest_safegen import Measure, NotJudged, ProfileError
+from pytest_safegen.api import Measure, NotJudged, ProfileError
 from safegen_detectors.integrity.anatomy import (
     DIRECTIONS,
     Row,

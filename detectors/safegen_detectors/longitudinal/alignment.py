@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from pytest_safegen.errors import NotJudged
-from pytest_safegen.prepare import register, resample, spacing_of
+from pytest_safegen.api import NotJudged, register, resample, spacing_of
 from safegen_detectors.longitudinal import identity, masks
 from safegen_detectors.longitudinal.grid import inverse
 from safegen_detectors.longitudinal.rules import (
@@ -19,7 +18,7 @@ from safegen_detectors.longitudinal.rules import (
 )
 
 if TYPE_CHECKING:
-    from pytest_safegen.model import Affine, BoolArray, FloatArray, Prepared
+    from pytest_safegen.api import Affine, BoolArray, FloatArray, Prepared
     from safegen_detectors.longitudinal.timepoints import Timepoint
 
 LESION_MARGIN = 6.0  # mm around a lesion that may change with it

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_safegen.errors import NotJudged, UsageProblem
-from pytest_safegen.whole_files import write_json
+from pytest_safegen.api import NotJudged, UsageProblem, write_json
 from safegen_detectors.longitudinal.alignment import DEFAULT_LIMITS, IdentityLimits, align_pair
 from safegen_detectors.longitudinal.course import course_of
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_safegen.model import Rule, Scan
+    from pytest_safegen.api import Rule, Scan
     from safegen_detectors.longitudinal.alignment import Likeness
     from safegen_detectors.longitudinal.timepoints import Timepoint
 

@@ -11,7 +11,7 @@ from scipy import ndimage
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pytest_safegen.model import BoolArray, FloatArray
+    from pytest_safegen.api import BoolArray, FloatArray
 
 SMOOTHING_VOXELS = 2.0
 KNOTS = 50

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from pytest_safegen.model import Measure
-from pytest_safegen.prepare import spacing_of
+from pytest_safegen.api import Measure, spacing_of
 from safegen_detectors.longitudinal import grid, masks
 from safegen_detectors.longitudinal.alignment import lesion_of
 from safegen_detectors.longitudinal.change import (
@@ -25,7 +24,7 @@ from safegen_detectors.longitudinal.wholes import LARGEST_BRAIN
 from safegen_detectors.longitudinal.words import place
 
 if TYPE_CHECKING:
-    from pytest_safegen.model import BoolArray, FloatArray
+    from pytest_safegen.api import BoolArray, FloatArray
     from safegen_detectors.longitudinal.alignment import Alignment
 
 BELOW_SCALP = 20.0  # mm

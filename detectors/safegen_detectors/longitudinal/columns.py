@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
-from pytest_safegen.errors import ReadError
+from pytest_safegen.api import ReadError
 
 if TYPE_CHECKING:
-    from pytest_safegen.model import ScanRef
+    from pytest_safegen.api import ScanRef
 
 
 def named_by(ref: ScanRef, column: str) -> ScanRef:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_safegen.model import Scan, ScanRef, Series
+    from pytest_safegen.api import Scan, ScanRef, Series
     from safegen_detectors.longitudinal.calibrating import Values
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -28,8 +28,7 @@ def add_calibrate_longitudinal(commands: Commands) -> None:
 
 
 def _run(asked: argparse.Namespace) -> None:
-    from pytest_safegen.discover import discover
-    from pytest_safegen.errors import UsageProblem
+    from pytest_safegen.api import UsageProblem, discover
     from safegen_detectors.longitudinal.calibrating import calibrate, write
 
     release = discover(asked.folder.absolute())
@@ -64,11 +63,11 @@ def _print_identity(modality: str, same: Values, different: Values) -> None:
 
 
 def _scans_by_modality(series: Series) -> Iterator[Sequence[Scan]]:
-    from pytest_safegen.readers import read
+    from pytest_safegen.api import read_scan
 
     groups: dict[str | None, list[ScanRef]] = defaultdict(list)
     for ref in series.refs:
         groups[ref.modality].append(ref)
     for refs in groups.values():
         if len(refs) > 1:
-            yield [read(ref) for ref in refs]
+            yield [read_scan(ref) for ref in refs]

@@ -13,7 +13,7 @@ from scipy import ndimage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_safegen.model import BoolArray, FloatArray
+    from pytest_safegen.api import BoolArray, FloatArray
 
 FLAT_SHARE = 0.3
 FEWEST_FLAT_VOXELS = 2000

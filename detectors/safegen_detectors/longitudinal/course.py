@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Literal, get_args
 
-from pytest_safegen.errors import NotJudged
-from pytest_safegen.model import Measure
+from pytest_safegen.api import Measure, NotJudged
 from safegen_detectors.longitudinal import place_measures
 from safegen_detectors.longitudinal.alignment import (
     DEFAULT_LIMITS,
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pytest_safegen.model import Scan
+    from pytest_safegen.api import Scan
 
 Deformation = Literal["auto", "always", "never"]
 DEFORMATION: tuple[Deformation, ...] = get_args(Deformation)

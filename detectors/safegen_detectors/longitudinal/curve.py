@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pytest_safegen.model import Measure
+from pytest_safegen.api import Measure
 from safegen_detectors.longitudinal import growth
 from safegen_detectors.longitudinal.statement import Statement
 from safegen_detectors.longitudinal.volumes import Followed, Step, Volume, followed
@@ -17,7 +17,7 @@ from safegen_detectors.longitudinal.volumes import Followed, Step, Volume, follo
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_safegen.model import Scan
+    from pytest_safegen.api import Scan
 
 
 def curve_measures(scans: Sequence[Scan]) -> list[Measure]:

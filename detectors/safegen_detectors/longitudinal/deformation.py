@@ -16,7 +16,7 @@ from scipy import ndimage
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pytest_safegen.model import BoolArray, FloatArray
+    from pytest_safegen.api import BoolArray, FloatArray
 
 LOCAL_VOXELS = 4.0  # sigma of the surround against which intensities are normalised
 LEVELS = ((2, 40), (1, 20))  # shrink factor and iterations

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_safegen.errors import ReadError
-from pytest_safegen.model import Measure
-from pytest_safegen.prepare import resample, spacing_of
+from pytest_safegen.api import Measure, ReadError, resample, spacing_of
 from safegen_detectors.longitudinal import deformation, masks
 from safegen_detectors.longitudinal.alignment import box_of, lesion_of
 from safegen_detectors.longitudinal.columns import named_by
@@ -22,7 +20,7 @@ from safegen_detectors.longitudinal.words import label, place
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_safegen.model import BoolArray, FloatArray
+    from pytest_safegen.api import BoolArray, FloatArray
     from safegen_detectors.longitudinal.alignment import Alignment
     from safegen_detectors.longitudinal.fields import Field
     from safegen_detectors.longitudinal.timepoints import Timepoint

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from pytest_safegen.model import Fitted, Scope, Score, Unexplained
+from pytest_safegen.api import Fitted, Scope, Score, Unexplained
 from safegen_detectors.longitudinal import heat
 from safegen_detectors.longitudinal.course import How, course_of
 from safegen_detectors.longitudinal.curve import curve_measures
@@ -18,7 +18,7 @@ from safegen_detectors.longitudinal.timepoints import scans_by_modality
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_safegen.model import Heatmap, Measure, Profile, Rule, ScanTarget, SeriesTarget
+    from pytest_safegen.api import Heatmap, Measure, Profile, Rule, ScanTarget, SeriesTarget
     from safegen_detectors.longitudinal.alignment import Alignment
 
 MAPS = {

@@ -6,8 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from pytest_safegen.model import Measure
-from pytest_safegen.prepare import spacing_of
+from pytest_safegen.api import Measure, spacing_of
 from safegen_detectors.longitudinal.fates import (
     Fates,
     Part,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_safegen.model import Affine, BoolArray
+    from pytest_safegen.api import Affine, BoolArray
 
 FEWEST_VOXELS = 3
 TOUCHING = 3.0  # mm between two parts that are one lesion, registration included

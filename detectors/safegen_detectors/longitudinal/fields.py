@@ -11,7 +11,7 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
-from pytest_safegen.errors import ReadError
+from pytest_safegen.api import ReadError
 from safegen_detectors.longitudinal.grid import inverse
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_safegen.model import Affine, FloatArray
+    from pytest_safegen.api import Affine, FloatArray
 
 MOST_VECTORS = 2**25
 SLAB = 16  # planes at once: a slab takes some 200 bytes a vector

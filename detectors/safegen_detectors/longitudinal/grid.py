@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import nibabel as nib
 import numpy as np
 
-from pytest_safegen.prepare import spacing_of
+from pytest_safegen.api import spacing_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pytest_safegen.model import Affine
+    from pytest_safegen.api import Affine
 
 
 def inverse(affine: Affine) -> Affine:

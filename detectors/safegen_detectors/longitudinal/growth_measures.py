@@ -7,7 +7,7 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from pytest_safegen.model import Measure
+from pytest_safegen.api import Measure
 from safegen_detectors.longitudinal import growth
 from safegen_detectors.longitudinal.pathologies import ANY_LESION, DAYS_A_MONTH
 from safegen_detectors.longitudinal.statement import (

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from pytest_safegen.model import Heatmap
-from pytest_safegen.prepare import spacing_of, to_scan_grid
+from pytest_safegen.api import Heatmap, spacing_of, to_scan_grid
 from safegen_detectors.longitudinal import masks
 from safegen_detectors.longitudinal.change import intensity_change, smoothed
 from safegen_detectors.longitudinal.change_measures import far_zone, region_of
@@ -24,7 +23,7 @@ from safegen_detectors.longitudinal.rules import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pytest_safegen.model import FloatArray
+    from pytest_safegen.api import FloatArray
     from safegen_detectors.longitudinal.alignment import Alignment
     from safegen_detectors.longitudinal.timepoints import Timepoint
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 if TYPE_CHECKING:
-    from pytest_safegen.model import BoolArray, FloatArray
+    from pytest_safegen.api import BoolArray, FloatArray
 
 WINDOW = 7
 SMOOTHING_VOXELS = 0.7

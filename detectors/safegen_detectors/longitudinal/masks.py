@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_safegen.model import Affine, BoolArray
+    from pytest_safegen.api import Affine, BoolArray
 
 
 def volume(mask: BoolArray, affine: Affine) -> float:

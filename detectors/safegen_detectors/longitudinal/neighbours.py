@@ -11,17 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_safegen.errors import NotJudged, ReadError
-from pytest_safegen.model import Measure
-from pytest_safegen.prepare import guess_options, spacing_of
-from pytest_safegen.readers import read
+from pytest_safegen.api import Measure, NotJudged, ReadError, guess_options, read_scan, spacing_of
 from safegen_detectors.longitudinal.alignment import align_once, align_pair
 from safegen_detectors.longitudinal.timepoints import Timepoint, timepoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_safegen.model import Scan, ScanRef, SeriesTarget
+    from pytest_safegen.api import Scan, ScanRef, SeriesTarget
     from safegen_detectors.longitudinal.alignment import Alignment
 
 SPACING = 3.0  # mm: enough to tell patients apart, and a third of the work of 2 mm
@@ -85,7 +82,7 @@ def _neighbours(later: Timepoint, refs: Sequence[ScanRef]) -> Iterator[Neighbour
     """The patients whose scan can be read and laid over the follow-up."""
     for ref in refs:
         try:
-            scan = read(ref)
+            scan = read_scan(ref)
             match = align_once(_coarse(scan, later), later).likeness.local_match
         except (ReadError, NotJudged):
             continue  # this scan has findings of its own

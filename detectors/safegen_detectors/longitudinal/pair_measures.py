@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from pytest_safegen.model import Measure
-from pytest_safegen.prepare import register, resample, spacing_of
+from pytest_safegen.api import Measure, register, resample, spacing_of
 from safegen_detectors.longitudinal import copies, grid, identity
 from safegen_detectors.longitudinal.alignment import align_once, box_of, mirrored
 from safegen_detectors.longitudinal.rules import GRADIENT_MATCH_LIMIT, SIMILAR_MATCH
 from safegen_detectors.longitudinal.words import label, place
 
 if TYPE_CHECKING:
-    from pytest_safegen.model import Affine, BoolArray, FloatArray
+    from pytest_safegen.api import Affine, BoolArray, FloatArray
     from safegen_detectors.longitudinal.alignment import Alignment
 
 FINEST_NEEDED = 1.0  # mm: coarser pixels hold anatomy where finer ones hold noise

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_safegen.model import Heatmap, Measure
+    from pytest_safegen.api import Heatmap, Measure
     from safegen_detectors.longitudinal.course import Course, Pair
     from safegen_detectors.longitudinal.timepoints import Timepoint
 

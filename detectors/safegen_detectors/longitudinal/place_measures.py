@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from pytest_safegen.errors import NotJudged
-from pytest_safegen.model import Measure
-from pytest_safegen.prepare import spacing_of
+from pytest_safegen.api import Measure, NotJudged, spacing_of
 from safegen_detectors.longitudinal import masks
 from safegen_detectors.longitudinal.pathologies import band_for
 from safegen_detectors.longitudinal.regions import regions_of

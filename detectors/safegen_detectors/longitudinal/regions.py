@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from pytest_safegen.errors import NotJudged, ReadError
-from pytest_safegen.prepare import HOUNSFIELD_CEILING, HOUNSFIELD_FLOOR, resample, spacing_of
-from pytest_safegen.readers import read
+from pytest_safegen.api import (
+    HOUNSFIELD_CEILING,
+    HOUNSFIELD_FLOOR,
+    NotJudged,
+    ReadError,
+    read_scan,
+    resample,
+    spacing_of,
+)
 from safegen_detectors.longitudinal import masks
 from safegen_detectors.longitudinal.columns import named_by
 from safegen_detectors.longitudinal.pathologies import diameter
@@ -21,7 +27,7 @@ from safegen_detectors.longitudinal.words import label
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_safegen.model import BoolArray
+    from pytest_safegen.api import BoolArray
     from safegen_detectors.longitudinal.timepoints import Timepoint
 
 LUNG = r"\blung|pulmon|ground.?glass|\bp?ggn\b|\bggo\b|(?:part|sub).?solid"
@@ -101,7 +107,7 @@ def _organ(point: Timepoint) -> BoolArray:
     """The user's mask of an organ, in whatever grid, on the prepared grid of the scan."""
     prepared = point.prepared
     try:
-        organ = read(named_by(point.ref, "organ_mask"))
+        organ = read_scan(named_by(point.ref, "organ_mask"))
     except ReadError as problem:
         raise NotJudged(f"organ_mask of {point.name}: {problem}") from problem
     inside = (organ.voxels > 0).astype(np.float32)

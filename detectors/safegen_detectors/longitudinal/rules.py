@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pytest_safegen.model import Rule
+from pytest_safegen.api import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

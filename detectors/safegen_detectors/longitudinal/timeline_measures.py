@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_safegen.model import Measure
+from pytest_safegen.api import Measure
 from safegen_detectors.longitudinal.timeline import steps_back, visit_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_safegen.model import ScanRef
+    from pytest_safegen.api import ScanRef
 
 
 def timeline_measures(refs: Sequence[ScanRef]) -> list[Measure]:

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_safegen.errors import NotJudged
-from pytest_safegen.prepare import PrepareOptions, canonical, guess_options
+from pytest_safegen.api import NotJudged, PrepareOptions, canonical, guess_options
 from safegen_detectors.longitudinal.words import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_safegen.model import BoolArray, Prepared, Scan, ScanRef, SeriesTarget
-    from pytest_safegen.prepare import Intensity
+    from pytest_safegen.api import BoolArray, Intensity, Prepared, Scan, ScanRef, SeriesTarget
 
 SPACING = 2.0
 MOST_AT_A_SIDE = 0.05  # share of a side of the image that a whole body may touch

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
-from pytest_safegen.prepare import spacing_of
+from pytest_safegen.api import spacing_of
 from safegen_detectors.longitudinal import growth, masks
 from safegen_detectors.longitudinal.pathologies import DAYS_A_MONTH, Band, band_for
 from safegen_detectors.longitudinal.statement import (
@@ -23,7 +23,7 @@ from safegen_detectors.longitudinal.words import label, name_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_safegen.model import Scan
+    from pytest_safegen.api import Scan
 
 
 NOT_YET = r"(?:not?|none|never|without|planned|pre)\b|-$"

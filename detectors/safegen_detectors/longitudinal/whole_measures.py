@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_safegen.model import Measure
+from pytest_safegen.api import Measure
 from safegen_detectors.longitudinal import grid, masks
 from safegen_detectors.longitudinal.pathologies import DAYS_A_MONTH, DAYS_A_YEAR
 from safegen_detectors.longitudinal.timepoints import pairs

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from pytest_safegen.prepare import HOUNSFIELD_CEILING, HOUNSFIELD_FLOOR, spacing_of
+from pytest_safegen.api import HOUNSFIELD_CEILING, HOUNSFIELD_FLOOR, spacing_of
 from safegen_detectors.longitudinal import copies, grid, masks
 from safegen_detectors.longitudinal.regions import lung_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pytest_safegen.model import BoolArray
+    from pytest_safegen.api import BoolArray
     from safegen_detectors.longitudinal.timepoints import Timepoint
 
 FINE, COARSE = (0.5, 1.0), (2.0, 4.0)  # sigmas in voxels between which structure is fine, coarse

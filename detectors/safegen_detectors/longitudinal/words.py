@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_safegen.model import ScanRef
+    from pytest_safegen.api import ScanRef
 
 NOTHING = frozenset(
     {"", "n/a", "na", "nan", "none", "no", "false", "0", "unknown", "untreated"}

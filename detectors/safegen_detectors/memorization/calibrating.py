@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pytest_safegen import ScanTarget
+from pytest_safegen.api import ScanTarget
 from safegen_detectors.memorization.anywhere import compared
 from safegen_detectors.memorization.evidence import standing, strengths_of
 from safegen_detectors.memorization.index import Index

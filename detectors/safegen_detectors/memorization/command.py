@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_safegen import NotJudged, Profile, Release, ScanTarget, UsageProblem
-from pytest_safegen.errors import ReadError
+from pytest_safegen.api import NotJudged, Profile, ReadError, Release, ScanTarget, UsageProblem
 
 if TYPE_CHECKING:
-    from pytest_safegen.prepare import Template
+    from pytest_safegen.api import Template
 
 
 def add_duplicates(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,12 +36,11 @@ class Prepares:
     problems: dict[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[ScanTarget]:
-        from pytest_safegen.prepare import align, canonical
-        from pytest_safegen.readers import read
+        from pytest_safegen.api import align, canonical, read_scan
 
         for ref in self.release.refs:
             try:
-                scan = read(ref)
+                scan = read_scan(ref)
                 own = canonical(scan, self.template.options)
                 yield ScanTarget(ref, scan, align(own, self.template), own)
             except (ReadError, NotJudged) as problem:
@@ -51,7 +49,7 @@ class Prepares:
 
 def _run(asked: argparse.Namespace) -> int:
     """Print the duplicates, a line each; 1 if there are any, 4 if a scan could not be compared."""
-    from pytest_safegen.discover import discover
+    from pytest_safegen.api import discover
     from safegen_detectors.memorization.duplicates import duplicates
 
     template, profile = _known(asked.profile)
@@ -76,10 +74,10 @@ def _known(path: Path) -> tuple[Template, Profile]:
     Raises:
         UsageProblem: there are several modalities, or none with this check.
     """
-    from pytest_safegen.profiles import load
+    from pytest_safegen.api import load_profiles
     from safegen_detectors.memorization import MemorizationDetector
 
-    bundles = load(path, {"memorization": MemorizationDetector()}).bundles
+    bundles = load_profiles(path, {"memorization": MemorizationDetector()}).bundles
     known = [b for b in bundles.values() if b.template and "memorization" in b.profiles]
     if len(known) != 1 or known[0].template is None:
         raise UsageProblem(

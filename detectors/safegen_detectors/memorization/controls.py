@@ -13,8 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from pytest_safegen import Profile
-from pytest_safegen.calibration import limit_at
+from pytest_safegen.api import Profile, limit_at
 from safegen_detectors.memorization.anywhere import compared
 from safegen_detectors.memorization.evidence import strongest
 from safegen_detectors.memorization.index import Index

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pytest_safegen import Fitted, NotJudged, Profile, Rule, ScanTarget, Scope, Score
+from pytest_safegen.api import Fitted, NotJudged, Profile, Rule, ScanTarget, Scope, Score
 from safegen_detectors.memorization.keeping import Kept
 from safegen_detectors.memorization.naming import Names
 

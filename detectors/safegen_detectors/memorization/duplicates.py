@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from pytest_safegen import Profile, ScanTarget
-from pytest_safegen.calibration import limit_at
+from pytest_safegen.api import Profile, ScanTarget, limit_at
 from safegen_detectors.memorization.anywhere import compared
 from safegen_detectors.memorization.evidence import strongest
 from safegen_detectors.memorization.index import Index, called, index_of, numbers

@@ -8,8 +8,17 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from pytest_safegen import Fitted, NotJudged, Prepared, Profile, ProfileError, ScanTarget
-from pytest_safegen.prepare import PrepareOptions, Template, spacing_of
+from pytest_safegen.api import (
+    Fitted,
+    NotJudged,
+    Prepared,
+    PrepareOptions,
+    Profile,
+    ProfileError,
+    ScanTarget,
+    Template,
+    spacing_of,
+)
 from safegen_detectors.memorization.calibrating import (
     MOST_HELD_OUT,
     Unseen,

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pytest_safegen import NotJudged, Profile
-from pytest_safegen.prepare import PrepareOptions, Template
+from pytest_safegen.api import NotJudged, PrepareOptions, Profile, Template
 from safegen_detectors.memorization.descriptors import Describer
 from safegen_detectors.memorization.lattice import Lattice
 from safegen_detectors.memorization.spectra import spectra_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_safegen import NotJudged, Profile
+from pytest_safegen.api import NotJudged, Profile
 
 if TYPE_CHECKING:
     from safegen_detectors.memorization.index import Index

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pytest_safegen import Prepared
+from pytest_safegen.api import Prepared
 from safegen_detectors.memorization.descriptors import unit
 from safegen_detectors.memorization.evidence import Evidence
 from safegen_detectors.memorization.index import Index

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pytest_safegen import Prepared
+from pytest_safegen.api import Prepared
 
 Volume = NDArray[np.float32]
 Displacement = tuple[int, int, int]

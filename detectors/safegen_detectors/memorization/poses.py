@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_safegen.prepare import Template
+from pytest_safegen.api import Template
 from safegen_detectors.memorization.descriptors import frequencies, shifts
 from safegen_detectors.memorization.lattice import Lattice
 from safegen_detectors.memorization.patterns import Displacement

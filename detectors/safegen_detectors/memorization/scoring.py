@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from pytest_safegen import Heatmap, Measure, NotJudged, Prepared, Profile, ScanTarget, Score
-from pytest_safegen.calibration import limit_at
-from pytest_safegen.prepare import to_scan_grid
+from pytest_safegen.api import (
+    Heatmap,
+    Measure,
+    NotJudged,
+    Prepared,
+    Profile,
+    ScanTarget,
+    Score,
+    limit_at,
+    to_scan_grid,
+)
 from safegen_detectors.memorization.anywhere import compared
 from safegen_detectors.memorization.calibrating import typical_of
 from safegen_detectors.memorization.evidence import Evidence, strongest

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from pytest_safegen import NotJudged, Prepared, ScanTarget
-from pytest_safegen.prepare import Template, align, correlation, halved
+from pytest_safegen.api import NotJudged, Prepared, ScanTarget, Template, align, correlation, halved
 from safegen_detectors.memorization.patterns import Volume
 from safegen_detectors.memorization.poses import Pose, every_pose
 

@@ -6,9 +6,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from pytest_safegen import Profile
-from pytest_safegen.calibration import limit_at
-from pytest_safegen.prepare import spacing_of
+from pytest_safegen.api import Profile, limit_at, spacing_of
 from safegen_detectors.memorization.evidence import Evidence
 from safegen_detectors.memorization.locating import Located
 from safegen_detectors.memorization.poses import words

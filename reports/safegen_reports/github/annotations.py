@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_safegen import Finding, Run, Verdict
+from pytest_safegen.api import Finding, Run, Verdict
 
 MOST = 10
 LONGEST = 1000

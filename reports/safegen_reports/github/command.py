@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_safegen import Run
+    from pytest_safegen.api import Run
 
 SUMMARY_BYTES = 900_000  # GitHub drops a summary above 1 MiB as a whole
 COMMENT_BYTES = 60_000
@@ -33,11 +33,11 @@ def add_github(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _github(asked: argparse.Namespace) -> int:
     """0: the job may go on; 1: it must fail."""
-    from pytest_safegen.store import GATE, RUN, load_run
+    from pytest_safegen.api import GATE_FILE, RUN_FILE, load_run
     from safegen_reports.github.annotations import blocks, command, commands_of
 
     folder = asked.folder
-    if not (folder / RUN).is_file():
+    if not (folder / RUN_FILE).is_file():
         print(command("error", "safegen: ERROR", "The gate did not finish; there are no results."))
         _append("GITHUB_STEP_SUMMARY", NOT_RUN)
         _output({"verdict": "ERROR", "violations": "0", "regressions": "0", "fail": "1"})
@@ -52,7 +52,7 @@ def _github(asked: argparse.Namespace) -> int:
             "violations": str(sum(finding.verdict.blocks for finding in run.findings)),
             "regressions": str(len(run.regression.get("regressions", []))),
             "report-path": str(folder),
-            "gate-json": str(folder / GATE),
+            "gate-json": str(folder / GATE_FILE),
             "fail": str(int(failing)),
         }
     )
@@ -60,7 +60,7 @@ def _github(asked: argparse.Namespace) -> int:
 
 
 def _write_files(run: Run, folder: Path) -> None:
-    from pytest_safegen.whole_files import write_json, write_text
+    from pytest_safegen.api import write_json, write_text
     from safegen_reports.github.sarif import sarif
     from safegen_reports.plain import summary
 

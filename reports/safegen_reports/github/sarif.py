@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_safegen import Finding, Run, Verdict, __version__
+from pytest_safegen import __version__
+from pytest_safegen.api import Finding, Run, Verdict
 from safegen_reports.github.annotations import path_of
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

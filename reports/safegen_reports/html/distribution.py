@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_safegen import Finding
+from pytest_safegen.api import Finding
 from safegen_reports.html.axes import Axis, Mark, axis_of, finite, number_or_none
 
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 548.0, 34.0, 128.0

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pytest_safegen import Finding
+from pytest_safegen.api import Finding
 from safegen_reports.html.axes import Axis, Mark, axis_of
 
 LEFT, RIGHT, TOP, BOTTOM = 62.0, 548.0, 18.0, 188.0

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment
 
-from pytest_safegen import Finding, Run
-from pytest_safegen.whole_files import write_text
+from pytest_safegen.api import Finding, Run, write_text
 from safegen_reports.html.summary import cells, sentence
 from safegen_reports.html.targets import Target
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pytest_safegen import Finding, Heatmap, SafegenError, Scan, ScanRef
-from pytest_safegen.whole_files import write_text
+from pytest_safegen.api import Finding, Heatmap, SafegenError, Scan, ScanRef, write_text
 from safegen_reports.html import volumes
 from safegen_reports.html.budget import Budget
 from safegen_reports.html.distribution import Chart, chart

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pytest_safegen import Heatmap, SafegenError, Scan
-from pytest_safegen.whole_files import write_bytes
+from pytest_safegen.api import Heatmap, SafegenError, Scan, write_bytes
 from safegen_reports.html.colours import CLEAR_BELOW, overlay, scale
 from safegen_reports.html.planes import (
     PLANES,

@@ -9,7 +9,7 @@ import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
-from pytest_safegen import SafegenError
+from pytest_safegen.api import SafegenError
 
 Voxel = tuple[int, int, int]
 Point = tuple[float, float, float]

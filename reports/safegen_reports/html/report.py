@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pytest_safegen import Finding, Release, Run, Verdict
-from pytest_safegen.readers import read
-from pytest_safegen.store import load_heatmap
-from pytest_safegen.whole_files import write_bytes, write_text
+from pytest_safegen.api import (
+    Finding,
+    Release,
+    Run,
+    Verdict,
+    load_heatmap,
+    read_scan,
+    write_bytes,
+    write_text,
+)
 from safegen_reports.html.budget import Budget
 from safegen_reports.html.listing import write_lists
 from safegen_reports.html.pages import LastRead, Page, Studio
@@ -25,7 +31,7 @@ from safegen_reports.html.targets import Target, targets, worst_first, worst_tar
 from safegen_reports.html.turned import pairs_of, turned_keys
 
 if TYPE_CHECKING:
-    from pytest_safegen.config import Settings
+    from pytest_safegen.api import Settings
 
 MOST_CARDS = 12
 Key = tuple[str, str]  # a finding's check and target
@@ -153,7 +159,7 @@ def _write_pages(
     run: Run, rows: Sequence[Target], folder: Path, environment: Environment, budget: Budget
 ) -> Written:
     """Write a page a target, worst first, each with links to the one before and after it."""
-    studio = Studio(folder, LastRead(read), load_heatmap, run.calibrations, budget)
+    studio = Studio(folder, LastRead(read_scan), load_heatmap, run.calibrations, budget)
     template = environment.get_template("target.html")
     pages = {target.name: target.page for target in rows}
     series = {ref.target: row for row in rows if row.kind == "series" for ref in row.refs}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_safegen import Finding, Run, Verdict
+from pytest_safegen.api import Finding, Run, Verdict
 from safegen_reports.html.axes import Axis, Mark, axis_of, finite, number_or_none
 from safegen_reports.html.distribution import Bar, bars, histogram
 from safegen_reports.html.targets import worst_first

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from pytest_safegen import Finding, Release, Run, Verdict
+from pytest_safegen.api import Finding, Release, Run, Verdict
 from safegen_reports.html.targets import Target
 
 STEPS = ("discovered", "collected", "judged", "reported")

@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_safegen import Finding, Release, Run, ScanRef, Series, Verdict
-from pytest_safegen.model import worst
+from pytest_safegen.api import Finding, Release, Run, ScanRef, Series, Verdict, worst
 from safegen_reports.html.files import page_stem
 
 

@@ -12,8 +12,18 @@ from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pytest_safegen import Heatmap, NotJudged, Prepared, SafegenError, Scan, ScanRef
-from pytest_safegen.prepare import PrepareOptions, canonical, guess_options, register
+from pytest_safegen.api import (
+    Heatmap,
+    NotJudged,
+    Prepared,
+    PrepareOptions,
+    SafegenError,
+    Scan,
+    ScanRef,
+    canonical,
+    guess_options,
+    register,
+)
 from safegen_reports.html import volumes
 from safegen_reports.html.planes import Point, Volume, to_ras
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_safegen import Run, SafegenError
-from pytest_safegen.store import load_run
+from pytest_safegen.api import Run, SafegenError, load_run
 from safegen_reports.html.pictures import Figure
 from safegen_reports.html.planes import PLANES
 from safegen_reports.html.targets import Target

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_safegen import Heatmap, Scan
+from pytest_safegen.api import Heatmap, Scan
 from safegen_reports.html.planes import Volume, to_ras, window
 
 MOST_VOXELS = 4_000_000

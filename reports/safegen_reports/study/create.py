@@ -9,11 +9,17 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pytest_safegen import Heatmap, ScanRef, UsageProblem
-from pytest_safegen.discover import discover
-from pytest_safegen.readers import read
-from pytest_safegen.store import load_heatmap, read_findings
-from pytest_safegen.whole_files import write_bytes, write_text
+from pytest_safegen.api import (
+    Heatmap,
+    ScanRef,
+    UsageProblem,
+    discover,
+    load_heatmap,
+    read_findings,
+    read_scan,
+    write_bytes,
+    write_text,
+)
 from safegen_reports.html.pictures import Figure, draw, write_scale
 from safegen_reports.study.model import KINDS, REAL, SYNTHETIC, Case, Key, Trial, key_to_json
 from safegen_reports.study.orders import orders
@@ -121,7 +127,7 @@ def _heatmaps(report: Path, check: str) -> dict[str, Path]:
 
 def _drawn(chosen: Chosen, folder: Path) -> Figure:
     """Pictures through the worst place of the heatmap, of all scans, else through the middle."""
-    scan = read(chosen.ref)
+    scan = read_scan(chosen.ref)
     heatmap: Heatmap | None = load_heatmap(chosen.heatmap) if chosen.heatmap else None
     return draw(scan, heatmap, folder=folder, stem=chosen.case.token)
 

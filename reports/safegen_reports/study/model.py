@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_safegen import UsageProblem
+from pytest_safegen.api import UsageProblem
 
 SCHEMA = 1
 REAL, SYNTHETIC = "real", "synthetic"

@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from pytest_safegen import UsageProblem
-from pytest_safegen.whole_files import write_bytes, write_text
+from pytest_safegen.api import UsageProblem, write_bytes, write_text
 from safegen_reports import html
 from safegen_reports.html.axes import Axis, Mark
 from safegen_reports.study.model import read_key, read_readings

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_safegen import Run
-from pytest_safegen.whole_files import write_text
+from pytest_safegen.api import Run, write_text
 from safegen_reports.trends.points import Point, Trend, trends_of
 
 WIDTH, HEIGHT, EDGE = 640.0, 150.0, 14.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from pytest_safegen import Finding, Run, Verdict
+from pytest_safegen.api import Finding, Run, Verdict
 
 MOST_MEASURES = 40
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pytest_safegen import UsageProblem
+from pytest_safegen.api import UsageProblem
 from safegen_detectors.anomaly.weights import read_safetensors, with_arrays
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pytest_safegen import NotJudged
+from pytest_safegen.api import NotJudged
 from safegen_detectors.anomaly import framing
 from safegen_detectors.anomaly.device import (
     autocast,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import torch
 
-from pytest_safegen import UsageProblem
+from pytest_safegen.api import UsageProblem
 from safegen_detectors.anomaly.model import Sample
 
 SizeName = Literal["auto", "small", "large"]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pytest_safegen.faults import FAMILIES, Canvas, Family
+from pytest_safegen.api import FAMILIES, Canvas, Family
 from safegen_detectors.anomaly import grids
 from safegen_detectors.anomaly.model import Ground, Sample
 from safegen_detectors.anomaly.segmentation.crops import CROP, Crop, Shelf, Whole, compact

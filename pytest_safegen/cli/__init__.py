@@ -1,0 +1,4 @@
+"""The `safegen` command, a module a command.
+
+Imports what its commands need, inside functions.
+"""

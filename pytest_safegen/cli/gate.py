@@ -1,0 +1,62 @@
+"""The command `safegen gate verify`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from pytest_safegen.core.errors import UsageProblem
+
+GENERAL = ("verdict", "findings")
+
+
+def add_gate(gate: argparse.ArgumentParser) -> None:
+    """Add `gate verify`."""
+    steps = gate.add_subparsers(required=True, metavar="STEP")
+    verify = steps.add_parser("verify", help="check a gate.json against what is to be released")
+    verify.add_argument("file", type=Path, help="gate.json")
+    verify.add_argument("--data", type=Path, action="append", default=[], help="folder of scans")
+    verify.add_argument("--profile", type=Path, help="profile that must have judged them")
+    verify.add_argument(
+        "--attested-only", action="store_true", help="do not ask for the data; only the verdict"
+    )
+    verify.set_defaults(run=_verify)
+
+
+def _verify(asked: argparse.Namespace) -> int:
+    """0: it lets the release through and speaks of this data; 1: it does not."""
+    from pytest_safegen.results.gate_json import read_gate, verify_gate
+
+    if not asked.data and not asked.attested_only:
+        raise UsageProblem(
+            "`safegen gate verify` needs --data, the folder to be released (or --attested-only, "
+            "if something else binds gate.json to the data)."
+        )
+    gate = read_gate(asked.file)
+    data = _data_digest(asked.data) if asked.data else None
+    profile = _profile_digest(asked.profile) if asked.profile else None
+    found = list(verify_gate(gate, asked.file.parent, data=data, profile=profile))
+    for promise in found:
+        word = {True: "ok", False: "WRONG", None: "open"}[promise.holds]
+        stream = sys.stderr if promise.holds is False else sys.stdout
+        print(f"{word}\t{promise.what}\t{promise.says}", file=stream)
+    return int(any(promise.holds is False for promise in found))
+
+
+def _data_digest(folders: list[Path]) -> str:
+    from pytest_safegen.data.discover import discover, named_by_root
+    from pytest_safegen.results.provenance import data_digest
+
+    found = [discover(folder.absolute()) for folder in folders]
+    releases = found if len(found) == 1 else [named_by_root(release) for release in found]
+    digest = data_digest(releases)
+    if not digest:
+        raise UsageProblem(f"There is no scan in {folders[0]}.")
+    return digest
+
+
+def _profile_digest(path: Path) -> str:
+    from pytest_safegen.profiles.io import load_profiles
+
+    return load_profiles(path, {}).digest

@@ -1,0 +1,103 @@
+"""Verdicts, findings and runs: what the gate says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import reduce
+from typing import Any
+
+from pytest_safegen.core.score import Measure
+
+
+class Verdict(StrEnum):
+    """What the gate says of one target; only PASS, WARN and WAIVED let a release through.
+
+    WAIVED would block, and a person has reviewed it and answers for it until a stated day.
+    """
+
+    PASS = "PASS"  # noqa: S105  a verdict, no password
+    WARN = "WARN"
+    WAIVED = "WAIVED"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    ERROR = "ERROR"
+    FAIL = "FAIL"
+
+    @property
+    def blocks(self) -> bool:
+        """True where a release must not go out."""
+        return self in (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)
+
+    @property
+    def rank(self) -> int:
+        """0 for PASS, up to 5 for FAIL, the order of badness."""
+        return list(Verdict).index(self)
+
+
+def worst(*verdicts: Verdict) -> Verdict:
+    """The worst of some verdicts; PASS where there is none."""
+    return reduce(lambda a, b: a if a.rank >= b.rank else b, verdicts, Verdict.PASS)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The gate's word on one check of one target, as it stands in results.jsonl.
+
+    `target` is relative to the data root, or "" for the release as a whole; `heatmap` is a path
+    relative to the report folder, and `layers` are those of the maps that explain it, by name.
+    `content` is the digest of the files that were judged, of a finding that a person may waive.
+    """
+
+    check: str
+    target: str
+    verdict: Verdict
+    reason: str
+    score: float | None = None
+    threshold: float | None = None
+    p_value: float | None = None
+    measures: tuple[Measure, ...] = ()
+    heatmap: str | None = None
+    layers: Mapping[str, str] = field(default_factory=dict)
+    nearest: str | None = None
+    seconds: float = 0.0
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the gate, with everything a report needs apart from the voxels.
+
+    `counts` is the accounting: discovered, collected, judged, reported, deselected.
+    `calibrations` holds, per check, the calibration scores and limits, and where they are from.
+    `release` is a digest of what a complete run judges, and `checks` are the checks in force with
+    their scope: by these, parts of one release are known.
+    `commit` is that of the project, and `dirty` says that its files were changed since.
+    `data_digest` is that of every scan's content; `basis` is what runs must share to be compared,
+    by name; `worse` says per check and measure where worse lies: "higher", "lower" or "either".
+    `regression` is the comparison with the baseline, as gate.json holds it.
+    """
+
+    id: str
+    created: str
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    roots: tuple[str, ...]
+    mode: str
+    findings: tuple[Finding, ...]
+    counts: Mapping[str, int]
+    generator: str | None = None
+    version: str | None = None
+    commit: str | None = None
+    config_digest: str = ""
+    profile_digests: Mapping[str, str] = field(default_factory=dict)
+    calibrations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    release: str = ""
+    checks: Mapping[str, str] = field(default_factory=dict)
+    dirty: bool | None = None
+    data_digest: str = ""
+    basis: Mapping[str, str] = field(default_factory=dict)
+    worse: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    regression: Mapping[str, Any] = field(default_factory=dict)
+    schema: int = 1

@@ -1,7 +1,0 @@
-"""Every run of the gate, remembered: a database by URL, SQLite in a file or PostgreSQL."""
-
-from __future__ import annotations
-
-from pytest_safegen.history.database import OFF as OFF, HistoryError as HistoryError
-from pytest_safegen.history.entries import Entry as Entry
-from pytest_safegen.history.history import History as History, open_history as open_history

@@ -1,0 +1,23 @@
+"""How the scans of one cohort are prepared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Intensity = Literal["mr", "ct"]
+
+Alignment = Literal["affine", "centre"]
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareOptions:
+    """How scans of one cohort are prepared.
+
+    `spacing` in mm; `intensity` is the kind of scale; `align` is "affine" for scans that show a
+    whole body part with background around it, "centre" for crops that tissue fills to the border.
+    """
+
+    spacing: float
+    intensity: Intensity
+    align: Alignment

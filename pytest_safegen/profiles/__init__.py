@@ -1,0 +1,4 @@
+"""What detectors learned from real scans: fit, calibrate, save, load, digest.
+
+Imports `core`, `config`, `data`, `readers` and `prepare`.
+"""

@@ -1,0 +1,90 @@
+"""Reads what discovery found into memory, whatever its format.
+
+The libraries of a format are imported when the first file of it is read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_safegen.core.errors import ReadError
+from pytest_safegen.core.scan import Scan, ScanRef
+
+if TYPE_CHECKING:
+    from pytest_safegen.core.scan import BoolArray
+    from pytest_safegen.readers.base import Volume
+
+MAX_VOXELS = 2**30
+
+
+def read_scan(ref: ScanRef, *, max_voxels: int = MAX_VOXELS) -> Scan:
+    """The scan and, if it has one, its mask, with read-only arrays.
+
+    Raises ReadError, which names the file and the way out. NaN and infinite voxels are returned as
+    they are. A mask that cannot be used is None, and `mask_problem` says why.
+    """
+    volume = _read_volume(ref.path, ref.target, max_voxels=max_voxels)
+    mask, problem = _read_mask(ref, volume, max_voxels=max_voxels)
+    return Scan(ref, volume.voxels, volume.affine, mask, volume.stored_type, problem)
+
+
+def _read_volume(path: Path, name: str, *, max_voxels: int) -> Volume:
+    lower = path.name.lower()
+    if path.is_dir():
+        from pytest_safegen.readers.dicom import read_dicom
+
+        return read_dicom(path, name, max_voxels=max_voxels)
+    if lower.endswith((".nii", ".nii.gz")):
+        from pytest_safegen.readers.nifti import read_nifti
+
+        return read_nifti(path, name, max_voxels=max_voxels)
+    if lower.endswith((".nrrd", ".nhdr", ".mha", ".mhd")):
+        from pytest_safegen.readers.itk import read_itk
+
+        return read_itk(path, name, max_voxels=max_voxels)
+    raise ReadError(
+        f"{name} is neither NIfTI, NRRD, MetaImage nor a folder with a DICOM series. "
+        "Convert it to .nii.gz, or name the folder that holds its slices."
+    )
+
+
+def _read_mask(ref: ScanRef, scan: Volume, *, max_voxels: int) -> tuple[BoolArray | None, str]:
+    """The mask bool (i, j, k), or None with the reason if there should be one."""
+    if ref.mask is None:
+        return None, ""
+    name = _name_of_mask(ref, ref.mask)
+    try:
+        mask = _read_volume(ref.mask, name, max_voxels=max_voxels)
+    except ReadError as problem:
+        return None, str(problem)
+    if difference := _difference(mask, scan):
+        return None, f"The mask {name} lies on another grid than its scan: {difference}."
+    inside = mask.voxels > 0
+    inside.setflags(write=False)
+    return inside, ""
+
+
+def _name_of_mask(ref: ScanRef, mask: Path) -> str:
+    """The mask's path relative to the data root, as `ref.target` is the scan's."""
+    root = ref.path.parents[len(Path(ref.target).parts) - 1]
+    return mask.relative_to(root).as_posix() if mask.is_relative_to(root) else mask.name
+
+
+def _difference(mask: Volume, scan: Volume) -> str:
+    """What tells the grids of a mask and its scan apart; empty if they are the same.
+
+    Affines may differ by 0.1 % of a voxel in their steps and by as much and 0.01 mm in place.
+    """
+    import numpy as np
+
+    if mask.voxels.shape != scan.voxels.shape:
+        shapes = (" x ".join(map(str, one.voxels.shape)) for one in (mask, scan))
+        return "{} instead of {} voxels".format(*shapes)
+    away = np.abs(mask.affine - scan.affine)
+    allowed = 1e-3 * float(np.linalg.norm(scan.affine[:3, :3], axis=0).max())
+    if away[:3, :3].max() > allowed:
+        return "its voxels have another size or direction"
+    if away[:3, 3].max() > allowed + 0.01:
+        return f"it is shifted by {away[:3, 3].max():.2f} mm"
+    return ""
