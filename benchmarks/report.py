@@ -36,7 +36,7 @@ from pytest_safegen import (
 from pytest_safegen.api import Settings
 from pytest_safegen.judging.heatmaps import save_heatmap
 from pytest_safegen.testing import phantom
-from safegen_reports.html.report import write
+from safegen_reports.html.report import write_report
 
 CHECKS = ("anomaly", "memorization", "integrity", "brightness")
 FILES = 8
@@ -87,7 +87,7 @@ def _build(asked: argparse.Namespace) -> dict[str, Any]:
     run, release = _material(asked.build, asked.scans, all_fail=asked.all_fail)
     before = own_peak_mib()
     wall, cpu = time.perf_counter(), time.process_time()
-    write(run, [release], asked.build / "report", Settings(Path(), images=asked.images))
+    write_report(run, [release], asked.build / "report", Settings(Path(), images=asked.images))
     return {
         "scans": asked.scans,
         "findings": len(run.findings),

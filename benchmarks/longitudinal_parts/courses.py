@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.longitudinal_parts.growing import Lesion, Visit, scanned
 from benchmarks.longitudinal_parts.patients import Patient
 from pytest_safegen import Scan
-from safegen_detectors.longitudinal.pathologies import DAYS_A_MONTH
+from safegen_detectors.longitudinal.inputs.pathologies import DAYS_PER_MONTH
 
 Random = np.random.Generator
 Course = Callable[[Random], Sequence[Visit]]
@@ -55,7 +55,7 @@ def growing(random: Random, *, months: Sequence[float] = (0, 2, 4)) -> list[Visi
         "doubling_days": f"{doubling:.1f}",
         "prompt": "growing glioblastoma, untreated",
     }
-    radii = [doubled(radius, days=m * DAYS_A_MONTH, doubling=doubling) for m in months]
+    radii = [doubled(radius, days=m * DAYS_PER_MONTH, doubling=doubling) for m in months]
     return [
         seen_again(Visit(month, (Lesion(r),), labels=labels), random)
         for month, r in zip(months, radii, strict=True)
@@ -182,7 +182,7 @@ def _gompertz(random: Random) -> list[Visit]:
     }
     visits = []
     for month in months:
-        volume = most * np.exp(np.log(first / most) * np.exp(-decay * month * DAYS_A_MONTH))
+        volume = most * np.exp(np.log(first / most) * np.exp(-decay * month * DAYS_PER_MONTH))
         radius = float(np.cbrt(volume * 1000 * 3 / 4 / np.pi))
         visits.append(seen_again(Visit(month, (Lesion(radius),), labels=labels), random))
     return visits

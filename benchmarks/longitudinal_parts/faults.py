@@ -15,7 +15,7 @@ from benchmarks.longitudinal_parts.growing import Lesion, Visit, middle
 from benchmarks.longitudinal_parts.patients import Patient
 from pytest_safegen import Scan
 from pytest_safegen.api import spacing_of
-from safegen_detectors.longitudinal.pathologies import DAYS_A_MONTH
+from safegen_detectors.longitudinal.inputs.pathologies import DAYS_PER_MONTH
 
 Volume = NDArray[np.float32]
 Random = np.random.Generator
@@ -223,7 +223,7 @@ def misstated_growth(diameter: float) -> Fault:
 
     def made(given: Given) -> list[Scan]:
         stated = float(given.random.uniform(30, 50))
-        last = doubled(diameter / 2, days=3 * DAYS_A_MONTH, doubling=3 * stated)
+        last = doubled(diameter / 2, days=3 * DAYS_PER_MONTH, doubling=3 * stated)
         return _lesions(
             given,
             ((0.0, diameter / 2), (3.0, last)),

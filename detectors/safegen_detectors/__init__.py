@@ -49,24 +49,32 @@ def safegen_detectors(settings: Settings) -> Sequence[Detector]:
 def _longitudinal(settings: Settings) -> Detector:
     """The check with limits from real pairs, and what it takes for told of all scans."""
     from safegen_detectors.longitudinal import LongitudinalDetector
-    from safegen_detectors.longitudinal.calibrating import calibrated_rules, identity_limits, read
-    from safegen_detectors.longitudinal.course import DEFORMATION, How
-    from safegen_detectors.longitudinal.rules import RULES
-    from safegen_detectors.longitudinal.statement import LABELS
+    from safegen_detectors.longitudinal.calibrate import (
+        calibrated_rules,
+        identity_limits,
+        read_calibration,
+    )
+    from safegen_detectors.longitudinal.inputs.growth_statement import METADATA_COLUMNS
+    from safegen_detectors.longitudinal.limits import RULES
+    from safegen_detectors.longitudinal.series import DEFORMATION_MODES, ComparisonOptions
 
-    given = dict(_options(settings.detectors, "longitudinal", "limits", "deformation", *LABELS))
+    given = dict(
+        _options(settings.detectors, "longitudinal", "limits", "deformation", *METADATA_COLUMNS)
+    )
     limits, deformation = given.pop("limits", None), given.pop("deformation", "auto")
-    if deformation not in DEFORMATION:
+    if deformation not in DEFORMATION_MODES:
         raise pytest_safegen.UsageProblem(
-            f"The option deformation of longitudinal is one of {', '.join(DEFORMATION)}, not "
+            f"The option deformation of longitudinal is one of {', '.join(DEFORMATION_MODES)}, not "
             f"{deformation!r}."
         )
     labels = {name: str(value) for name, value in given.items()}
     if limits is None:
-        return LongitudinalDetector(labels, How(deformation))
-    calibration = read(settings.root / str(limits))
+        return LongitudinalDetector(labels, ComparisonOptions(deformation))
+    calibration = read_calibration(settings.root / str(limits))
     rules = calibrated_rules(RULES, calibration, name=Path(str(limits)).name)
-    return LongitudinalDetector(labels, How(deformation, identity_limits(calibration)), rules=rules)
+    return LongitudinalDetector(
+        labels, ComparisonOptions(deformation, identity_limits(calibration)), rules=rules
+    )
 
 
 def _anomaly(given: Mapping[str, Any]) -> Detector:

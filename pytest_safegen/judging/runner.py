@@ -222,9 +222,7 @@ class Runner:
         except ReadError as problem:
             return ScanTarget(ref, None, problem=str(problem))
         except Exception as problem:  # noqa: BLE001  one scan must not stop the others
-            text = (
-                f"{ref.target} cannot be read: the reader crashed ({format_error(problem)})."
-            )
+            text = f"{ref.target} cannot be read: the reader crashed ({format_error(problem)})."
             return ScanTarget(ref, None, problem=text)
 
     def _score(

@@ -1,4 +1,8 @@
-"""The reports that come with the gate; each is a plug-in like a stranger's."""
+"""The reports that come with the gate: HTML, text, GitHub, SARIF, trends, MLflow, reader study.
+
+They are registered by hooks, as other people's plug-ins are, and import only the public modules
+of `pytest_safegen`.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +23,11 @@ if TYPE_CHECKING:
 @hookimpl
 def safegen_add_commands(commands: Commands) -> None:
     """Add `safegen reader-study` and `safegen github`."""
-    from safegen_reports.github.command import add_github
-    from safegen_reports.study.command import add_reader_study
+    from safegen_reports.github import add_github_command
+    from safegen_reports.reader_study.command import add_reader_study_command
 
-    add_github(commands)
-    add_reader_study(commands)
+    add_github_command(commands)
+    add_reader_study_command(commands)
 
 
 @hookimpl
@@ -31,11 +35,11 @@ def safegen_write_report(
     run: Run, releases: Sequence[Release], folder: Path, settings: Settings
 ) -> None:
     """Write the HTML report, `summary.md` and `findings.csv`; log all to MLflow if asked to."""
-    from safegen_reports.html.report import write
-    from safegen_reports.plain import write_plain
+    from safegen_reports.html.report import write_report
+    from safegen_reports.text import write_text_files
 
-    write_plain(run, folder)
-    write(run, releases, folder, settings)
+    write_text_files(run, folder)
+    write_report(run, releases, folder, settings)
     if settings.mlflow:
         from safegen_reports.mlflow import log_run
 

@@ -1,6 +1,7 @@
-"""Logs a run to MLflow, where `--safegen-mlflow` names a server or store.
+"""Log a run to the MLflow server or store that `--safegen-mlflow` names.
 
-MLflow's own settings hold: `MLFLOW_EXPERIMENT_NAME`, and `MLFLOW_TRACKING_USERNAME` and the like.
+MLflow's own environment variables apply: `MLFLOW_EXPERIMENT_NAME`, and
+`MLFLOW_TRACKING_USERNAME` and the like.
 """
 
 from __future__ import annotations
@@ -14,21 +15,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_safegen.api import Run, SafegenError, Verdict
-from safegen_reports.trends.points import trends_of
+from safegen_reports.trends.statistics import run_trends
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
-QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
-FEW_TRIES = ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+EXPERIMENT_VARIABLE = "MLFLOW_EXPERIMENT_NAME"
+NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+MAX_RETRIES = ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 RUN_TAG = "safegen.run"
-ARTIFACTS = "safegen-report"
-LONGEST = {"metric": 250, "param": 6000, "tag": 5000}
-METRICS_AT_ONCE = 1000
+ARTIFACT_PATH = "safegen-report"
+MAX_CHARS = {"metric": 250, "param": 6000, "tag": 5000}
+METRIC_BATCH_SIZE = 1000
 """A server takes no more in one message."""
 
-NOT_IN_NAMES = re.compile(r"[^\w\-. /:]")
+INVALID_NAME_CHARS = re.compile(r"[^\w\-. /:]")
 
 
 def log_run(run: Run, folder: Path, uri: str) -> str:
@@ -39,8 +40,8 @@ def log_run(run: Run, folder: Path, uri: str) -> str:
     Raises:
         SafegenError: MLflow is not installed, or does not take it; the text says why.
     """
-    os.environ.update(QUIET)  # nothing but this run is sent
-    os.environ.setdefault(*FEW_TRIES)
+    os.environ.update(NO_TELEMETRY)  # nothing but this run is sent
+    os.environ.setdefault(*MAX_RETRIES)
     try:
         from mlflow.tracking import MlflowClient
     except ImportError as problem:
@@ -48,29 +49,31 @@ def log_run(run: Run, folder: Path, uri: str) -> str:
             f"--safegen-mlflow needs MLflow ({problem}): pip install 'pytest-safegen[mlflow]'."
         ) from problem
     try:
-        return _logged(MlflowClient(tracking_uri=uri), run, folder)
+        return _upload_run(MlflowClient(tracking_uri=uri), run, folder)
     except Exception as problem:  # a server, or a store, may fail in any way
-        said = shown(" ".join(str(problem).split()))[:300].rstrip(".")
-        raise SafegenError(f"MLflow at {shown(uri)} does not take the run: {said}.") from problem
+        said = without_credentials(" ".join(str(problem).split()))[:300].rstrip(".")
+        raise SafegenError(
+            f"MLflow at {without_credentials(uri)} does not take the run: {said}."
+        ) from problem
 
 
-def metrics_of(run: Run) -> dict[str, float]:
+def run_metrics(run: Run) -> dict[str, float]:
     """Per check its failed share, and the medians of its score and measures, by MLflow's names."""
     found = {f"count/{name}": float(count) for name, count in run.counts.items()}
     for verdict in Verdict:
         found[f"count/{verdict}"] = float(sum(f.verdict is verdict for f in run.findings))
-    for trend in trends_of([run]):
+    for trend in run_trends([run]):
         name = f"{trend.check}/{trend.name.replace(' ', '_')}"
         for point in filter(None, trend.points):
             found |= {name: point.value, f"{name}/low": point.low, f"{name}/high": point.high}
     return {
-        NOT_IN_NAMES.sub("_", name)[: LONGEST["metric"]]: value
+        INVALID_NAME_CHARS.sub("_", name)[: MAX_CHARS["metric"]]: value
         for name, value in found.items()
         if math.isfinite(value)
     }
 
 
-def tags_of(run: Run) -> dict[str, str]:
+def run_tags(run: Run) -> dict[str, str]:
     """What a run is found by."""
     found: dict[str, object] = {
         RUN_TAG: run.id,
@@ -87,59 +90,61 @@ def tags_of(run: Run) -> dict[str, str]:
     }
     found |= {f"safegen.digest.{name}": digest for name, digest in run.profile_digests.items()}
     said = {name: str(value) for name, value in found.items() if value is not None}
-    return {name: text[: LONGEST["tag"]] for name, text in said.items()}
+    return {name: text[: MAX_CHARS["tag"]] for name, text in said.items()}
 
 
-def shown(uri: str) -> str:
+def without_credentials(uri: str) -> str:
     """A URI, or a text with some, without names and passwords."""
     return re.sub(r"//\S*@", "//", uri)
 
 
-def _logged(client: MlflowClient, run: Run, folder: Path) -> str:
-    experiment = _experiment(client, os.environ.get(EXPERIMENT) or run.generator or "safegen")
-    known = client.search_runs(
-        [experiment], f"tags.`{RUN_TAG}` = '{_quotable(run.id)}'", max_results=1
+def _upload_run(client: MlflowClient, run: Run, folder: Path) -> str:
+    experiment = _experiment_id(
+        client, os.environ.get(EXPERIMENT_VARIABLE) or run.generator or "safegen"
     )
-    key = known[0].info.run_id if known else _created(client, experiment, run)
-    _log_values(client, key, run)
-    client.log_artifacts(key, str(folder), ARTIFACTS)
+    known = client.search_runs(
+        [experiment], f"tags.`{RUN_TAG}` = '{_escape_filter_value(run.id)}'", max_results=1
+    )
+    key = known[0].info.run_id if known else _create_run(client, experiment, run)
+    _log_batches(client, key, run)
+    client.log_artifacts(key, str(folder), ARTIFACT_PATH)
     client.set_terminated(key)
     return str(key)
 
 
-def _quotable(text: str) -> str:
+def _escape_filter_value(text: str) -> str:
     return re.sub(r"[^\w.:-]", "_", text)
 
 
-def _created(client: MlflowClient, experiment: str, run: Run) -> str:
+def _create_run(client: MlflowClient, experiment: str, run: Run) -> str:
     name = "@".join(part for part in (run.generator, run.version) if part) or run.id[:8]
     made = client.create_run(experiment, run_name=name, tags={RUN_TAG: run.id})
     return str(made.info.run_id)
 
 
-def _experiment(client: MlflowClient, name: str) -> str:
+def _experiment_id(client: MlflowClient, name: str) -> str:
     found = client.get_experiment_by_name(name)
     return str(found.experiment_id if found else client.create_experiment(name))
 
 
-def _parameters(run: Run) -> dict[str, str]:
+def _run_parameters(run: Run) -> dict[str, str]:
     return {
-        NOT_IN_NAMES.sub("_", name)[: LONGEST["metric"]]: value[: LONGEST["param"]]
+        INVALID_NAME_CHARS.sub("_", name)[: MAX_CHARS["metric"]]: value[: MAX_CHARS["param"]]
         for name, value in run.environment.items()
     }
 
 
-def _log_values(client: MlflowClient, key: str, run: Run) -> None:
+def _log_batches(client: MlflowClient, key: str, run: Run) -> None:
     from mlflow.entities import Metric, Param, RunTag
 
-    for part in _parts(list(metrics_of(run).items()), METRICS_AT_ONCE):
+    for part in _batches(list(run_metrics(run).items()), METRIC_BATCH_SIZE):
         client.log_batch(key, metrics=[Metric(name, value, 0, 0) for name, value in part])
-    params = [Param(name, value) for name, value in _parameters(run).items()]
-    tags = [RunTag(name, text) for name, text in tags_of(run).items()]
+    params = [Param(name, value) for name, value in _run_parameters(run).items()]
+    tags = [RunTag(name, text) for name, text in run_tags(run).items()]
     client.log_batch(key, params=params, tags=tags)
 
 
-def _parts(items: Sequence[tuple[str, float]], size: int) -> Iterator[list[tuple[str, float]]]:
+def _batches(items: Sequence[tuple[str, float]], size: int) -> Iterator[list[tuple[str, float]]]:
     rest = iter(items)
     while part := list(islice(rest, size)):
         yield part

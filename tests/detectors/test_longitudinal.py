@@ -14,7 +14,7 @@ from pytest_safegen.core.scan import Scan, ScanRef, Series
 from pytest_safegen.core.targets import ScanTarget, SeriesTarget
 from pytest_safegen.judging.verdict import judge
 from safegen_detectors.longitudinal import LongitudinalDetector
-from safegen_detectors.longitudinal.detector import MAPS
+from safegen_detectors.longitudinal.detector import HEATMAPS
 
 SHAPE = (44, 52, 48)
 SPACING = 3.0
@@ -323,6 +323,6 @@ def test_explanations_are_maps_on_the_later_scans_grid(anatomy):
     target = series(scan(anatomy, 1), scan(anatomy, 2))
     layers = DETECTOR.explain(target, None, score(scan(anatomy, 1), scan(anatomy, 2)), device="cpu")
 
-    assert {layer.name for layer in layers} == set(MAPS)
+    assert {layer.name for layer in layers} == set(HEATMAPS)
     assert all(layer.values.shape == SHAPE for layer in layers)
     assert all(np.isfinite(layer.values).all() for layer in layers)

@@ -10,35 +10,35 @@ import pytest
 from pytest_safegen.cli.main import main
 from pytest_safegen.core.errors import UsageProblem
 from pytest_safegen.testing import phantom, write_scan
-from safegen_detectors.longitudinal.alignment import DEFAULT_LIMITS, Likeness
-from safegen_detectors.longitudinal.calibrating import (
-    CALIBRATED,
-    IDENTITY,
+from safegen_detectors.longitudinal.calibrate import (
+    CALIBRATED_MEASURES,
+    IDENTITY_MEASURES,
     Calibration,
+    calibrated_limit,
     calibrated_rules,
     identity_limits,
-    limit_from,
-    read,
-    write,
+    read_calibration,
+    write_calibration,
 )
-from safegen_detectors.longitudinal.rules import RULES
+from safegen_detectors.longitudinal.limits import RULES
+from safegen_detectors.longitudinal.registration import DEFAULT_IDENTITY_LIMITS, Similarity
 
 MANY = tuple(np.linspace(0.10, 0.30, 40).tolist())
 
 
 def test_many_pairs_give_their_own_order_statistic():
-    assert limit_from(MANY, default=9.0, rate=0.05, fewest=19) == sorted(MANY)[38]
+    assert calibrated_limit(MANY, default=9.0, rate=0.05, fewest=19) == sorted(MANY)[38]
 
 
 def test_too_few_for_a_failure_give_the_worst_and_three_deviations():
-    found = limit_from(MANY, default=9.0, rate=0.01, fewest=99)
+    found = calibrated_limit(MANY, default=9.0, rate=0.01, fewest=99)
 
     assert found == pytest.approx(0.30 + 3 * 1.4826 * 0.05, rel=0.05)
 
 
 def test_few_pairs_are_drawn_towards_the_default():
-    five = limit_from([0.2] * 5, default=0.5, rate=0.05, fewest=19)
-    fifteen = limit_from([0.2] * 15, default=0.5, rate=0.05, fewest=19)
+    five = calibrated_limit([0.2] * 5, default=0.5, rate=0.05, fewest=19)
+    fifteen = calibrated_limit([0.2] * 15, default=0.5, rate=0.05, fewest=19)
 
     assert 0.2 < fifteen < five < 0.5
 
@@ -71,15 +71,15 @@ def test_four_pairs_leave_the_default():
 
 @pytest.mark.parametrize("name", ["time_disorder", "growth_deviation", "mask_inside"])
 def test_what_follows_from_logic_is_never_calibrated(name):
-    assert name not in CALIBRATED
+    assert name not in CALIBRATED_MEASURES
 
 
 def test_what_is_written_is_read(tmp_path):
     pairs = {"T1w": {"local_match": (0.9, 0.95)}}
     calibration = Calibration({"local_match": (0.9, 0.95)}, pairs, {"T1w": {"local_match": (0.4,)}})
-    write(calibration, tmp_path / "limits.json")
+    write_calibration(calibration, tmp_path / "limits.json")
 
-    assert read(tmp_path / "limits.json") == calibration
+    assert read_calibration(tmp_path / "limits.json") == calibration
 
 
 @pytest.mark.parametrize(
@@ -99,12 +99,12 @@ def test_another_file_is_refused_with_the_way_out(tmp_path, content):
     path.write_text(content)
 
     with pytest.raises(UsageProblem, match="safegen calibrate-longitudinal"):
-        read(path)
+        read_calibration(path)
 
 
 def likeness(local, distance, gradient, *, pairs):
     """As many pairs with nearly these three measures."""
-    names = dict(zip(IDENTITY, (local, distance, gradient), strict=True))
+    names = dict(zip(IDENTITY_MEASURES, (local, distance, gradient), strict=True))
     return {name: tuple(value + 0.001 * n for n in range(pairs)) for name, value in names.items()}
 
 
@@ -123,7 +123,7 @@ def test_limits_of_identity_are_never_stricter_than_the_default():
     same, different = likeness(0.97, 0.02, 0.97, pairs=5), likeness(0.6, 0.2, 0.6, pairs=12)
     limits = identity_limits(Calibration({}, {"T1w": same}, {"T1w": different}))["T1w"]
 
-    assert limits == DEFAULT_LIMITS
+    assert limits == DEFAULT_IDENTITY_LIMITS
 
 
 def test_a_rule_says_that_its_limits_of_identity_are_ones_own():
@@ -140,8 +140,8 @@ def test_a_measure_that_cannot_tell_patients_apart_has_no_vote():
     limits = identity_limits(Calibration({}, {"CT": same}, {"CT": different}))["CT"]
 
     assert limits.gradient_match == -np.inf
-    assert Likeness(0.9, 0.05, -1.0, limits).votes == 0
-    assert Likeness(0.2, 0.4, -1.0, limits).votes == 2
+    assert Similarity(0.9, 0.05, -1.0, limits).votes == 0
+    assert Similarity(0.2, 0.4, -1.0, limits).votes == 2
 
 
 def test_too_few_pairs_of_two_patients_leave_the_default():
@@ -155,7 +155,7 @@ def test_shuffled_pairs_of_the_folder_are_two_patients(tmp_path, capsys):
         write_scan(phantom(subject, session=session), tmp_path / "real")
 
     main(["calibrate-longitudinal", str(tmp_path / "real"), "-o", str(tmp_path / "l.json")])
-    calibration = read(tmp_path / "l.json")
+    calibration = read_calibration(tmp_path / "l.json")
 
     assert "T1w: local_match of 2 pairs of one patient and 2 of two" in capsys.readouterr().out
     same, different = calibration.same["T1w"], calibration.different["T1w"]
@@ -170,7 +170,7 @@ def test_the_command_measures_real_pairs(tmp_path, capsys):
 
     assert code == 0
     assert "local_match: 1 pairs" in capsys.readouterr().out
-    assert len(read(tmp_path / "l.json").values["local_match"]) == 1
+    assert len(read_calibration(tmp_path / "l.json").values["local_match"]) == 1
 
 
 def test_the_command_refuses_patients_who_were_seen_once(tmp_path, capsys):

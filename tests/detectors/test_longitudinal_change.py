@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from safegen_detectors.longitudinal import copies, identity
-from safegen_detectors.longitudinal.change import (
+from safegen_detectors.longitudinal.maths.similarity import (
+    fine_correlation,
+    grain_correlation,
     intensity_change,
-    largest_below,
-    smoothed,
-    standing_out,
+    largest_outlying_region,
+    largest_region_below,
+    smooth_within,
 )
 
 SHAPE = (40, 40, 40)
@@ -32,23 +33,26 @@ def test_means_are_over_the_zone_alone():
     where = np.indices(SHAPE)[0] < 20
     values = np.where(where, 1.0, 100.0).astype(np.float32)
 
-    found = smoothed(values, where=where)
+    found = smooth_within(values, where=where)
 
     assert found[where] == pytest.approx(1.0, abs=1e-3)
     assert found[~where].max() == 0
 
 
 def test_a_region_that_stands_out_is_counted_and_found():
-    values = smoothed(noise(0) + 30 * ball(5), where=ALL)
+    values = smooth_within(noise(0) + 30 * ball(5), where=ALL)
 
-    region = standing_out(values, where=ALL, deviations=8)
+    region = largest_outlying_region(values, where=ALL, deviations=8)
 
     assert region.voxels >= 0.5 * ball(5).sum()
     assert np.linalg.norm(region.middle - 20) < 5
 
 
 def test_nothing_stands_out_of_noise():
-    assert standing_out(smoothed(noise(0), where=ALL), where=ALL, deviations=8).voxels == 0
+    assert (
+        largest_outlying_region(smooth_within(noise(0), where=ALL), where=ALL, deviations=8).voxels
+        == 0
+    )
 
 
 def test_a_gain_is_no_change_of_intensity_and_a_lump_is():
@@ -69,13 +73,13 @@ def test_grain_repeats_in_a_copy_under_noise(share, least, most):
     first = 10 * noise(3, 6) + noise(4)
     copy = first + share * noise(5)
 
-    assert least < copies.grain_correlation(first, copy, where=ALL) < most
+    assert least < grain_correlation(first, copy, where=ALL) < most
 
 
 def test_grain_of_two_acquisitions_does_not_repeat():
     anatomy = 10 * noise(3, 6)
 
-    found = copies.grain_correlation(anatomy + noise(4), anatomy + noise(5), where=ALL)
+    found = grain_correlation(anatomy + noise(4), anatomy + noise(5), where=ALL)
 
     assert abs(found) < 0.1
 
@@ -84,8 +88,8 @@ def test_fine_structure_is_kept_by_a_gain_and_lost_when_it_is_drawn_anew():
     smooth, fine = noise(6, 8), noise(7, 1)
     first = smooth + fine
 
-    assert identity.fine_correlation(first, 1.4 * first, where=ALL) == pytest.approx(1, abs=1e-3)
-    assert abs(identity.fine_correlation(first, smooth + noise(8, 1), where=ALL)) < 0.2
+    assert fine_correlation(first, 1.4 * first, where=ALL) == pytest.approx(1, abs=1e-3)
+    assert abs(fine_correlation(first, smooth + noise(8, 1), where=ALL)) < 0.2
 
 
 def test_the_largest_region_below_a_level_is_found_with_its_lowest_place():
@@ -94,6 +98,6 @@ def test_the_largest_region_below_a_level_is_found_with_its_lowest_place():
     values[10:14, 10:14, 10:14] = 0.5
     values[12, 12, 12] = 0.4
 
-    region = largest_below(values, where=np.ones(values.shape, bool), level=0.7)
+    region = largest_region_below(values, where=np.ones(values.shape, bool), level=0.7)
 
     assert (region.voxels, region.middle.tolist()) == (64, [12, 12, 12])

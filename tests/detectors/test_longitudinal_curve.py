@@ -10,19 +10,23 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pytest_safegen import Scan, ScanRef
-from safegen_detectors.longitudinal.curve import curve_measures
-from safegen_detectors.longitudinal.growth import fastest_log_ratio, growth_speed
-from safegen_detectors.longitudinal.pathologies import BANDS, DAYS_A_MONTH, Band
+from safegen_detectors.longitudinal.inputs.pathologies import (
+    DAYS_PER_MONTH,
+    GROWTH_BANDS,
+    GrowthBand,
+)
+from safegen_detectors.longitudinal.maths.growth import fastest_log_ratio, growth_speed
+from safegen_detectors.longitudinal.measures.growth import curve_measures
 
 
 @given(
-    st.sampled_from(BANDS),
+    st.sampled_from(GROWTH_BANDS),
     st.floats(0.1, 50),
     st.floats(1, 400),
     st.floats(0, 0.2),
 )
 def test_the_fastest_believable_growth_has_a_speed_of_one(
-    band: Band, first: float, days: float, noise: float
+    band: GrowthBand, first: float, days: float, noise: float
 ) -> None:
     ratio = fastest_log_ratio(first, days=days, noise=noise, band=band)
     speed = growth_speed(first, first * math.exp(ratio), days=days, noise=noise, band=band)
@@ -48,7 +52,7 @@ def test_each_timepoint_has_its_volume() -> None:
 
 
 def test_the_stated_curve_doubles_after_the_stated_time() -> None:
-    stated = {"growth_model": "exponential", "doubling_days": str(3 * DAYS_A_MONTH)}
+    stated = {"growth_model": "exponential", "doubling_days": str(3 * DAYS_PER_MONTH)}
     found = _named([_scan(0, 10, **stated), _scan(3, 12, **stated)])
     assert found["lesion_volume_stated@3"] == pytest.approx(2.0)
 

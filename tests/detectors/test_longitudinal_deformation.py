@@ -13,9 +13,13 @@ from pytest_safegen.core.scan import Series
 from pytest_safegen.core.targets import ScanTarget, SeriesTarget
 from pytest_safegen.testing import phantom
 from safegen_detectors.longitudinal import LongitudinalDetector
-from safegen_detectors.longitudinal.course import How, course_of
-from safegen_detectors.longitudinal.deformation import estimated, flux, jacobian
-from safegen_detectors.longitudinal.fields import read_field
+from safegen_detectors.longitudinal.inputs.displacement_field import read_displacement_field
+from safegen_detectors.longitudinal.maths.deformation import (
+    estimate_displacement,
+    flux,
+    jacobian_determinant,
+)
+from safegen_detectors.longitudinal.series import ComparisonOptions, compare_series
 
 SPACING = 2.0
 SHAPE = (48, 48, 48)
@@ -36,8 +40,8 @@ def test_a_bump_is_found_again_and_an_unmoved_image_stays():
     moving = ndimage.map_coordinates(fixed, np.indices(SHAPE) - bump / SPACING, order=1)
     where = RADIUS < 40
 
-    found = estimated(fixed, moving.astype(np.float32), where=where, spacing=SPACING)
-    still = estimated(fixed, fixed, where=where, spacing=SPACING)
+    found = estimate_displacement(fixed, moving.astype(np.float32), where=where, spacing=SPACING)
+    still = estimate_displacement(fixed, fixed, where=where, spacing=SPACING)
 
     middle = RADIUS < 8
     assert found[0][middle].mean() == pytest.approx(bump[0][middle].mean(), abs=1.0)
@@ -46,7 +50,7 @@ def test_a_bump_is_found_again_and_an_unmoved_image_stays():
 
 
 def test_an_even_stretch_changes_volume_by_its_cube():
-    change = jacobian((0.1 * PLACES).astype(np.float32), spacing=SPACING)
+    change = jacobian_determinant((0.1 * PLACES).astype(np.float32), spacing=SPACING)
 
     assert change == pytest.approx(np.full(SHAPE, 1.1**3), rel=1e-4)
 
@@ -74,7 +78,7 @@ def course(masks, **labels):
     for session, mask in enumerate(masks, 1):
         scan = phantom(1, session=session)
         scans.append(replace(scan, mask=mask, ref=replace(scan.ref, labels=labels)))
-    (pair,) = course_of(scans, how=How("always")).pairs
+    (pair,) = compare_series(scans, how=ComparisonOptions("always")).pairs
     return {measure.name: measure.value for measure in pair.measures}
 
 
@@ -125,7 +129,7 @@ def test_a_field_is_read_in_the_axes_of_the_world(tmp_path, signs):
     )
     half = np.stack([-0.5 * world[0], 0 * world[1], 0 * world[2]])
 
-    change = read_field(saved(tmp_path / "f.nii.gz", half, affine), "f").jacobian()
+    change = read_displacement_field(saved(tmp_path / "f.nii.gz", half, affine), "f").jacobian()
 
     assert change == pytest.approx(np.full((8, 9, 10), 0.5), abs=1e-4)
 
@@ -137,7 +141,7 @@ def test_what_is_no_field_is_refused_by_name(tmp_path, values):
     nib.save(nib.Nifti1Image(values, np.eye(4)), tmp_path / "f.nii.gz")
 
     with pytest.raises(ReadError, match=r"odd\.nii\.gz"):
-        read_field(tmp_path / "f.nii.gz", "odd.nii.gz")
+        read_displacement_field(tmp_path / "f.nii.gz", "odd.nii.gz")
 
 
 def test_a_field_with_a_singular_affine_is_refused(tmp_path):
@@ -147,7 +151,7 @@ def test_a_field_with_a_singular_affine_is_refused(tmp_path):
     nib.save(nib.Nifti1Image(image.dataobj, None, image.header), tmp_path / "f.nii.gz")
 
     with pytest.raises(ReadError, match="without volume"):
-        read_field(tmp_path / "f.nii.gz", "f.nii.gz")
+        read_displacement_field(tmp_path / "f.nii.gz", "f.nii.gz")
 
 
 def score_of(root: Path, column: str):
@@ -198,7 +202,7 @@ def test_a_lesion_that_grows_by_its_field_is_not_stretched_beyond_belief(tmp_pat
     labels = {"deformation_field": "grows.nii.gz"}
     ref = replace(later.ref, path=tmp_path / later.ref.target, labels=labels)
 
-    others = course_of([replace(scan, mask=away < 8), replace(later, ref=ref)]).others
+    others = compare_series([replace(scan, mask=away < 8), replace(later, ref=ref)]).others
     values = {measure.name: measure.value for measure in others}
 
     assert values["field_folds"] == 0

@@ -7,28 +7,28 @@ import time
 import numpy as np
 import pytest
 
-from safegen_detectors.longitudinal.fates import (
-    MOST_PARTS,
-    Part,
+from safegen_detectors.longitudinal.maths.lesion_tracking import (
+    MAX_LESIONS,
+    Lesion,
     elongation,
-    fates_of,
-    moved_away,
-    parts_of,
-    share_left,
+    farthest_move,
+    find_lesions,
+    share_outside,
+    track_lesions,
 )
 
 REACH = 10.0
 
 
-def lump(x: float, radius: float = 4.0) -> Part:
+def lump(x: float, radius: float = 4.0) -> Lesion:
     """A ball of points at 1 mm around (x, 0, 0)."""
     steps = np.indices((21, 21, 21)).reshape(3, -1).T - 10.0
     points = steps[np.linalg.norm(steps, axis=1) <= radius] + (x, 0, 0)
-    return Part(points, len(points) / 1000)
+    return Lesion(points, len(points) / 1000)
 
 
 def fates(earlier, later):
-    return fates_of(earlier, later, reach=REACH)
+    return track_lesions(earlier, later, reach=REACH)
 
 
 def test_parts_are_counted_with_their_volume():
@@ -36,7 +36,7 @@ def test_parts_are_counted_with_their_volume():
     mask[2:5, 2:5, 2:5] = mask[10:12, 10:12, 10:12] = True
     mask[18, 18, 18] = True
 
-    found = parts_of(mask, np.diag([2.0, 2.0, 2.0, 1.0]))
+    found = find_lesions(mask, np.diag([2.0, 2.0, 2.0, 1.0]))
 
     assert [part.ml for part in found] == pytest.approx([0.216, 0.064])
 
@@ -67,18 +67,18 @@ def test_a_lesion_that_splits_leaves_nothing_new():
 def test_a_lesion_elsewhere_moved_as_far_as_its_middle():
     earlier, later = [lump(0)], [lump(35)]
 
-    assert moved_away(earlier, later, fates(earlier, later), alike=1.5) == pytest.approx(35)
+    assert farthest_move(earlier, later, fates(earlier, later), alike=1.5) == pytest.approx(35)
 
 
 def test_a_new_lesion_of_another_size_is_not_one_that_moved():
     earlier, later = [lump(0)], [lump(35, radius=8)]
 
-    assert moved_away(earlier, later, fates(earlier, later), alike=1.5) == 0.0
+    assert farthest_move(earlier, later, fates(earlier, later), alike=1.5) == 0.0
 
 
 def test_a_lesion_beside_leaves_all_of_its_place_and_a_larger_one_nothing():
-    assert share_left(lump(0), lump(20), margin=2.0) == 1.0
-    assert share_left(lump(0), lump(0, radius=6), margin=2.0) == 0.0
+    assert share_outside(lump(0), lump(20), margin=2.0) == 1.0
+    assert share_outside(lump(0), lump(0, radius=6), margin=2.0) == 0.0
 
 
 def test_nothing_is_matched_with_nothing():
@@ -90,9 +90,9 @@ def test_a_mask_of_speckles_is_no_reason_to_wait():
     mask = np.random.default_rng(0).random((96, 96, 96)) < 0.05
 
     started = time.process_time()
-    found = parts_of(mask, np.eye(4))
+    found = find_lesions(mask, np.eye(4))
 
-    assert len(found) == MOST_PARTS
+    assert len(found) == MAX_LESIONS
     assert time.process_time() - started < 3
     assert [part.ml for part in found] == sorted((part.ml for part in found), reverse=True)
 
@@ -101,10 +101,10 @@ def test_a_mask_of_speckles_is_no_reason_to_wait():
 def test_elongation_is_the_ratio_of_the_axes(factor):
     axes = np.random.default_rng(0).normal(size=(4000, 3)) * [factor, 1, 1]
 
-    assert elongation(Part(axes, 1.0), spacing=1.0) == pytest.approx(factor, rel=0.1)
+    assert elongation(Lesion(axes, 1.0), spacing=1.0) == pytest.approx(factor, rel=0.1)
 
 
 def test_an_outline_on_one_slice_has_no_shape():
     flat = np.random.default_rng(0).normal(size=(400, 3)) * [8, 8, 0]
 
-    assert elongation(Part(flat, 1.0), spacing=5.0) is None
+    assert elongation(Lesion(flat, 1.0), spacing=5.0) is None

@@ -12,16 +12,16 @@ from hypothesis import given, strategies as st
 from scipy.integrate import solve_ivp
 
 from pytest_safegen import Scan, ScanRef
-from safegen_detectors.longitudinal import growth
-from safegen_detectors.longitudinal.growth_measures import growth_measures
-from safegen_detectors.longitudinal.statement import (
-    NEEDS,
-    Statement,
-    Unread,
-    direction_of,
-    statement_of,
+from safegen_detectors.longitudinal.inputs.growth_statement import (
+    REQUIRED_COLUMNS,
+    GrowthStatement,
+    UnusableStatement,
+    parse_growth_direction,
+    parse_growth_statement,
 )
-from safegen_detectors.longitudinal.volumes import followed, is_treated
+from safegen_detectors.longitudinal.inputs.metadata import is_treated
+from safegen_detectors.longitudinal.maths.growth import volume_jump, volume_series
+from safegen_detectors.longitudinal.measures.growth import growth_measures
 
 STATED = {
     "exponential": {"doubling_days": "90"},
@@ -33,9 +33,9 @@ STATED = {
 }
 
 
-def stated(model: str) -> Statement:
-    found = statement_of({"growth_model": model, **STATED[model]})
-    assert isinstance(found, Statement)
+def stated(model: str) -> GrowthStatement:
+    found = parse_growth_statement({"growth_model": model, **STATED[model]})
+    assert isinstance(found, GrowthStatement)
     return found
 
 
@@ -53,7 +53,7 @@ def slope(model: str, volume: float) -> float:
     }[model]
 
 
-@pytest.mark.parametrize("model", NEEDS)
+@pytest.mark.parametrize("model", REQUIRED_COLUMNS)
 def test_a_model_solves_its_differential_equation(model):
     solved = solve_ivp(
         lambda _, v: [slope(model, v[0])], (0, 200), [2.0], rtol=1e-8, t_eval=[80, 200]
@@ -64,7 +64,7 @@ def test_a_model_solves_its_differential_equation(model):
     assert found == pytest.approx(solved.y[0].tolist(), rel=1e-4)
 
 
-@pytest.mark.parametrize("model", NEEDS)
+@pytest.mark.parametrize("model", REQUIRED_COLUMNS)
 def test_the_ratio_over_two_steps_is_that_of_both(model):
     one = stated(model)
 
@@ -78,7 +78,7 @@ def test_the_ratio_over_two_steps_is_that_of_both(model):
 
 @pytest.mark.parametrize("model", ["exponential", "linear"])
 def test_a_stated_doubling_time_doubles_the_volume(model):
-    found = statement_of({"growth_model": model, "doubling_days": "90"})
+    found = parse_growth_statement({"growth_model": model, "doubling_days": "90"})
 
     assert found.volume(3.0, 90) == pytest.approx(6.0)
 
@@ -95,19 +95,19 @@ def test_a_stated_doubling_time_doubles_the_volume(model):
     ],
 )
 def test_a_statement_is_read_as_people_write_it(labels, model):
-    assert statement_of(labels).model == model
+    assert parse_growth_statement(labels).model == model
 
 
-@pytest.mark.parametrize("model", [name for name in NEEDS if name != "stable"])
+@pytest.mark.parametrize("model", [name for name in REQUIRED_COLUMNS if name != "stable"])
 def test_a_model_without_its_numbers_is_unread_and_says_what_it_needs(model):
-    found = statement_of({"growth_model": model, "percent_per_month": "fast"})
+    found = parse_growth_statement({"growth_model": model, "percent_per_month": "fast"})
 
-    assert isinstance(found, Unread)
-    assert NEEDS[model].split(",")[0].split()[0] in found.why
+    assert isinstance(found, UnusableStatement)
+    assert REQUIRED_COLUMNS[model].split(",")[0].split()[0] in found.why
 
 
 def test_without_words_nothing_is_stated():
-    assert statement_of({"pathology": "glioma", "doubling_days": "n/a"}) is None
+    assert parse_growth_statement({"pathology": "glioma", "doubling_days": "n/a"}) is None
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_without_words_nothing_is_stated():
     ],
 )
 def test_a_direction_is_read_from_the_prompt(prompt, direction):
-    assert direction_of({"prompt": prompt}) == direction
+    assert parse_growth_direction({"prompt": prompt}) == direction
 
 
 def ball(month: float, ml: float, **labels: str) -> Scan:
@@ -148,7 +148,7 @@ def ball(month: float, ml: float, **labels: str) -> Scan:
 
 
 def worst(volumes: dict[float, float], **labels: str) -> dict[str, float]:
-    series = followed([ball(month, ml, **labels) for month, ml in volumes.items()])
+    series = volume_series([ball(month, ml, **labels) for month, ml in volumes.items()])
     found: dict[str, float] = {}
     for measure in growth_measures(series):
         found[measure.name] = max(measure.value, found.get(measure.name, 0.0))
@@ -208,7 +208,7 @@ def test_a_volume_that_jumps_and_comes_back_is_a_jump():
 
 
 def test_a_fast_growth_is_told_in_a_radiologists_words():
-    series = followed([ball(m, ml, pathology="glioblastoma") for m, ml in ((0, 2), (0.3, 4))])
+    series = volume_series([ball(m, ml, pathology="glioblastoma") for m, ml in ((0, 2), (0.3, 4))])
     says = next(m.says for m in growth_measures(series) if m.name == "growth_speed")
 
     assert says.startswith("the tumour doubles in 9.")
@@ -217,11 +217,11 @@ def test_a_fast_growth_is_told_in_a_radiologists_words():
 
 @given(st.lists(st.floats(-3, 3), min_size=2, max_size=6))
 def test_a_change_in_one_direction_is_no_jump(steps):
-    assert all(growth.jump(abs(a), abs(b), noise=0.1) == 0 for a, b in pairwise(steps))
+    assert all(volume_jump(abs(a), abs(b), noise=0.1) == 0 for a, b in pairwise(steps))
 
 
 def test_timepoints_that_state_different_growth_are_not_judged_by_one_of_them():
-    series = followed([ball(0, 4, doubling_days="60"), ball(2, 8, doubling_days="90")])
+    series = volume_series([ball(0, 4, doubling_days="60"), ball(2, 8, doubling_days="90")])
     found = {measure.name: measure for measure in growth_measures(series)}
 
     assert "growth_deviation" not in found
@@ -229,7 +229,7 @@ def test_timepoints_that_state_different_growth_are_not_judged_by_one_of_them():
 
 
 def test_timepoints_that_tell_different_directions_have_none():
-    series = followed([ball(0, 4), ball(2, 8, growth="growing"), ball(4, 8, growth="stable")])
+    series = volume_series([ball(0, 4), ball(2, 8, growth="growing"), ball(4, 8, growth="stable")])
 
     assert series.direction is None
     assert "direction_deviation" not in {measure.name for measure in growth_measures(series)}
@@ -254,13 +254,13 @@ def test_a_treatment_is_known_as_people_write_it(text):
     ],
 )
 def test_growth_beyond_all_numbers_is_not_compared(numbers):
-    assert isinstance(statement_of(numbers), Unread)
+    assert isinstance(parse_growth_statement(numbers), UnusableStatement)
 
 
 def excluded(*radii: float, months: float = 6.0, **labels: str) -> float | None:
     """Whether stated growth is excluded by two balls of these radii (voxels)."""
     told = {"pathology": "glioblastoma", "growth": "growing", **labels}
-    series = followed([ball(n * months, radius, **told) for n, radius in enumerate(radii)])
+    series = volume_series([ball(n * months, radius, **told) for n, radius in enumerate(radii)])
     found = {measure.name: measure.value for measure in growth_measures(series)}
     return found.get("growth_excluded")
 

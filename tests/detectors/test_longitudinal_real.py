@@ -15,9 +15,9 @@ from pytest_safegen.judging.verdict import judge
 from pytest_safegen.prepare.resample import resample
 from pytest_safegen.readers import read_scan
 from safegen_detectors.longitudinal import LongitudinalDetector
-from safegen_detectors.longitudinal.place_measures import placed
-from safegen_detectors.longitudinal.rules import RULES
-from safegen_detectors.longitudinal.timepoints import timepoints
+from safegen_detectors.longitudinal.inputs.timepoints import prepare_timepoints
+from safegen_detectors.longitudinal.limits import RULES
+from safegen_detectors.longitudinal.measures.location import locate_mask
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 PAIRS, BRAINS, NODULES = (REAL / name for name in ("ms-longitudinal", "ixi-t1", "lidc-nodules"))
@@ -159,8 +159,8 @@ def nodules() -> tuple[Series, ...]:
 @pytest.mark.parametrize("number", range(0, 300, 15))
 def test_a_real_nodule_lies_in_the_lung(nodules, number):
     ref = replace(nodules[number].refs[0], labels={"pathology": "lung nodule"})
-    (point,) = timepoints([read_scan(ref)])
-    values = {measure.name: measure.value for measure in placed(point).measures}
+    (point,) = prepare_timepoints([read_scan(ref)])
+    values = {measure.name: measure.value for measure in locate_mask(point).measures}
 
     assert values["lung_inside"] >= (RULES["lung_inside"].fail_below or 0)
     assert values["lung_depth_outside"] <= (RULES["lung_depth_outside"].fail_above or 0)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pytest_safegen.core.scan import Scan, ScanRef
-from safegen_detectors.longitudinal.place_measures import placed
-from safegen_detectors.longitudinal.timepoints import timepoints
+from safegen_detectors.longitudinal.inputs.timepoints import prepare_timepoints
+from safegen_detectors.longitudinal.measures.location import locate_mask
 
 SHAPE = (90, 70, 60)
 SPACING = 3.0
@@ -34,8 +34,8 @@ def chest(*, centre, radius: float = 6.0, lungs: bool = True, **labels: str) -> 
 
 
 def found(scan: Scan) -> dict[str, float]:
-    (point,) = timepoints([scan])
-    return {measure.name: measure.value for measure in placed(point).measures}
+    (point,) = prepare_timepoints([scan])
+    return {measure.name: measure.value for measure in locate_mask(point).measures}
 
 
 @pytest.mark.parametrize("at", [45.0, WALL - 7], ids=["in the lung", "at the pleura"])
@@ -98,15 +98,15 @@ def test_an_organ_that_lies_elsewhere_is_no_verdict(outlined, tmp_path):
     moved[:3, 3] += 1000
     nib.save(nib.Nifti1Image(np.asarray(image.dataobj), moved), tmp_path / "away.nii.gz")
 
-    (point,) = timepoints([outlined((45, 10, 0), name="away.nii.gz")])
+    (point,) = prepare_timepoints([outlined((45, 10, 0), name="away.nii.gz")])
 
-    assert "does not lie over the scan" in placed(point).problem
+    assert "does not lie over the scan" in locate_mask(point).problem
 
 
 @pytest.mark.parametrize("name", ["gone.nii.gz", "../Organ.nii.gz"])
 def test_an_organ_that_cannot_be_used_is_told_and_the_body_still_judged(outlined, name):
-    (point,) = timepoints([outlined((45, 10, 0), name=name)])
-    where = placed(point)
+    (point,) = prepare_timepoints([outlined((45, 10, 0), name=name)])
+    where = locate_mask(point)
 
     assert Path(name).name in where.problem
     assert {measure.name for measure in where.measures} >= {"mask_inside"}

@@ -10,8 +10,8 @@ from pytest_safegen.core.scan import Scan, Series
 from pytest_safegen.core.targets import ScanTarget, SeriesTarget
 from pytest_safegen.testing import phantom
 from safegen_detectors.longitudinal import LongitudinalDetector
-from safegen_detectors.longitudinal.timepoints import timepoints
-from safegen_detectors.longitudinal.whole_measures import whole_measures
+from safegen_detectors.longitudinal.inputs.timepoints import prepare_timepoints
+from safegen_detectors.longitudinal.measures.global_features import global_feature_measures
 
 
 def visit(number: int, *, months: float | None = None, **labels: str) -> Scan:
@@ -26,7 +26,10 @@ def changed(scan: Scan, values: np.ndarray) -> Scan:
 
 
 def found(*scans: Scan) -> dict[str, float]:
-    return {measure.name: measure.value for measure in whole_measures(timepoints(scans))}
+    return {
+        measure.name: measure.value
+        for measure in global_feature_measures(prepare_timepoints(scans))
+    }
 
 
 def score(*scans: Scan) -> dict[str, float]:

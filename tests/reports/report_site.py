@@ -25,7 +25,7 @@ from pytest_safegen.config.settings import Settings
 from pytest_safegen.judging.heatmaps import save_heatmap, save_layer
 from pytest_safegen.results.files import ResultLog, save_run
 from safegen_reports import safegen_write_report
-from safegen_reports.html.targets import targets
+from safegen_reports.html.targets import collect_targets
 
 HOSTILE = "sub-3 <script>alert('x')</script> \"ü\" &amp; {{ 7 * 7 }}"
 SETTINGS = Settings(Path())
@@ -147,7 +147,7 @@ class Site:
 
     def path_of(self, target: str) -> Path:
         """The file of a target's page."""
-        (row,) = [row for row in targets(self.run, [self.release]) if row.name == target]
+        (row,) = [row for row in collect_targets(self.run, [self.release]) if row.name == target]
         return self.folder / row.page
 
     def with_viewer(self, viewer: str) -> Site:

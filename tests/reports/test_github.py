@@ -11,9 +11,13 @@ import pytest
 from pytest_safegen import Finding, Run, Verdict
 from pytest_safegen.cli.main import main
 from pytest_safegen.results.files import ResultLog, save_run
-from safegen_reports.github.annotations import command, commands_of
-from safegen_reports.github.command import SUMMARY_BYTES, shortened
-from safegen_reports.github.sarif import sarif
+from safegen_reports.github import (
+    MAX_SUMMARY_BYTES,
+    truncate_lines,
+    workflow_command,
+    workflow_commands,
+)
+from safegen_reports.sarif import sarif_log
 
 STEPS = dict.fromkeys(("discovered", "collected", "judged", "reported"), 1)
 
@@ -30,18 +34,20 @@ def failing(target: str, score: float, reason: str = "Too bright.") -> Finding:
 
 def test_the_verdict_comes_first_then_the_worst_and_ten_at_most() -> None:
     run = run_of(*(failing(f"s{n:02}.nii.gz", float(n)) for n in range(2, 40)))
-    lines = list(commands_of(run))
+    lines = list(workflow_commands(run))
     assert len(lines) == 10
     assert lines[0].startswith("::error title=safegen%3A FAIL::")
     assert "s39.nii.gz" in lines[1]
 
 
 def test_a_green_run_has_no_annotation() -> None:
-    assert list(commands_of(run_of(verdict=Verdict.PASS))) == []
+    assert list(workflow_commands(run_of(verdict=Verdict.PASS))) == []
 
 
 def test_a_name_cannot_end_a_command_or_begin_another() -> None:
-    line = command("error", "a,b: c", "50 %\n::error::x", file="a,b\n::set-env name=x::y.nii")
+    line = workflow_command(
+        "error", "a,b: c", "50 %\n::error::x", file="a,b\n::set-env name=x::y.nii"
+    )
     assert "\n" not in line
     assert line == (
         "::error title=a%2Cb%3A c,file=a%2Cb%0A%3A%3Aset-env name=x%3A%3Ay.nii::50 %25%0A::error::x"
@@ -49,16 +55,16 @@ def test_a_name_cannot_end_a_command_or_begin_another() -> None:
 
 
 def test_a_long_summary_keeps_whole_lines_below_the_limit() -> None:
-    text = shortened("ü" * 50 + "\n", SUMMARY_BYTES)
-    long = shortened(("ü" * 50 + "\n") * 20_000, SUMMARY_BYTES)
+    text = truncate_lines("ü" * 50 + "\n", MAX_SUMMARY_BYTES)
+    long = truncate_lines(("ü" * 50 + "\n") * 20_000, MAX_SUMMARY_BYTES)
     assert text == "ü" * 50 + "\n"
-    assert len(long.encode()) <= SUMMARY_BYTES
+    assert len(long.encode()) <= MAX_SUMMARY_BYTES
     assert set(long.splitlines()[:-2]) == {"ü" * 50}
 
 
 def test_the_sarif_log_names_checks_files_and_levels() -> None:
     warned = replace(failing("b ü.nii.gz", 0.9), verdict=Verdict.WARN)
-    log = sarif(run_of(failing("a.nii.gz", 2.0), warned))
+    log = sarif_log(run_of(failing("a.nii.gz", 2.0), warned))
     (run,) = log["runs"]
     assert [r["level"] for r in run["results"]] == ["error", "warning"]
     places = [r["locations"][0]["physicalLocation"]["artifactLocation"] for r in run["results"]]

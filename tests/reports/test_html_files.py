@@ -5,7 +5,7 @@ import string
 import pytest
 from hypothesis import given, strategies as st
 
-from safegen_reports.html.files import page_stem, slug
+from safegen_reports.html.targets import page_stem, slug
 
 SAFE = set(string.ascii_lowercase + string.digits + "-")
 

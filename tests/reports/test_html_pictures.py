@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from pytest_safegen import Heatmap, SafegenError, Scan, ScanRef
-from safegen_reports.html.pictures import SIDE, Panel, draw, write_scale
+from safegen_reports.html.images.slices import PICTURE_SIDE, Panel, draw_figure, write_colour_bar
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 REF = ScanRef("a.nii", "a", None, None, Path("a.nii"))
@@ -36,15 +36,15 @@ def _lit(folder: Path, panel: Panel) -> tuple[int, int]:
 @pytest.mark.parametrize(("number", "mm"), [(0, (24, 28)), (1, (24, 60)), (2, (28, 60))])
 def test_slices_are_true_to_scale_in_mm(tmp_path, number, mm) -> None:
     """The scan is 24 x 28 x 60 mm, so that its height fills the picture."""
-    figure = draw(_scan(_noise((12, 14, 20))), None, folder=tmp_path, stem="a")
-    expected = tuple(round(length * SIDE / 60) for length in mm)
+    figure = draw_figure(_scan(_noise((12, 14, 20))), None, folder=tmp_path, stem="a")
+    expected = tuple(round(length * PICTURE_SIDE / 60) for length in mm)
     assert _lit(tmp_path, figure.panels[number]) == expected
 
 
 def test_without_a_heatmap_the_slices_go_through_the_middle(tmp_path) -> None:
     voxels = np.zeros((9, 9, 9))
     voxels[5:8, 1:4, 3:6] = 100
-    figure = draw(_scan(voxels), None, folder=tmp_path, stem="a")
+    figure = draw_figure(_scan(voxels), None, folder=tmp_path, stem="a")
     assert (figure.place, figure.peak) == ((12.0, 4.0, 12.0), None)
 
 
@@ -52,23 +52,23 @@ def test_with_a_heatmap_the_slices_go_through_its_worst_voxel(tmp_path) -> None:
     scan = _scan(_noise((6, 7, 8)))
     values = np.zeros((6, 7, 8), dtype=np.float32)
     values[1, 5, 2] = 4.5
-    figure = draw(scan, Heatmap(values, scan.affine, "odd"), folder=tmp_path, stem="a")
+    figure = draw_figure(scan, Heatmap(values, scan.affine, "odd"), folder=tmp_path, stem="a")
     assert (figure.place, figure.peak) == ((2.0, 10.0, 6.0), 4.5)
 
 
 def test_nan_in_a_scan_is_drawn_black(tmp_path) -> None:
     voxels = _noise((9, 9, 9))
     voxels[:, :, 4] = np.nan
-    figure = draw(_scan(voxels, (1.0, 1.0, 1.0)), None, folder=tmp_path, stem="a")
+    figure = draw_figure(_scan(voxels, (1.0, 1.0, 1.0)), None, folder=tmp_path, stem="a")
     assert figure.place[2] == 4.0
     assert not _pixels(tmp_path / figure.panels[0].base).any()
 
 
 @pytest.mark.parametrize("spacing", [(1e-3, 1.0, 1.0), (500.0, 0.1, 1.0)])
 def test_a_strange_spacing_is_drawn_within_the_picture(tmp_path, spacing) -> None:
-    figure = draw(_scan(_noise((4, 5, 6)), spacing), None, folder=tmp_path, stem="a")
+    figure = draw_figure(_scan(_noise((4, 5, 6)), spacing), None, folder=tmp_path, stem="a")
     shapes = {_pixels(tmp_path / panel.base).shape for panel in figure.panels}
-    assert shapes == {(SIDE, SIDE)}
+    assert shapes == {(PICTURE_SIDE, PICTURE_SIDE)}
 
 
 @pytest.mark.parametrize("shift", [0.0, 4.0])
@@ -78,24 +78,24 @@ def test_a_heatmap_of_another_grid_is_refused(tmp_path, shift) -> None:
     affine[0, 3] = shift
     values = np.ones((4, 4, 4 if shift else 5), dtype=np.float32)
     with pytest.raises(SafegenError, match="not on the grid of"):
-        draw(scan, Heatmap(values, affine, "odd"), folder=tmp_path, stem="a")
+        draw_figure(scan, Heatmap(values, affine, "odd"), folder=tmp_path, stem="a")
 
 
 def test_a_heatmap_of_nan_is_refused(tmp_path) -> None:
     scan = _scan(_noise((4, 4, 4)))
     values = np.full((4, 4, 4), np.nan, dtype=np.float32)
     with pytest.raises(SafegenError, match="no finite value"):
-        draw(scan, Heatmap(values, scan.affine, "odd"), folder=tmp_path, stem="a")
+        draw_figure(scan, Heatmap(values, scan.affine, "odd"), folder=tmp_path, stem="a")
 
 
 def test_the_limit_lies_on_the_colour_bar_where_its_colour_is(tmp_path) -> None:
     scan = _scan(_noise((4, 4, 4)))
     heatmap = Heatmap(np.ones((4, 4, 4), dtype=np.float32), scan.affine, "odd", ceiling=2.5)
-    assert draw(scan, heatmap, folder=tmp_path, stem="a").limit_at == 0.25
+    assert draw_figure(scan, heatmap, folder=tmp_path, stem="a").limit_at == 0.25
 
 
 def test_the_colour_bar_is_a_picture(tmp_path) -> None:
-    write_scale(tmp_path)
+    write_colour_bar(tmp_path)
     assert _pixels(tmp_path / "assets" / "scale.png").shape == (16, 256, 3)
 
 
@@ -106,6 +106,6 @@ def test_a_real_scan_fills_most_of_its_picture(tmp_path) -> None:
         pytest.skip("the real scans (shared/data/ixi-t1) are not here")
     image = nib.load(paths[0])
     scan = Scan(REF, np.asarray(image.dataobj, dtype=np.float32), image.affine)
-    figure = draw(scan, None, folder=tmp_path, stem="a")
+    figure = draw_figure(scan, None, folder=tmp_path, stem="a")
     for panel in figure.panels:
-        assert min(_lit(tmp_path, panel)) > SIDE / 2
+        assert min(_lit(tmp_path, panel)) > PICTURE_SIDE / 2

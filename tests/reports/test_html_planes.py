@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pytest_safegen import SafegenError
-from safegen_reports.html.planes import (
+from safegen_reports.html.images.geometry import (
     PLANES,
     centre_of_mass,
-    cut,
-    position,
+    extract_slice,
+    intensity_window,
+    position_in_slice,
     to_ras,
-    window,
-    world,
+    voxel_to_world,
     worst_voxel,
 )
 
@@ -44,7 +44,7 @@ def test_turning_to_ras_keeps_every_voxel_where_it_is_in_the_world(turned, at) -
     volume = to_ras(_one_bright((4, 5, 6), at), affine)
     voxel = worst_voxel(volume.values)
     assert voxel is not None
-    np.testing.assert_allclose(world(volume, voxel), (affine @ [*at, 1.0])[:3], atol=1e-6)
+    np.testing.assert_allclose(voxel_to_world(volume, voxel), (affine @ [*at, 1.0])[:3], atol=1e-6)
 
 
 @given(turned_affines)
@@ -68,7 +68,7 @@ def test_what_lies_right_front_or_top_is_shown_at_its_letter(name, direction, si
     middle = (4, 4, 4)
     at = tuple(int(m + 3 * d) for m, d in zip(middle, direction, strict=True))
     volume = to_ras(_one_bright((9, 9, 9), at), np.eye(4))
-    rows, columns = np.nonzero(cut(volume, AXES[name], middle))
+    rows, columns = np.nonzero(extract_slice(volume, AXES[name], middle))
     place = {"left": columns[0], "top": rows[0]}[side]
     letter = dict(zip(("left", "right", "top", "bottom"), AXES[name].letters, strict=True))[side]
     assert (place, letter) == (1, "RAS"[direction.index(1)])
@@ -78,8 +78,8 @@ def test_what_lies_right_front_or_top_is_shown_at_its_letter(name, direction, si
 def test_the_mark_lies_on_the_pixel_of_its_voxel(plane) -> None:
     at = (1, 5, 2)
     volume = to_ras(_one_bright((6, 7, 8), at), np.diag([2.0, 2.0, 2.0, 1.0]))
-    row, column = np.argwhere(cut(volume, plane, at))[0]
-    assert position(volume, plane, at) == (2 * (column + 0.5), 2 * (row + 0.5))
+    row, column = np.argwhere(extract_slice(volume, plane, at))[0]
+    assert position_in_slice(volume, plane, at) == (2 * (column + 0.5), 2 * (row + 0.5))
 
 
 def test_the_worst_voxel_of_a_plateau_is_its_middle() -> None:
@@ -112,12 +112,12 @@ def test_a_constant_volume_has_its_centre_of_mass_in_the_middle(value) -> None:
 
 def test_the_window_takes_no_zero_and_no_nan() -> None:
     values = np.concatenate([np.zeros(1000), np.full(10, np.nan), np.linspace(100, 200, 101)])
-    assert window(values) == pytest.approx((101, 199))
+    assert intensity_window(values) == pytest.approx((101, 199))
 
 
 @pytest.mark.parametrize("value", [0.0, 5.0, np.nan])
 def test_the_window_of_a_constant_volume_has_a_width(value) -> None:
-    low, high = window(np.full(8, value))
+    low, high = intensity_window(np.full(8, value))
     assert low < high
 
 

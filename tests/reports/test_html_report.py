@@ -13,11 +13,11 @@ from report_site import HOSTILE, WORST, Document, Site
 
 from pytest_safegen import Finding, Heatmap, Verdict
 from pytest_safegen.judging.heatmaps import save_heatmap
-from safegen_reports.html.report import moment, number
-from safegen_reports.html.summary import BADNESS, KINDS, sentence
+from safegen_reports.html.index import TARGET_KINDS, VERDICTS_WORST_FIRST, short_reason
+from safegen_reports.html.report import format_number, format_time
 from safegen_reports.html.targets import Target
 
-FAIL, PASS = BADNESS.index(Verdict.FAIL), BADNESS.index(Verdict.PASS)
+FAIL, PASS = VERDICTS_WORST_FIRST.index(Verdict.FAIL), VERDICTS_WORST_FIRST.index(Verdict.PASS)
 ANOMALY = 0
 REFERENCES = {"a": "href", "link": "href", "img": "src", "script": "src", "image": "href"}
 
@@ -91,7 +91,7 @@ def test_every_link_and_picture_leads_to_a_file(site: Site) -> None:
 
 def test_every_link_of_the_table_leads_to_a_file(site: Site) -> None:
     for row in _table(site.open())["rows"]:
-        folder = "series" if row[2] == KINDS.index("series") else "scans"
+        folder = "series" if row[2] == TARGET_KINDS.index("series") else "scans"
         assert (site.folder / folder / f"{row[1]}.html").is_file()
 
 
@@ -155,7 +155,7 @@ def test_a_scan_that_nothing_judged_is_in_the_table_without_a_verdict(site: Site
 def test_a_finding_of_an_unknown_target_is_not_lost(site: Site) -> None:
     stray = Finding("mine", "elsewhere.nii", Verdict.FAIL, "It is <odd>.")
     changed = site.rewritten(findings=(*site.run.findings, stray))
-    assert _rows(changed.open())["elsewhere.nii"][2] == KINDS.index("unknown")
+    assert _rows(changed.open())["elsewhere.nii"][2] == TARGET_KINDS.index("unknown")
     assert changed.page_of("elsewhere.nii").all("p", "sentence")[0].words == "It is <odd>."
 
 
@@ -359,7 +359,7 @@ def test_importing_the_reports_loads_nothing_heavy() -> None:
     ],
 )
 def test_numbers_are_written_as_people_read_them(value, text) -> None:
-    assert number(value) == text
+    assert format_number(value) == text
 
 
 def test_what_got_worse_than_the_baseline_is_said_and_leads_to_the_scans(site: Site) -> None:
@@ -386,7 +386,7 @@ def test_without_a_baseline_nothing_is_said_of_one(site: Site) -> None:
     ],
 )
 def test_a_time_is_shown_in_utc(text: str, shown: str) -> None:
-    assert moment(text) == shown
+    assert format_time(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -399,4 +399,4 @@ def test_a_time_is_shown_in_utc(text: str, shown: str) -> None:
 )
 def test_a_sentence_of_the_table_is_cut_between_words(reason: str, shown: str) -> None:
     finding = Finding("anomaly", "a.nii", Verdict.FAIL, reason)
-    assert sentence(Target("a.nii", "scan", "a", (), (finding,)), longest=22) == shown
+    assert short_reason(Target("a.nii", "scan", "a", (), (finding,)), longest=22) == shown

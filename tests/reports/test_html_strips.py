@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pytest_safegen import Finding, Run, Verdict
-from safegen_reports.html.strips import BOTTOM, FLOOR, LEFT, RIGHT, TOP, Strip, strips
+from safegen_reports.html.dot_plots import BOTTOM, FLOOR, LEFT, RIGHT, TOP, DotPlot, dot_plots
 
 POINT = re.compile(r"M([-\d.]+) ([-\d.]+)h0")
 scores = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60)
@@ -16,14 +16,14 @@ scores = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60)
 
 def _strip(
     values: Sequence[float | None], *, limit: float | None = 1.0, real: Sequence[float] = (0.2, 0.4)
-) -> Strip:
+) -> DotPlot:
     findings = tuple(
         Finding("anomaly", f"{n}.nii", _verdict(value, limit), "Said.", value, limit)
         for n, value in enumerate(values)
     )
     calibrations = {"anomaly": {"scores": list(real), "source": "held out", "limit": limit}}
     run = Run("1", "now", Verdict.PASS, (), (), "enforce", findings, {}, calibrations=calibrations)
-    (strip,) = strips(run)
+    (strip,) = dot_plots(run)
     return strip
 
 
@@ -33,7 +33,7 @@ def _verdict(value: float | None, limit: float | None) -> Verdict:
     return Verdict.FAIL if limit is not None and value > limit else Verdict.PASS
 
 
-def _points(strip: Strip) -> list[tuple[float, float]]:
+def _points(strip: DotPlot) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for dots in strip.dots for x, y in POINT.findall(dots.path)]
 
 
@@ -95,10 +95,10 @@ def test_the_scores_of_several_modalities_are_shown_together() -> None:
         "anomaly:FLAIR": {"scores": [0.3], "source": "FLAIR"},
     }
     run = Run("1", "now", Verdict.PASS, (), (), "enforce", findings, {}, calibrations=calibrations)
-    (strip,) = strips(run)
+    (strip,) = dot_plots(run)
     assert (strip.calibration_count, strip.source) == (3, "T1w; FLAIR")
 
 
 def test_a_finding_on_the_release_has_no_strip() -> None:
     findings = (Finding("metadata", "", Verdict.PASS, "Said.", 0.0, 0.0),)
-    assert strips(Run("1", "now", Verdict.PASS, (), (), "enforce", findings, {})) == []
+    assert dot_plots(Run("1", "now", Verdict.PASS, (), (), "enforce", findings, {})) == []

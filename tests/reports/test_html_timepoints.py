@@ -11,8 +11,8 @@ import pytest
 
 from pytest_safegen import Finding, Heatmap, Measure, Scan, Verdict
 from pytest_safegen.testing import phantom
-from safegen_reports.html.growth import growth_of
-from safegen_reports.html.timepoints import MOST_TIMEPOINTS, side_by_side
+from safegen_reports.html.charts import growth_curve
+from safegen_reports.html.images.timepoints import MAX_TIMEPOINTS, align_series
 
 SHIFT = np.array([9.0, -7.0, 5.0])
 PLACE = (14, 30, 22)
@@ -41,7 +41,7 @@ def _values(facts) -> np.ndarray:
 @pytest.fixture(scope="module")
 def moved():
     """Two timepoints of one phantom, the second in another place of the world."""
-    return side_by_side(*_read([_timepoint(1), _timepoint(2, shift=True)]), None)
+    return align_series(*_read([_timepoint(1), _timepoint(2, shift=True)]), None)
 
 
 def test_a_patient_who_lay_elsewhere_is_laid_over_the_first_scan(moved) -> None:
@@ -74,16 +74,16 @@ def test_the_first_timepoint_stays_where_it_is(moved) -> None:
 
 def test_what_cannot_be_registered_is_placed_by_its_header() -> None:
     empty = replace(_timepoint(2), voxels=np.zeros((40, 48, 40), np.float32))
-    found = side_by_side(*_read([_timepoint(1), empty]), None)
+    found = align_series(*_read([_timepoint(1), empty]), None)
     assert [point.aligned for point in found.timepoints] == [True, False]
 
 
 def test_of_many_timepoints_the_first_and_the_last_are_among_those_shown() -> None:
     empty = np.zeros((4, 4, 4), np.float32)
     scans = [replace(_timepoint(n), voxels=empty) for n in range(1, 11)]
-    found = side_by_side(*_read(scans), None)
+    found = align_series(*_read(scans), None)
     months = [point.ref.months for point in found.timepoints]
-    assert (len(months), months[0], months[-1]) == (MOST_TIMEPOINTS, 1.0, 10.0)
+    assert (len(months), months[0], months[-1]) == (MAX_TIMEPOINTS, 1.0, 10.0)
 
 
 def _finding(*measures: tuple[str, float]) -> Finding:
@@ -92,7 +92,7 @@ def _finding(*measures: tuple[str, float]) -> Finding:
 
 
 def test_measures_named_by_month_make_a_curve_in_the_order_of_time() -> None:
-    growth = growth_of(_finding(("lesion_volume@6", 2.0), ("lesion_volume@0", 1.0)))
+    growth = growth_curve(_finding(("lesion_volume@6", 2.0), ("lesion_volume@0", 1.0)))
     assert growth is not None
     assert (growth.name, growth.unit) == ("lesion volume", "ml")
     assert [(p.month, p.value) for p in growth.measured] == [(0.0, 1.0), (6.0, 2.0)]
@@ -101,26 +101,26 @@ def test_measures_named_by_month_make_a_curve_in_the_order_of_time() -> None:
 
 
 def test_one_month_is_no_curve() -> None:
-    assert growth_of(_finding(("lesion_volume@6", 2.0), ("lesion_volume_first", 1.0))) is None
+    assert growth_curve(_finding(("lesion_volume@6", 2.0), ("lesion_volume_first", 1.0))) is None
 
 
 def test_a_band_that_leaves_the_picture_ends_at_its_edge() -> None:
     points = [("v@0", 1.0), ("v@6", 2.0), ("v_most@0", 1.0), ("v_most@6", 1e20)]
-    growth = growth_of(_finding(*points))
+    growth = growth_curve(_finding(*points))
     assert growth is not None
     assert min(place.y for place in growth.band) == 18.0
 
 
 def test_the_stated_curve_is_in_the_picture() -> None:
     points = [("v@0", 1.0), ("v@6", 1.1), ("v_stated@0", 1.0), ("v_stated@6", 9.0)]
-    growth = growth_of(_finding(*points))
+    growth = growth_curve(_finding(*points))
     assert growth is not None
     assert min(place.y for place in growth.stated) > 18.0
 
 
 def test_between_two_months_growth_is_by_a_constant_factor() -> None:
     points = [("v@0", 1.0), ("v@6", 4.0), ("v_stated@0", 1.0), ("v_stated@6", 4.0)]
-    growth = growth_of(_finding(*points))
+    growth = growth_curve(_finding(*points))
     assert growth is not None
     (middle,) = [place.value for place in growth.stated if place.month == 3.0]
     assert middle == pytest.approx(2.0)

@@ -135,13 +135,13 @@ def test_without_a_map_the_scan_is_grey(tab: Tab) -> None:
 
 
 def test_a_map_is_coloured_as_in_the_still_pictures(tab: Tab) -> None:
-    from safegen_reports.html.colours import MOST_OPAQUE, colour
+    from safegen_reports.html.images.slices import MAX_OPACITY, apply_colour_map
 
     tab.page.get_by_label("none").check()
     grey = np.array(_colour_at_crosshair(tab))
     tab.page.get_by_label("anomaly · score").check()
-    map_colour = colour(np.array([2.5], dtype=np.float32), ceiling=3.0)[0]
-    expected = grey + MOST_OPAQUE * (map_colour.astype(float) - grey)
+    map_colour = apply_colour_map(np.array([2.5], dtype=np.float32), ceiling=3.0)[0]
+    expected = grey + MAX_OPACITY * (map_colour.astype(float) - grey)
     assert np.abs(np.array(_colour_at_crosshair(tab)) - expected).max() < 12
 
 

@@ -9,8 +9,15 @@ import numpy as np
 import pytest
 
 from pytest_safegen import Heatmap, Scan, ScanRef
-from safegen_reports.html.planes import Volume
-from safegen_reports.html.volumes import describe, factors, grey, layer, packed, reduced
+from safegen_reports.html.images.geometry import Volume
+from safegen_reports.html.images.viewer_data import (
+    downsample,
+    downsampling_factors,
+    encode_intensities,
+    encode_map,
+    encode_scan,
+    pack_voxels,
+)
 
 SHAPE = (5, 6, 7)
 RANDOM = np.random.default_rng(0)
@@ -30,24 +37,24 @@ def _values(facts: dict[str, Any], shape: tuple[int, ...] = SHAPE) -> np.ndarray
 
 def test_bytes_survive() -> None:
     codes = RANDOM.integers(0, 256, SHAPE).astype(np.uint8)
-    np.testing.assert_array_equal(_unpacked(packed(codes), SHAPE), codes)
+    np.testing.assert_array_equal(_unpacked(pack_voxels(codes), SHAPE), codes)
 
 
 def test_two_bytes_a_voxel_survive() -> None:
     codes = RANDOM.integers(0, 4096, SHAPE).astype(np.uint16)
-    np.testing.assert_array_equal(_unpacked(packed(codes), SHAPE, 2), codes)
+    np.testing.assert_array_equal(_unpacked(pack_voxels(codes), SHAPE, 2), codes)
 
 
 @pytest.mark.parametrize("low", [-100, 0, 1000])
 def test_whole_numbers_of_a_small_range_lose_nothing(low: int) -> None:
     values = RANDOM.integers(low, low + 200, SHAPE).astype(np.float32)
-    np.testing.assert_array_equal(_values(grey(values)), values)
+    np.testing.assert_array_equal(_values(encode_intensities(values)), values)
 
 
 def test_ct_numbers_lose_less_than_a_unit() -> None:
     values = RANDOM.integers(-1024, 3072, (20, 20, 20)).astype(np.float32)
     inner = (values > -1000) & (values < 3050)
-    shown = _values(grey(values), values.shape)
+    shown = _values(encode_intensities(values), values.shape)
     assert np.abs(shown - values)[inner].max() <= 1.0
 
 
@@ -56,20 +63,20 @@ def test_what_is_no_number_does_not_spoil_the_rest(odd: float) -> None:
     values = RANDOM.integers(0, 200, SHAPE).astype(np.float32)
     values[1, 2, 3] = odd
     good = np.isfinite(values)
-    np.testing.assert_array_equal(_values(grey(values))[good], values[good])
+    np.testing.assert_array_equal(_values(encode_intensities(values))[good], values[good])
 
 
 def test_a_scan_of_nothing_but_nan_is_drawn_empty() -> None:
-    assert (_values(grey(np.full(SHAPE, np.nan, np.float32))) == 0).all()
+    assert (_values(encode_intensities(np.full(SHAPE, np.nan, np.float32))) == 0).all()
 
 
 def test_a_small_scan_keeps_every_voxel() -> None:
-    assert factors(Volume(np.zeros((90, 110, 90), np.uint8), np.eye(4))) == (1, 1, 1)
+    assert downsampling_factors(Volume(np.zeros((90, 110, 90), np.uint8), np.eye(4))) == (1, 1, 1)
 
 
 def test_a_large_scan_is_taken_together_until_it_is_small() -> None:
     volume = Volume(np.broadcast_to(np.uint8(0), (512, 512, 300)), np.diag([0.7, 0.7, 2.5, 1]))
-    together = factors(volume)
+    together = downsampling_factors(volume)
     assert np.prod(np.ceil(np.array(volume.values.shape) / together)) <= 4_000_000
     assert together == (4, 4, 2)
 
@@ -79,7 +86,7 @@ def test_voxels_taken_together_lie_where_their_middle_was(shape) -> None:
     affine = np.array([[2.0, 0, 0.1, 5], [0, 1.5, 0, -3], [0, 0.2, 3, 7], [0, 0, 0, 1]])
     i, j, k = np.indices(shape).astype(float)
     whole = Volume(i + 10 * j + 100 * k, affine)
-    small = reduced(whole, (2, 2, 1), np.mean)
+    small = downsample(whole, (2, 2, 1), np.mean)
     assert small.values.shape == (-(-shape[0] // 2), -(-shape[1] // 2), shape[2])
     np.testing.assert_allclose(small.values[1, 1, 2], 2.5 + 25 + 200)
     centre = affine @ [2.5, 2.5, 2, 1]
@@ -90,7 +97,7 @@ def test_a_peak_survives_being_taken_together() -> None:
     values = np.zeros((6, 6, 6), np.float32)
     values[3, 3, 3] = 2.0
     heatmap = Heatmap(values, np.eye(4), "odd", ceiling=4.0)
-    facts = layer(
+    facts = encode_map(
         heatmap, (3, 3, 3), finding=1, check="a", name="score", peak=2.0, worst=(3.0, 3.0, 3.0)
     )
     codes = _unpacked(facts.data, (2, 2, 2))
@@ -102,5 +109,5 @@ def test_the_stated_lesion_comes_along() -> None:
     mask[2:4, 1:3, 2] = True
     ref = ScanRef("a.nii", "a", None, None, Path("a.nii"))
     scan = Scan(ref, np.ones(SHAPE, np.float32), np.eye(4), mask)
-    facts = describe(scan, (1, 1, 1))
+    facts = encode_scan(scan, (1, 1, 1))
     np.testing.assert_array_equal(_unpacked(facts["mask"], SHAPE).astype(bool), mask)

@@ -11,7 +11,7 @@ import pytest
 from report_site import Site
 
 from pytest_safegen import Measure, SafegenError
-from safegen_reports.mlflow import log_run, metrics_of, shown
+from safegen_reports.mlflow import log_run, run_metrics, without_credentials
 
 tracking = pytest.importorskip(
     "mlflow.tracking", reason="`pip install 'pytest-safegen[mlflow]'` runs these tests"
@@ -81,14 +81,14 @@ def test_a_name_that_mlflow_refuses_is_changed(site: Site, uri: str) -> None:
         site.run.findings[0], measures=(Measure("volume@6 (ml)", 2.0, "ml"),)
     )
     run = dataclasses.replace(site.run, findings=(finding,))
-    assert metrics_of(run)["anomaly/volume_6__ml_"] == 2.0
+    assert run_metrics(run)["anomaly/volume_6__ml_"] == 2.0
     log_run(run, site.folder, uri)
 
 
 def test_a_store_that_cannot_be_used_is_a_sentence_without_the_password(site: Site) -> None:
     with pytest.raises(SafegenError, match=r"MLflow at nonsense://host does not take the run: "):
         log_run(site.run, site.folder, "nonsense://me:secret@host")
-    assert shown("https://me:secret@host/x") == "https://host/x"
+    assert without_credentials("https://me:secret@host/x") == "https://host/x"
 
 
 def test_mlflow_s_own_telemetry_is_off(site: Site, uri: str) -> None:

@@ -8,11 +8,11 @@ import pytest
 from report_site import HOSTILE, Site
 
 from pytest_safegen import Finding, Verdict
-from safegen_reports.plain import summary, table
+from safegen_reports.text import findings_csv, summary_markdown
 
 
 def test_the_summary_begins_with_the_verdict(site: Site) -> None:
-    assert summary(site.run).startswith("# FAIL: gen \\<1\\> 2.0\n")
+    assert summary_markdown(site.run).startswith("# FAIL: gen \\<1\\> 2.0\n")
 
 
 def test_the_summary_has_accounting_checks_and_findings(site: Site) -> None:
@@ -27,18 +27,18 @@ def test_a_name_breaks_out_of_no_code_and_no_line(site: Site) -> None:
     odd = dataclasses.replace(
         site.run, findings=(Finding("mine", name, Verdict.FAIL, "a\n# b | c"),)
     )
-    assert "- FAIL mine `a'b # c`: a \\# b \\| c" in summary(odd)
+    assert "- FAIL mine `a'b # c`: a \\# b \\| c" in summary_markdown(odd)
 
 
 def test_of_many_findings_the_rest_is_counted(site: Site) -> None:
     findings = tuple(Finding("mine", f"{n}", Verdict.FAIL, "No.") for n in range(60))
-    assert "and 10 more in findings.csv" in summary(
+    assert "and 10 more in findings.csv" in summary_markdown(
         dataclasses.replace(site.run, findings=findings)
     )
 
 
 def test_a_run_that_does_not_block_says_so(site: Site) -> None:
-    assert "does not block" in summary(dataclasses.replace(site.run, mode="record"))
+    assert "does not block" in summary_markdown(dataclasses.replace(site.run, mode="record"))
 
 
 def test_the_table_has_a_line_a_finding(site: Site) -> None:
@@ -51,5 +51,5 @@ def test_the_table_has_a_line_a_finding(site: Site) -> None:
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
 def test_no_cell_is_a_formula(text: str) -> None:
-    (row,) = csv.DictReader(StringIO(table([Finding("mine", text, Verdict.FAIL, text)])))
+    (row,) = csv.DictReader(StringIO(findings_csv([Finding("mine", text, Verdict.FAIL, text)])))
     assert (row["target"], row["reason"]) == ("'" + text, "'" + text)

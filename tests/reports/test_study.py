@@ -17,33 +17,35 @@ from pytest_safegen.cli.main import main
 from pytest_safegen.judging.heatmaps import save_heatmap
 from pytest_safegen.results.files import ResultLog
 from pytest_safegen.testing import phantom, write_cohort
-from safegen_reports.study.create import Plan, create
-from safegen_reports.study.model import (
+from safegen_reports.reader_study.create import create_study
+from safegen_reports.reader_study.design import StudyPlan, crossover_orders
+from safegen_reports.reader_study.readings import (
     Answer,
     Case,
-    Key,
-    Reading,
+    ReaderAnswers,
+    StudyKey,
     key_to_json,
+    observations,
+    read_all_answers,
+    read_answers,
     read_key,
-    read_reading,
-    read_readings,
 )
-from safegen_reports.study.orders import orders
-from safegen_reports.study.results import analysed, write_results
-from safegen_reports.study.rows import rows_of
-from safegen_reports.study.statistics import eta_interval
+from safegen_reports.reader_study.results import analyse, write_results
+from safegen_reports.reader_study.statistics import eta_squared_interval
 
 CASES = tuple(
     Case(f"{n:012x}", "real" if n < 6 else "synthetic", f"scan-{n}.nii") for n in range(12)
 )
 
 
-def _key(readers: int = 4) -> Key:
+def _key(readers: int = 4) -> StudyKey:
     random = np.random.default_rng(1)
-    return Key("study", 1, CASES, orders(CASES, readers=readers, heatmaps=True, random=random))
+    return StudyKey(
+        "study", 1, CASES, crossover_orders(CASES, readers=readers, heatmaps=True, random=random)
+    )
 
 
-def _reading(key: Key, reader: int, right_without: float, right_with: float) -> Reading:
+def _reading(key: StudyKey, reader: int, right_without: float, right_with: float) -> ReaderAnswers:
     """A reader who is right so often, by chance that does not change from run to run."""
     random = np.random.default_rng(reader)
     kinds = key.kinds()
@@ -57,11 +59,11 @@ def _reading(key: Key, reader: int, right_without: float, right_with: float) -> 
         answers.append(
             Answer(trial.token, trial.period, trial.heatmap, said, 3, 4, useful, seconds)
         )
-    return Reading(reader, tuple(answers))
+    return ReaderAnswers(reader, tuple(answers))
 
 
 @pytest.fixture(scope="module")
-def readings() -> list[Reading]:
+def readings() -> list[ReaderAnswers]:
     key = _key()
     return [_reading(key, reader, 0.5, 0.9) for reader in (1, 2, 3, 4)]
 
@@ -97,8 +99,8 @@ def test_the_order_of_no_two_readers_is_alike() -> None:
 
 
 def test_the_shares_are_those_of_the_answers(readings) -> None:
-    rows = rows_of(_key(), readings)
-    line = next(line for line in analysed(rows).lines if line.who == "reader 2")
+    rows = observations(_key(), readings)
+    line = next(line for line in analyse(rows).lines if line.who == "reader 2")
     own = [row for row in rows if row.reader == 2 and row.condition == line.condition]
     called = [row.said.answer == "synthetic" for row in own if row.kind == "synthetic"]
     assert line.accuracy is not None
@@ -110,7 +112,7 @@ def test_the_shares_are_those_of_the_answers(readings) -> None:
 
 
 def test_the_paired_test_agrees_with_scipy(readings) -> None:
-    rows = rows_of(_key(), readings)
+    rows = observations(_key(), readings)
     shares = {
         shown: [
             np.mean([r.correct for r in rows if r.reader == n and r.said.heatmap is shown])
@@ -119,13 +121,13 @@ def test_the_paired_test_agrees_with_scipy(readings) -> None:
         for shown in (True, False)
     }
     expected = stats.ttest_rel(shares[True], shares[False])
-    test = analysed(rows).comparisons[0]
+    test = analyse(rows).comparisons[0]
     assert (test.t, test.p) == pytest.approx((expected.statistic, expected.pvalue))
     assert test.difference.value == pytest.approx(np.mean(shares[True]) - np.mean(shares[False]))
 
 
 def test_an_effect_of_two_levels_is_the_square_of_its_t(readings) -> None:
-    found = analysed(rows_of(_key(), readings))
+    found = analyse(observations(_key(), readings))
     effect = next(e for e in found.effects if (e.outcome, e.source) == ("accuracy", "heatmap"))
     assert effect.f == pytest.approx(found.comparisons[0].t ** 2)
     assert effect.p == pytest.approx(found.comparisons[0].p)
@@ -134,38 +136,38 @@ def test_an_effect_of_two_levels_is_the_square_of_its_t(readings) -> None:
 def test_readers_who_say_the_same_agree_entirely() -> None:
     key = _key(2)
     truths = [_reading(key, 1, 1.0, 1.0), _reading(key, 2, 1.0, 1.0)]
-    found = analysed(rows_of(key, truths))
+    found = analyse(observations(key, truths))
     assert [kappa.value for kappa in found.agreements.values() if kappa] == [1.0, 1.0]
 
 
 def test_kappa_of_two_is_that_of_the_formula(readings) -> None:
-    rows = rows_of(_key(), readings[:2])
+    rows = observations(_key(), readings[:2])
     table = {(row.token, row.reader): row.said.answer for row in rows if row.condition == "without"}
     a, b = ([table[case.token, reader] for case in CASES] for reader in (1, 2))
     observed = np.mean([x == y for x, y in zip(a, b, strict=True)])
     chance = sum(a.count(k) * b.count(k) for k in ("real", "synthetic")) / len(CASES) ** 2
-    kappa = analysed(rows).agreements["without"]
+    kappa = analyse(rows).agreements["without"]
     assert kappa is not None
     assert kappa.value == pytest.approx((observed - chance) / (1 - chance))
 
 
 def test_the_interval_of_eta_holds_it() -> None:
     f, numerator, denominator = 12.0, 1.0, 9.0
-    low, high = eta_interval(f, numerator, denominator)
+    low, high = eta_squared_interval(f, numerator, denominator)
     assert 0 < low < f * numerator / (f * numerator + denominator) < high < 1
 
 
 def test_no_effect_has_an_interval_from_zero() -> None:
-    assert eta_interval(0.1, 1, 9)[0] == 0.0
+    assert eta_squared_interval(0.1, 1, 9)[0] == 0.0
 
 
 def test_one_reader_gives_shares_and_says_what_is_missing(readings) -> None:
-    found = analysed(rows_of(_key(), readings[:1]))
+    found = analyse(observations(_key(), readings[:1]))
     assert (found.comparisons, found.effects) == ((), ())
     assert "One reader" in " ".join(found.notes)
 
 
-def _sent(folder: Path, key: Key, reading: Reading) -> Path:
+def _sent(folder: Path, key: StudyKey, reading: ReaderAnswers) -> Path:
     path = folder / f"answers-{reading.reader}.json"
     plain = {"schema": 1, "study": key.study, **dataclasses.asdict(reading)}
     path.write_text(json.dumps(plain))
@@ -193,7 +195,7 @@ def test_the_key_survives_its_file(tmp_path: Path) -> None:
 def test_an_unfinished_reading_is_refused(tmp_path: Path, readings) -> None:
     short = dataclasses.replace(readings[0], answers=readings[0].answers[:-1])
     with pytest.raises(UsageProblem, match="23 answers that are not the 24 asked of reader 1"):
-        read_reading(_sent(tmp_path, _key(), short), _key())
+        read_answers(_sent(tmp_path, _key(), short), _key())
 
 
 def test_an_answer_that_cannot_be_is_refused(tmp_path: Path, readings) -> None:
@@ -202,17 +204,17 @@ def test_an_answer_that_cannot_be_is_refused(tmp_path: Path, readings) -> None:
         wrong = dataclasses.replace(first, **change)
         reading = dataclasses.replace(readings[0], answers=(wrong, *others))
         with pytest.raises(UsageProblem, match="cannot be"):
-            read_reading(_sent(tmp_path, _key(), reading), _key())
+            read_answers(_sent(tmp_path, _key(), reading), _key())
 
 
 def test_two_files_of_one_reader_are_refused(tmp_path: Path, readings) -> None:
     path = _sent(tmp_path, _key(), readings[0])
     with pytest.raises(UsageProblem, match="second file of reader 1"):
-        read_readings([path, path], _key())
+        read_all_answers([path, path], _key())
 
 
 @pytest.fixture(scope="module")
-def material(tmp_path_factory) -> Plan:
+def material(tmp_path_factory) -> StudyPlan:
     """Two small cohorts, each with a report that holds a heatmap of every scan."""
     root = tmp_path_factory.mktemp("study")
     for name, subjects in (("real", range(2)), ("synthetic", range(10, 12))):
@@ -225,13 +227,15 @@ def material(tmp_path_factory) -> Plan:
             finding = Finding("anomaly", scan.ref.target, Verdict.PASS, "Fine.", 0.4, 1.0)
             log.add(save_heatmap(heat, report, finding))
         log.close()
-    return Plan(
+    return StudyPlan(
         root / "real", root / "synthetic", root / "real-report", root / "synthetic-report", scans=2
     )
 
 
-def test_nothing_for_the_readers_says_which_scan_is_which(material: Plan, tmp_path: Path) -> None:
-    key = create(material, tmp_path / "study")
+def test_nothing_for_the_readers_says_which_scan_is_which(
+    material: StudyPlan, tmp_path: Path
+) -> None:
+    key = create_study(material, tmp_path / "study")
     names = [path.name for path in (tmp_path / "study" / "pages").rglob("*") if path.is_file()]
     texts = [path.read_text() for path in (tmp_path / "study" / "pages").glob("*.html")]
     for case in key.cases:
@@ -240,14 +244,14 @@ def test_nothing_for_the_readers_says_which_scan_is_which(material: Plan, tmp_pa
     assert not any("sub-" in name for name in names)
 
 
-def test_a_page_says_that_it_shows_real_patients(material: Plan, tmp_path: Path) -> None:
-    create(material, tmp_path / "study")
+def test_a_page_says_that_it_shows_real_patients(material: StudyPlan, tmp_path: Path) -> None:
+    create_study(material, tmp_path / "study")
     text = (tmp_path / "study" / "pages" / "reader-1.html").read_text()
     assert "This page shows pixels of real patients" in text
 
 
-def test_the_same_seed_makes_the_same_study(material: Plan, tmp_path: Path) -> None:
-    assert create(material, tmp_path / "a") == create(material, tmp_path / "b")
+def test_the_same_seed_makes_the_same_study(material: StudyPlan, tmp_path: Path) -> None:
+    assert create_study(material, tmp_path / "a") == create_study(material, tmp_path / "b")
 
 
 @pytest.mark.parametrize(
@@ -261,16 +265,18 @@ def test_the_same_seed_makes_the_same_study(material: Plan, tmp_path: Path) -> N
 )
 def test_a_study_that_cannot_be_is_refused(material, tmp_path, change, words) -> None:
     with pytest.raises(UsageProblem, match=words):
-        create(dataclasses.replace(material, **change), tmp_path / "study")
+        create_study(dataclasses.replace(material, **change), tmp_path / "study")
 
 
-def test_a_folder_that_is_not_empty_is_left_alone(material: Plan, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_left_alone(material: StudyPlan, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(UsageProblem, match="is not empty"):
-        create(material, tmp_path)
+        create_study(material, tmp_path)
 
 
-def test_the_command_makes_a_study_without_heatmaps(material: Plan, tmp_path: Path, capsys) -> None:
+def test_the_command_makes_a_study_without_heatmaps(
+    material: StudyPlan, tmp_path: Path, capsys
+) -> None:
     arguments = ["--real", str(material.real), "--synthetic", str(material.synthetic)]
     output = ["-o", str(tmp_path / "study"), "--scans", "2", "--readers", "1"]
     assert main(["reader-study", "create", *arguments, *output]) == 0
@@ -281,11 +287,11 @@ def test_the_command_makes_a_study_without_heatmaps(material: Plan, tmp_path: Pa
 
 @pytest.mark.browser
 def test_a_reader_works_through_the_page_and_the_analysis_reads_it(
-    material: Plan, tmp_path: Path, browser
+    material: StudyPlan, tmp_path: Path, browser
 ) -> None:
     from browser import opened
 
-    key = create(dataclasses.replace(material, readers=1), tmp_path / "study")
+    key = create_study(dataclasses.replace(material, readers=1), tmp_path / "study")
     with opened(browser, tmp_path / "study" / "pages" / "reader-1.html") as tab:
         tab.page.get_by_role("button", name="Begin").click()
         for number, trial in enumerate(key.orders[0]):
@@ -302,6 +308,6 @@ def test_a_reader_works_through_the_page_and_the_analysis_reads_it(
             tab.page.get_by_role("button", name="Download answers-reader-1.json").click()
         downloaded.value.save_as(tmp_path / "answers.json")
         assert tab.console == []
-    reading = read_reading(tmp_path / "answers.json", key)
+    reading = read_answers(tmp_path / "answers.json", key)
     assert {answer.answer for answer in reading.answers} == {"synthetic"}
     assert all(answer.seconds > 0 for answer in reading.answers)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_safegen.api import Scan, ScanRef, Series
-    from safegen_detectors.longitudinal.calibrating import Values
+    from safegen_detectors.longitudinal.calibrate import Values
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -29,7 +29,7 @@ def add_calibrate_longitudinal(commands: Commands) -> None:
 
 def _run(asked: argparse.Namespace) -> None:
     from pytest_safegen.api import UsageProblem, discover
-    from safegen_detectors.longitudinal.calibrating import calibrate, write
+    from safegen_detectors.longitudinal.calibrate import calibrate, write_calibration
 
     release = discover(asked.folder.absolute())
     calibration = calibrate(
@@ -40,7 +40,7 @@ def _run(asked: argparse.Namespace) -> None:
             f"{asked.folder} holds no patient with two scans of one modality that can be compared, "
             "so there is nothing to calibrate with."
         )
-    write(calibration, asked.out)
+    write_calibration(calibration, asked.out)
     for name, values in calibration.values.items():
         print(f"{name}: {len(values)} pairs, {min(values):.3g} to {max(values):.3g}")
     for modality, same in calibration.same.items():
@@ -49,13 +49,17 @@ def _run(asked: argparse.Namespace) -> None:
 
 def _print_identity(modality: str, same: Values, different: Values) -> None:
     """How well shuffled pairs of the folder can be told from pairs of one patient."""
-    from safegen_detectors.longitudinal.calibrating import IDENTITY, LEAST_APART, apart
+    from safegen_detectors.longitudinal.calibrate import (
+        IDENTITY_MEASURES,
+        MIN_SEPARATION_AUC,
+        separation_auc,
+    )
 
-    for name in IDENTITY:
+    for name in IDENTITY_MEASURES:
         if not same.get(name) or not different.get(name):
             continue
-        area = apart(name, same[name], different[name])
-        verdict = "" if area >= LEAST_APART else "; cannot separate, so it has no vote"
+        area = separation_auc(name, same[name], different[name])
+        verdict = "" if area >= MIN_SEPARATION_AUC else "; cannot separate, so it has no vote"
         print(
             f"{modality}: {name} of {len(same[name])} pairs of one patient and "
             f"{len(different[name])} of two: area under the curve {area:.3f}{verdict}"

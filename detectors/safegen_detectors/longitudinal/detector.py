@@ -7,27 +7,35 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pytest_safegen.api import Fitted, Scope, Score, Unexplained
-from safegen_detectors.longitudinal import heat
-from safegen_detectors.longitudinal.course import How, course_of
-from safegen_detectors.longitudinal.curve import curve_measures
-from safegen_detectors.longitudinal.neighbours import neighbour_measures
-from safegen_detectors.longitudinal.pictures import picture_of, worst_pair
-from safegen_detectors.longitudinal.rules import RULES, low_is_bad
-from safegen_detectors.longitudinal.timepoints import scans_by_modality
+from safegen_detectors.longitudinal.heatmaps import (
+    change_heatmap,
+    deformation_heatmap,
+    grain_heatmap,
+    intensity_heatmap,
+    region_heatmap,
+    series_heatmap,
+    tracking_heatmap,
+    worst_pair,
+)
+from safegen_detectors.longitudinal.inputs.timepoints import scans_by_modality
+from safegen_detectors.longitudinal.limits import RULES, low_is_bad
+from safegen_detectors.longitudinal.measures.growth import curve_measures
+from safegen_detectors.longitudinal.measures.identity import cohort_measures
+from safegen_detectors.longitudinal.series import ComparisonOptions, compare_series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_safegen.api import Heatmap, Measure, Profile, Rule, ScanTarget, SeriesTarget
-    from safegen_detectors.longitudinal.alignment import Alignment
+    from safegen_detectors.longitudinal.registration import Alignment
 
-MAPS = {
-    "local-match": heat.change_heatmap,
-    "structure-change": heat.region_heatmap,
-    "intensity-change": heat.intensity_heatmap,
-    "grain": heat.grain_heatmap,
-    "lesion-fates": heat.fate_heatmap,
-    "deformation": heat.deformation_heatmap,
+HEATMAPS = {
+    "local-match": change_heatmap,
+    "structure-change": region_heatmap,
+    "intensity-change": intensity_heatmap,
+    "grain": grain_heatmap,
+    "lesion-fates": tracking_heatmap,
+    "deformation": deformation_heatmap,
 }
 """The maps that explain a finding, by name."""
 
@@ -42,7 +50,7 @@ class LongitudinalDetector:
     """
 
     defaults: Mapping[str, str] = field(default_factory=dict)
-    how: How = field(default_factory=How)
+    how: ComparisonOptions = field(default_factory=ComparisonOptions)
 
     name: str = "longitudinal"
     version: str = "3"
@@ -76,24 +84,24 @@ class LongitudinalDetector:
         *,
         device: str,  # noqa: ARG002 - part of the contract
     ) -> list[Heatmap | Unexplained]:
-        """The maps of `MAPS` for the pair that is worst; the scans are compared again for it."""
+        """The maps of `HEATMAPS` for the worst pair; the scans are compared again for it."""
         groups = scans_by_modality(self._told(target))
-        pairs = [pair for scans in groups for pair in course_of(scans, how=self.how).pairs]
+        pairs = [pair for scans in groups for pair in compare_series(scans, how=self.how).pairs]
         if not pairs:
-            return [Unexplained(name, "no two scans could be compared") for name in MAPS]
+            return [Unexplained(name, "no two scans could be compared") for name in HEATMAPS]
         aligned = worst_pair(pairs).aligned
-        return [draw(aligned) for draw in MAPS.values()]
+        return [draw(aligned) for draw in HEATMAPS.values()]
 
     def _score(self, target: SeriesTarget) -> Score:
         groups = scans_by_modality(target)
-        courses = [course_of(scans, how=self.how) for scans in groups]
+        courses = [compare_series(scans, how=self.how) for scans in groups]
         aligned = [pair.aligned for course in courses for pair in course.pairs]
         found = [measure for course in courses for measure in course.measures]
-        measures = worst_of([*found, *neighbour_measures(aligned, target)])
+        measures = worst_measures([*found, *cohort_measures(aligned, target)])
         curves = (curve_measures([point.scan for point in course.points]) for course in courses)
         measures += next(filter(None, curves), [])
-        nearest = _least_alike(aligned)
-        return Score(None, tuple(measures), heatmap=picture_of(courses), nearest=nearest)
+        nearest = _least_similar(aligned)
+        return Score(None, tuple(measures), heatmap=series_heatmap(courses), nearest=nearest)
 
     def _told(self, target: SeriesTarget) -> SeriesTarget:
         """The series with the default labels where its own are missing; names tell last."""
@@ -108,7 +116,7 @@ class LongitudinalDetector:
         return replace(target, ref=ref, scan=replace(target.scan, ref=ref))
 
 
-def worst_of(measures: Sequence[Measure]) -> list[Measure]:
+def worst_measures(measures: Sequence[Measure]) -> list[Measure]:
     """One measure a name: the lowest where low is bad, else the highest."""
     named: dict[str, list[Measure]] = defaultdict(list)
     for measure in measures:
@@ -119,7 +127,7 @@ def worst_of(measures: Sequence[Measure]) -> list[Measure]:
     ]
 
 
-def _least_alike(aligned: Sequence[Alignment]) -> str | None:
+def _least_similar(aligned: Sequence[Alignment]) -> str | None:
     """The earlier scan of the pair that is least alike."""
     least = min(aligned, key=lambda one: one.likeness.local_match, default=None)
     return None if least is None else least.earlier.ref.target

@@ -1,4 +1,7 @@
-"""Writes the whole report; one scan is in memory at a time."""
+"""Write the HTML report: the index, a page per target and the assets.
+
+Only one scan is in memory at a time.
+"""
 
 from __future__ import annotations
 
@@ -21,23 +24,27 @@ from pytest_safegen.api import (
     write_bytes,
     write_text,
 )
-from safegen_reports.html.budget import Budget
-from safegen_reports.html.listing import write_lists
-from safegen_reports.html.pages import LastRead, Page, Studio
-from safegen_reports.html.pictures import SIDE, Figure, write_scale
-from safegen_reports.html.strips import strips
-from safegen_reports.html.summary import BADNESS, accounting, left_out, table
-from safegen_reports.html.targets import Target, targets, worst_first, worst_targets_first
-from safegen_reports.html.turned import pairs_of, turned_keys
+from safegen_reports.html.dot_plots import dot_plots
+from safegen_reports.html.images.slices import PICTURE_SIDE, Figure, write_colour_bar
+from safegen_reports.html.index import (
+    VERDICTS_WORST_FIRST,
+    accounting,
+    left_out_files,
+    table_data,
+    write_list_pages,
+)
+from safegen_reports.html.pages import LastScanCache, PageRenderer, PictureBudget, TargetPage
+from safegen_reports.html.regressions import baseline_comparisons, new_failure_keys
+from safegen_reports.html.targets import Target, collect_targets, worst_first, worst_targets_first
 
 if TYPE_CHECKING:
     from pytest_safegen.api import Settings
 
-MOST_CARDS = 12
-Key = tuple[str, str]  # a finding's check and target
+MAX_CARDS = 12
+FindingKey = tuple[str, str]  # a finding's check and target
 ASSETS = Path(__file__).parent / "assets"
 NIIVUE = "niivue.umd.js"
-SYMBOLS = {
+VERDICT_SYMBOLS = {
     Verdict.PASS: "✓",
     Verdict.WARN: "!",
     Verdict.WAIVED: "≈",
@@ -45,7 +52,7 @@ SYMBOLS = {
     Verdict.ERROR: "⚠",
     Verdict.FAIL: "✕",
 }
-MEANINGS = {
+VERDICT_MEANINGS = {
     Verdict.PASS: "The release may go out.",
     Verdict.WARN: "The release may go out, but look at the warnings.",
     Verdict.WAIVED: "The release may go out: people answer for what failed, see the waivers.",
@@ -65,16 +72,16 @@ class Card:
 
 
 @dataclass(slots=True)
-class Written:
+class WrittenPages:
     """What the release page needs of the pages that were written before it."""
 
     cards: list[Card] = field(default_factory=list)
     thumbnails: dict[str, str] = field(default_factory=dict)
-    turned: dict[Key, Figure | None] = field(default_factory=dict)
+    turned: dict[FindingKey, Figure | None] = field(default_factory=dict)
     left_out: int = 0
 
     def add(
-        self, page: Page, wanted: Sequence[Finding], turned: Container[tuple[str, str]]
+        self, page: TargetPage, wanted: Sequence[Finding], turned: Container[tuple[str, str]]
     ) -> None:
         """Note one page; `turned` are the check and target of findings that once passed."""
         self.left_out += page.left_out
@@ -92,21 +99,23 @@ class Written:
         }
 
 
-def write(run: Run, releases: Sequence[Release], folder: Path, settings: Settings) -> None:
+def write_report(run: Run, releases: Sequence[Release], folder: Path, settings: Settings) -> None:
     """Write `index.html`, the pages in `scans/` and `series/`, and what they show beside them."""
     environment = _environment(settings.viewer)
     _write_assets(folder, settings.viewer)
-    rows = worst_targets_first(targets(run, releases))
-    written = _write_pages(run, rows, folder, environment, Budget(settings.images))
-    checks = strips(run)
+    rows = worst_targets_first(collect_targets(run, releases))
+    written = _write_pages(run, rows, folder, environment, PictureBudget(settings.images))
+    checks = dot_plots(run)
     names = [check.name for check in checks]
-    lists = write_lists(rows, names, run, folder, environment)
+    lists = write_list_pages(rows, names, run, folder, environment)
     page = environment.get_template("index.html").render(
-        **_facts(run, releases),
+        **_template_context(run, releases),
         checks=checks,
         cards=sorted(written.cards, key=lambda card: -card.finding.verdict.rank),
-        table=table(rows, names, written.thumbnails),
-        pairs=pairs_of(run, rows, written.turned, baseline=settings.baseline_report, folder=folder),
+        table=table_data(rows, names, written.thumbnails),
+        pairs=baseline_comparisons(
+            run, rows, written.turned, baseline=settings.baseline_report, folder=folder
+        ),
         without_pictures=written.left_out,
         lists=lists,
         images=settings.images,
@@ -116,7 +125,7 @@ def write(run: Run, releases: Sequence[Release], folder: Path, settings: Setting
     write_text(folder / "index.html", page)
 
 
-def number(value: float | int | None) -> str:
+def format_number(value: float | int | None) -> str:
     """A number as people read it: three figures, thousands apart, "–" where there is none."""
     if value is None:
         return "–"
@@ -126,7 +135,7 @@ def number(value: float | int | None) -> str:
     return text.replace("-", "−") if not text.startswith("0") else text
 
 
-def moment(text: str) -> str:
+def format_time(text: str) -> str:
     """A time of ISO 8601 as people read it, in UTC; any other text as it is."""
     try:
         time = datetime.fromisoformat(text)
@@ -143,8 +152,13 @@ def _environment(viewer: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "moment": moment}
-    environment.globals.update(symbols=SYMBOLS, verdicts=BADNESS, side=SIDE, kind_of_viewer=viewer)
+    environment.filters |= {"number": format_number, "moment": format_time}
+    environment.globals.update(
+        symbols=VERDICT_SYMBOLS,
+        verdicts=VERDICTS_WORST_FIRST,
+        side=PICTURE_SIDE,
+        kind_of_viewer=viewer,
+    )
     return environment
 
 
@@ -152,19 +166,19 @@ def _write_assets(folder: Path, viewer: str) -> None:
     for asset in sorted(ASSETS.iterdir()):
         if asset.is_file() and (viewer == "niivue" or not asset.name.startswith("niivue")):
             write_bytes(folder / "assets" / asset.name, asset.read_bytes())
-    write_scale(folder)
+    write_colour_bar(folder)
 
 
 def _write_pages(
-    run: Run, rows: Sequence[Target], folder: Path, environment: Environment, budget: Budget
-) -> Written:
+    run: Run, rows: Sequence[Target], folder: Path, environment: Environment, budget: PictureBudget
+) -> WrittenPages:
     """Write a page a target, worst first, each with links to the one before and after it."""
-    studio = Studio(folder, LastRead(read_scan), load_heatmap, run.calibrations, budget)
+    studio = PageRenderer(folder, LastScanCache(read_scan), load_heatmap, run.calibrations, budget)
     template = environment.get_template("target.html")
     pages = {target.name: target.page for target in rows}
     series = {ref.target: row for row in rows if row.kind == "series" for ref in row.refs}
-    wanted, turned = _worst(run), turned_keys(run)
-    written = Written()
+    wanted, turned = _worst_findings(run), new_failure_keys(run)
+    written = WrittenPages()
     for place, target in enumerate(rows):
         page = studio.page(target)
         html = template.render(
@@ -183,19 +197,19 @@ def _write_pages(
     return written
 
 
-def _worst(run: Run) -> list[Finding]:
+def _worst_findings(run: Run) -> list[Finding]:
     bad = [each for each in run.findings if each.target and each.verdict is not Verdict.PASS]
-    return worst_first(bad)[:MOST_CARDS]
+    return worst_first(bad)[:MAX_CARDS]
 
 
-def _facts(run: Run, releases: Sequence[Release]) -> Mapping[str, Any]:
+def _template_context(run: Run, releases: Sequence[Release]) -> Mapping[str, Any]:
     return {
         "run": run,
-        "meaning": MEANINGS[run.verdict],
+        "meaning": VERDICT_MEANINGS[run.verdict],
         "steps": accounting(run),
         "scan_count": sum(len(release.refs) for release in releases),
         "series_count": run.counts.get("series", 0),
         "release_findings": worst_first([each for each in run.findings if not each.target]),
         "bad_count": sum(bool(each.target) and each.verdict.blocks for each in run.findings),
-        "left_out": left_out(releases),
+        "left_out": left_out_files(releases),
     }

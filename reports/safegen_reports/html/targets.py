@@ -1,13 +1,15 @@
-"""What gets a page: every scan that was found, every series and every other name with a finding."""
+"""Targets, which get a page each: scans, series, and other names that have findings."""
 
 from __future__ import annotations
 
+import hashlib
+import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_safegen.api import Finding, Release, Run, ScanRef, Series, Verdict, worst
-from safegen_reports.html.files import page_stem
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,11 @@ class Target:
         return worst(*(finding.verdict for finding in self.findings)) if self.findings else None
 
 
-def targets(run: Run, releases: Sequence[Release]) -> list[Target]:
+def collect_targets(run: Run, releases: Sequence[Release]) -> list[Target]:
     """All targets, in the order of discovery; no finding of the run is lost."""
-    found = _by_target(run.findings)
+    found = _findings_by_target(run.findings)
     series = [series for release in releases for series in release.series]
-    known = [target for each in series for target in _of_series(each, found)]
+    known = [target for each in series for target in _series_targets(each, found)]
     names = {"", *(target.name for target in known)}
     others = [
         Target(name, "unknown", "", (), findings)
@@ -58,29 +60,29 @@ def targets(run: Run, releases: Sequence[Release]) -> list[Target]:
 
 def worst_first(findings: Sequence[Finding]) -> list[Finding]:
     """The findings by verdict, then by how many times the score is the limit."""
-    return sorted(findings, key=lambda finding: (-finding.verdict.rank, -_excess(finding)))
+    return sorted(findings, key=lambda finding: (-finding.verdict.rank, -_limit_ratio(finding)))
 
 
 def worst_targets_first(rows: Sequence[Target]) -> list[Target]:
     """The targets by their worst finding; what was not judged comes last."""
-    return sorted(rows, key=_badness)
+    return sorted(rows, key=_severity_key)
 
 
-def _badness(target: Target) -> tuple[float, float]:
+def _severity_key(target: Target) -> tuple[float, float]:
     if not target.findings:
         return 1.0, 0.0
     first = target.findings[0]
-    return -float(first.verdict.rank), -_excess(first)
+    return -float(first.verdict.rank), -_limit_ratio(first)
 
 
-def _by_target(findings: Sequence[Finding]) -> dict[str, tuple[Finding, ...]]:
+def _findings_by_target(findings: Sequence[Finding]) -> dict[str, tuple[Finding, ...]]:
     groups = defaultdict(list)
     for finding in findings:
         groups[finding.target].append(finding)
     return {name: tuple(worst_first(group)) for name, group in groups.items()}
 
 
-def _of_series(series: Series, found: Mapping[str, tuple[Finding, ...]]) -> Iterator[Target]:
+def _series_targets(series: Series, found: Mapping[str, tuple[Finding, ...]]) -> Iterator[Target]:
     scans = {ref.target for ref in series.refs}
     if series.target in found and series.target not in scans:
         findings = found[series.target]
@@ -89,7 +91,22 @@ def _of_series(series: Series, found: Mapping[str, tuple[Finding, ...]]) -> Iter
         yield Target(ref.target, "scan", ref.subject, (ref,), found.get(ref.target, ()))
 
 
-def _excess(finding: Finding) -> float:
+def _limit_ratio(finding: Finding) -> float:
     if finding.score is None or not finding.threshold or finding.threshold < 0:
         return 0.0
     return finding.score / finding.threshold
+
+
+MAX_SLUG_CHARS = 60
+
+
+def slug(text: str) -> str:
+    """The text's end in a-z, 0-9 and hyphens, at most 60 characters; may be empty."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower())[-MAX_SLUG_CHARS:].strip("-")
+
+
+def page_stem(target: str) -> str:
+    """A file name without ending for a target: a readable part, then 8 digits of its SHA-256."""
+    digest = hashlib.sha256(target.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return "-".join(part for part in (slug(target), digest) if part)

@@ -1,1 +1,5 @@
-"""The page of trends: each number over the versions, with intervals and the gate's decisions."""
+"""Trends over releases: failure rates and medians with intervals, and a page of charts.
+
+`statistics` is pure and is also what `mlflow` logs; `page` draws it and imports nothing else of
+`safegen_reports`.
+"""

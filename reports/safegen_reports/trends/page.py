@@ -1,4 +1,4 @@
-"""The page of trends: one file, offline, drawn as SVG."""
+"""The trends page: one offline HTML file with a chart, drawn as SVG, for each trend."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_safegen.api import Run, write_text
-from safegen_reports.trends.points import Point, Trend, trends_of
+from safegen_reports.trends.statistics import Trend, TrendPoint, run_trends
 
-WIDTH, HEIGHT, EDGE = 640.0, 150.0, 14.0
+WIDTH, HEIGHT, MARGIN = 640.0, 150.0, 14.0
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class PlottedPoint:
     """A point as it is drawn, in pixels, with what it says when it is pointed at."""
 
     x: float
@@ -25,11 +25,11 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
+class TrendChart:
     """One trend as it is drawn; `line` is the path through its marks."""
 
     trend: Trend
-    marks: tuple[Mark, ...]
+    marks: tuple[PlottedPoint, ...]
     line: str
     top: str
     bottom: str
@@ -43,7 +43,7 @@ def write_trends(runs: Sequence[Run], file: Path) -> None:
         loader=PackageLoader("safegen_reports.trends"), autoescape=True, undefined=StrictUndefined
     )
     css = Path(__file__).with_name("assets") / "trends.css"
-    charts = [chart_of(trend) for trend in trends_of(runs)]
+    charts = [draw_trend(trend) for trend in run_trends(runs)]
     page = environment.get_template("trends.html").render(
         runs=runs, charts=charts, css=css.read_text(encoding="utf-8"), width=WIDTH, height=HEIGHT
     )
@@ -51,31 +51,31 @@ def write_trends(runs: Sequence[Run], file: Path) -> None:
     write_text(file, page)
 
 
-def chart_of(trend: Trend) -> Chart:
+def draw_trend(trend: Trend) -> TrendChart:
     """The places of a trend's points; the axis spans all intervals."""
     known = [point for point in trend.points if point]
     bottom, top = min(p.low for p in known), max(p.high for p in known)
-    marks = tuple(_marks(trend, bottom, top))
+    marks = tuple(_plotted_points(trend, bottom, top))
     line = " ".join(f"{mark.x:.1f},{mark.y:.1f}" for mark in marks)
-    return Chart(trend, marks, line, f"{top:.4g}", f"{bottom:.4g}")
+    return TrendChart(trend, marks, line, f"{top:.4g}", f"{bottom:.4g}")
 
 
-def _marks(trend: Trend, bottom: float, top: float) -> Iterator[Mark]:
-    step = (WIDTH - 2 * EDGE) / max(1, len(trend.points) - 1)
+def _plotted_points(trend: Trend, bottom: float, top: float) -> Iterator[PlottedPoint]:
+    step = (WIDTH - 2 * MARGIN) / max(1, len(trend.points) - 1)
     for place, point in enumerate(trend.points):
         if point:
-            x = EDGE + place * step if len(trend.points) > 1 else WIDTH / 2
-            y, low, high = (_y(v, bottom, top) for v in (point.value, point.low, point.high))
-            yield Mark(x, y, low, high, str(point.run.verdict), _said(point))
+            x = MARGIN + place * step if len(trend.points) > 1 else WIDTH / 2
+            y, low, high = (_y_pixel(v, bottom, top) for v in (point.value, point.low, point.high))
+            yield PlottedPoint(x, y, low, high, str(point.run.verdict), _tooltip(point))
 
 
-def _y(value: float, bottom: float, top: float) -> float:
+def _y_pixel(value: float, bottom: float, top: float) -> float:
     if top == bottom:
         return HEIGHT / 2
-    return HEIGHT - EDGE - (value - bottom) / (top - bottom) * (HEIGHT - 2 * EDGE)
+    return HEIGHT - MARGIN - (value - bottom) / (top - bottom) * (HEIGHT - 2 * MARGIN)
 
 
-def _said(point: Point) -> str:
+def _tooltip(point: TrendPoint) -> str:
     run = point.run
     name = "@".join(part for part in (run.generator, run.version) if part) or run.id[:8]
     return (

@@ -1,0 +1,125 @@
+"""Measures of local change between two aligned scans, away from the lesion."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from pytest_safegen.api import Measure, spacing_of
+from safegen_detectors.longitudinal.inputs.geometry import (
+    dilate,
+    format_point,
+    mask_volume,
+    same_spacing,
+    voxel_volume,
+)
+from safegen_detectors.longitudinal.inputs.pathologies import sphere_diameter
+from safegen_detectors.longitudinal.limits import OTHER_GRID_DEVIATIONS, REGION_DEVIATIONS
+from safegen_detectors.longitudinal.maths.similarity import (
+    ChangedRegion,
+    largest_outlying_region,
+    largest_region_below,
+    smooth_within,
+)
+from safegen_detectors.longitudinal.measures.global_features import MAX_BRAIN_VOLUME
+from safegen_detectors.longitudinal.registration import lesion_on_grid, pair_name, smoothed_match
+
+if TYPE_CHECKING:
+    from pytest_safegen.api import BoolArray, FloatArray
+    from safegen_detectors.longitudinal.registration import Alignment
+
+SCALP_DEPTH = 20.0  # mm
+LESION_MARGIN, MAX_LESION_MARGIN = 10.0, 25.0  # mm in which tissue may give way to a lesion
+MIN_VOXELS = 2000
+WELL_MATCHED = 0.95  # median of the smoothed local match
+MATCH_LEVELS = {"unmatched_region": 0.70, "ill_matched_region": 0.80}
+
+
+def change_measures(aligned: Alignment) -> list[Measure]:
+    """The largest region that stands out of the pair's own map of differences, in ml."""
+    where = zone_away_from_lesion(aligned)
+    if where.sum() < MIN_VOXELS:
+        return []
+    values, region = find_changed_region(aligned, where)
+    voxel = voxel_volume(aligned.later.prepared.affine)
+    lesion = lesion_on_grid(aligned.later, onto=aligned.later.prepared)
+    at = (aligned.later.prepared.affine @ [*region.middle.astype(float), 1.0])[:3]
+    says = (
+        f"a region of {region.voxels * voxel:.1f} ml around {format_point(at.tolist())} changed "
+        f"{pair_name(aligned)} although it should not"
+        f"{_distance_to_lesion(lesion, region, aligned)}: its structure "
+        f"differs by up to {float(values[tuple(region.middle)]):.2f}, {region.limit:.2f} would "
+        "stand out"
+    )
+    name = "changed_region_ct" if aligned.later.intensity == "ct" else "changed_region"
+    return [Measure(name, region.voxels * voxel, "ml", says), *_unmatched_regions(aligned, where)]
+
+
+def _unmatched_regions(aligned: Alignment, where: BoolArray) -> list[Measure]:
+    """The largest regions below two levels of the smoothed local match, ml.
+
+    Only of MR pairs of one grid that match well on the whole: where a protocol changed, much tissue
+    lies below either level.
+    """
+    match = smoothed_match(aligned)
+    alike = float(np.median(match[where])) >= WELL_MATCHED
+    if not alike or not _same_spacing(aligned) or aligned.later.intensity == "ct":
+        return []
+    affine = aligned.later.prepared.affine
+    voxel = voxel_volume(affine)
+    found = []
+    for name, level in MATCH_LEVELS.items():
+        region = largest_region_below(match, where=where, level=level)
+        at = (affine @ [*region.middle.astype(float), 1.0])[:3]
+        says = (
+            f"a region of {region.voxels * voxel:.1f} ml around "
+            f"{format_point(at.tolist())} matches badly "
+            f"{pair_name(aligned)} (local match below {level:.2f}), and all around it matches well"
+        )
+        found.append(Measure(name, region.voxels * voxel, "ml", says))
+    return found
+
+
+def find_changed_region(aligned: Alignment, where: BoolArray) -> tuple[FloatArray, ChangedRegion]:
+    """The smoothed map of differences, and what stands out of it."""
+    values = smooth_within(aligned.distance, where=where)
+    deviations = REGION_DEVIATIONS if _same_spacing(aligned) else OTHER_GRID_DEVIATIONS
+    return values, largest_outlying_region(values, where=where, deviations=deviations)
+
+
+def zone_away_from_lesion(aligned: Alignment) -> BoolArray:
+    """The zone without what may give way to the lesion, and without the scalp of a whole head."""
+    prepared = aligned.later.prepared
+    spacing = float(spacing_of(prepared.affine)[0])
+    zone = aligned.zone
+    if prepared.body.sum() * spacing**3 / 1000 > MAX_BRAIN_VOLUME and not aligned.later.crop:
+        depth = ndimage.distance_transform_edt(np.pad(prepared.body, 1), sampling=spacing)
+        zone = zone & (depth[1:-1, 1:-1, 1:-1] > SCALP_DEPTH)
+    lesions = lesion_on_grid(aligned.earlier, onto=prepared, mapping=aligned.mapping)
+    lesions = lesions | lesion_on_grid(aligned.later, onto=prepared)
+    near = dilate(lesions, millimetres=_lesion_margin(aligned), spacing=spacing)
+    return np.asarray(zone & ~near, dtype=bool)
+
+
+def _same_spacing(aligned: Alignment) -> bool:
+    return same_spacing(aligned.earlier.scan.affine, aligned.later.scan.affine)
+
+
+def _lesion_margin(aligned: Alignment) -> float:
+    """Wider where the lesion changes its size, for tissue then gives way."""
+    radii = [
+        0.0 if scan.mask is None else sphere_diameter(mask_volume(scan.mask, scan.affine)) / 2
+        for scan in (aligned.earlier.scan, aligned.later.scan)
+    ]
+    return min(LESION_MARGIN + 2 * math.fabs(radii[1] - radii[0]), MAX_LESION_MARGIN)
+
+
+def _distance_to_lesion(lesion: BoolArray, region: ChangedRegion, aligned: Alignment) -> str:
+    if not lesion.any():
+        return ""
+    spacing = float(spacing_of(aligned.later.prepared.affine)[0])
+    steps = (np.argwhere(lesion) - region.middle) * spacing
+    return f", {float(np.linalg.norm(steps, axis=1).min()):.0f} mm from the lesion"

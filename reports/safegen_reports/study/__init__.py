@@ -1,1 +1,0 @@
-"""A reader study: do people tell synthetic scans from real ones, and do heatmaps help them?"""
