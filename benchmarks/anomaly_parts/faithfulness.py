@@ -20,7 +20,7 @@ from safegen_detectors.anomaly import grids
 from safegen_detectors.anomaly.model import Reading, Sample
 from safegen_detectors.anomaly.view import View
 from safegen_detectors.explain.metrics import deletion, insertion
-from safegen_detectors.explain.supervoxels import cubes
+from safegen_detectors.explain.perturbation import cubic_supervoxels
 
 SIDE = 24.0  # mm
 STEPS = 8
@@ -84,7 +84,7 @@ def _areas(
     values: NDArray[np.float32],
 ) -> tuple[float, float]:
     score_of = ScoreOf(view, panel, parts)
-    labels = cubes(view.judged.numpy(), side=max(1, round(SIDE / view.sample.spacing)))
+    labels = cubic_supervoxels(view.judged.numpy(), side=max(1, round(SIDE / view.sample.spacing)))
     volume, without = (grids.tensor(one.own, "cpu")[None] for one in (view.sample, clean))
     curves = (
         curve(score_of, volume, without, values, labels, steps=STEPS, batch=1)

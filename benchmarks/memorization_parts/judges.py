@@ -18,7 +18,7 @@ from benchmarks.scans import Mask
 from pytest_safegen import NotJudged, Prepared, Profile, Scan, ScanTarget
 from pytest_safegen.api import Template, align, canonical, limit_at
 from safegen_detectors.memorization import MemorizationDetector
-from safegen_detectors.memorization.index import index_of
+from safegen_detectors.memorization.search.index import index_from_profile
 
 OURS, ENCODER, PUBLISHED = "memorization", "contrastive encoder", "Dar's rule as published"
 RATE = 0.01
@@ -112,7 +112,7 @@ def fitted(
     profile = Profile(
         OURS, "", learned.arrays, learned.facts, scores, "left out in turn", len(reference)
     )
-    frame = frame_of(template, index_of(profile, "cpu").describer.lattice)
+    frame = frame_of(template, index_from_profile(profile, "cpu").describer.lattice)
     volumes, checked = _volumes(reference, frame), _volumes(validation, frame)
     network = contrastive.trained(volumes, seed=seed)
     with torch.inference_mode():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pytest_safegen import Prepared
 from pytest_safegen.api import Template, halved
-from safegen_detectors.memorization.lattice import BLOCK, Lattice
+from safegen_detectors.memorization.features.lattice import BLOCK, Lattice
 
 
 @dataclass(frozen=True, slots=True)

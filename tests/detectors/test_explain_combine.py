@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from safegen_detectors.explain.combine import METHODS, Weights, choose_weights, combine, unit_of
+from safegen_detectors.explain.combine import (
+    METHODS,
+    Weights,
+    choose_weights,
+    clean_percentile,
+    combine,
+)
 from safegen_detectors.explain.metrics import iou
 
 SHAPE = (8, 8, 8)
@@ -147,16 +153,16 @@ def test_a_method_without_weight_may_be_missing() -> None:
 def test_the_unit_is_the_percentile_of_clean_maps_whatever_their_sign() -> None:
     clean = [noise(n) for n in range(3)]
     expected = np.percentile(np.stack(clean), 99.9)
-    assert unit_of([clean[0], -clean[1], clean[2]]) == pytest.approx(expected)
+    assert clean_percentile([clean[0], -clean[1], clean[2]]) == pytest.approx(expected)
 
 
 def test_the_unit_is_measured_inside_the_bodies() -> None:
     clean, body = np.ones(SHAPE), np.zeros(SHAPE, bool)
     body[2:6] = True
     clean[~body] = 50.0
-    assert unit_of([clean, clean], [body, body]) == 1.0
+    assert clean_percentile([clean, clean], [body, body]) == 1.0
 
 
 def test_zero_maps_give_no_unit() -> None:
     with pytest.raises(ValueError, match="unit"):
-        unit_of([np.zeros(SHAPE)])
+        clean_percentile([np.zeros(SHAPE)])

@@ -10,14 +10,15 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from safegen_detectors.explain.gradcam import grad_cam
-from safegen_detectors.explain.gradients import (
+from safegen_detectors.explain.maps import (
+    cubes_of,
+    grad_cam,
     gradient_times_change,
     gradients,
     integrated_gradients,
+    occlusion,
 )
-from safegen_detectors.explain.occlusion import cubes_of, occlusion
-from safegen_detectors.explain.scores import scores
+from safegen_detectors.explain.perturbation import scores
 
 SHAPE = (8, 10, 12)
 CORNER = (slice(0, 4), slice(0, 4), slice(0, 4))

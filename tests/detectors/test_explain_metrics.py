@@ -20,7 +20,13 @@ from safegen_detectors.explain.metrics import (
     iou,
     pointing_hit,
 )
-from safegen_detectors.explain.supervoxels import centres, count, cubes, means, spread
+from safegen_detectors.explain.perturbation import (
+    cubic_supervoxels,
+    spread_over_voxels,
+    supervoxel_centres,
+    supervoxel_count,
+    supervoxel_means,
+)
 
 SHAPE = (6, 6, 6)
 TRUTH = np.zeros(SHAPE, bool)
@@ -87,34 +93,34 @@ def test_average_precision_without_a_truth_is_refused() -> None:
 @settings(deadline=None)
 @given(masks.map(lambda mask: mask.repeat(3, 0).repeat(2, 1)), st.integers(1, 4))
 def test_every_body_voxel_is_in_one_cube_and_no_other_is(body: np.ndarray, side: int) -> None:
-    labels = cubes(body, side=side)
+    labels = cubic_supervoxels(body, side=side)
     np.testing.assert_array_equal(labels >= 0, body)
-    assert set(np.unique(labels[body])) == set(range(count(labels)))
+    assert set(np.unique(labels[body])) == set(range(supervoxel_count(labels)))
 
 
 @settings(deadline=None)
 @given(masks, st.integers(1, 3))
 def test_a_cube_is_no_larger_than_its_side(body: np.ndarray, side: int) -> None:
-    labels = cubes(body, side=side)
-    for label in range(count(labels)):
+    labels = cubic_supervoxels(body, side=side)
+    for label in range(supervoxel_count(labels)):
         assert (np.ptp(np.argwhere(labels == label), axis=0) < side).all()
 
 
 def test_centres_are_the_middle_of_their_voxels() -> None:
-    labels = cubes(np.ones(SHAPE, bool), side=3)
+    labels = cubic_supervoxels(np.ones(SHAPE, bool), side=3)
     expected = [np.argwhere(labels == label).mean(axis=0) for label in range(8)]
-    np.testing.assert_allclose(centres(labels), expected)
+    np.testing.assert_allclose(supervoxel_centres(labels), expected)
 
 
 def test_no_body_has_no_cubes() -> None:
-    assert count(cubes(np.zeros(SHAPE, bool), side=2)) == 0
+    assert supervoxel_count(cubic_supervoxels(np.zeros(SHAPE, bool), side=2)) == 0
 
 
 def test_what_is_spread_over_cubes_keeps_its_sums() -> None:
-    labels = cubes(~TRUTH, side=4)
-    shares = np.random.default_rng(0).normal(size=count(labels))
-    found = spread(shares, labels)
-    sums = means(found, labels) * np.bincount(labels[labels >= 0])
+    labels = cubic_supervoxels(~TRUTH, side=4)
+    shares = np.random.default_rng(0).normal(size=supervoxel_count(labels))
+    found = spread_over_voxels(shares, labels)
+    sums = supervoxel_means(found, labels) * np.bincount(labels[labels >= 0])
     np.testing.assert_allclose(sums, shares, rtol=1e-5)
     assert not found[TRUTH].any()
 
@@ -129,7 +135,7 @@ class Sum(nn.Module):
         return volumes.flatten(1).sum(dim=1, keepdim=True)
 
 
-LABELS = cubes(np.ones(SHAPE, bool), side=2)
+LABELS = cubic_supervoxels(np.ones(SHAPE, bool), side=2)
 FAULT = torch.from_numpy(TRUTH.astype(np.float32))[None]
 NORMAL = torch.zeros(1, *SHAPE)
 
@@ -171,7 +177,7 @@ def test_the_curve_of_a_linear_score_is_known() -> None:
     volume = torch.from_numpy(np.random.default_rng(0).random((1, *SHAPE)).astype(np.float32))
     values = np.random.default_rng(1).random(SHAPE)
     sums = np.bincount(LABELS.ravel(), weights=volume.numpy().ravel())
-    ordered = sums[np.argsort(-means(values, LABELS), kind="stable")]
+    ordered = sums[np.argsort(-supervoxel_means(values, LABELS), kind="stable")]
     actual = insertion(Sum(), volume, NORMAL, values, LABELS, steps=27)
     np.testing.assert_allclose(actual.scores, [0, *np.cumsum(ordered)], rtol=1e-4)
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from safegen_detectors.explain.predictor import (
-    LightPredictor,
-    Trained,
+from safegen_detectors.explain.surrogate import (
+    SurrogateNetwork,
+    TrainedSurrogate,
     from_arrays,
     pooled,
     to_arrays,
-    train_predictor,
+    train_surrogate,
 )
 
 SHAPE = (10, 11, 9)
@@ -32,21 +32,21 @@ def cohort(seed: int = 0) -> tuple[torch.Tensor, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def trained() -> Trained:
-    return train_predictor(*cohort(), seed=0, steps=STEPS)
+def trained() -> TrainedSurrogate:
+    return train_surrogate(*cohort(), seed=0, steps=STEPS)
 
 
-def test_a_score_that_the_volumes_show_is_foretold(trained: Trained) -> None:
+def test_a_score_that_the_volumes_show_is_foretold(trained: TrainedSurrogate) -> None:
     assert trained.rank_correlation > 0.8
 
 
 def test_a_score_that_they_do_not_show_is_not() -> None:
     volumes, scores = cohort()
     shuffled = np.random.default_rng(5).permutation(scores)
-    assert abs(train_predictor(volumes, shuffled, seed=0, steps=20).rank_correlation) < 0.7
+    assert abs(train_surrogate(volumes, shuffled, seed=0, steps=20).rank_correlation) < 0.7
 
 
-def test_the_correlation_is_that_of_new_samples_too(trained: Trained) -> None:
+def test_the_correlation_is_that_of_new_samples_too(trained: TrainedSurrogate) -> None:
     volumes, scores = cohort(seed=1)
     with torch.no_grad():
         foretold = from_arrays(trained.arrays)(volumes)[:, 0].numpy()
@@ -54,32 +54,32 @@ def test_the_correlation_is_that_of_new_samples_too(trained: Trained) -> None:
     assert np.corrcoef(*ranks)[0, 1] > 0.8
 
 
-def test_what_is_foretold_is_the_log_of_the_score(trained: Trained) -> None:
+def test_what_is_foretold_is_the_log_of_the_score(trained: TrainedSurrogate) -> None:
     volumes, scores = cohort(seed=1)
     with torch.no_grad():
         foretold = from_arrays(trained.arrays)(volumes)[:, 0].numpy()
     assert np.median(np.abs(foretold - np.log(scores))) < 0.35
 
 
-def test_a_fifth_of_the_samples_is_held_out(trained: Trained) -> None:
+def test_a_fifth_of_the_samples_is_held_out(trained: TrainedSurrogate) -> None:
     assert trained.held_out == SAMPLES // 5
 
 
 def test_all_samples_of_a_patient_are_held_out_together() -> None:
     volumes, scores = cohort()
     patients = [f"sub-{n // 4}" for n in range(SAMPLES)]
-    found = train_predictor(volumes, scores, seed=0, steps=1, patients=patients)
+    found = train_surrogate(volumes, scores, seed=0, steps=1, patients=patients)
     assert found.held_out == 4 * round(len(set(patients)) / 5)
 
 
 def test_the_same_seed_learns_the_same_weights() -> None:
-    first, second = (train_predictor(*cohort(), seed=3, steps=3).arrays for _ in range(2))
+    first, second = (train_surrogate(*cohort(), seed=3, steps=3).arrays for _ in range(2))
     for name, array in first.items():
         np.testing.assert_array_equal(array, second[name])
 
 
 def test_another_seed_learns_others() -> None:
-    first, second = (train_predictor(*cohort(), seed=seed, steps=3).arrays for seed in (3, 4))
+    first, second = (train_surrogate(*cohort(), seed=seed, steps=3).arrays for seed in (3, 4))
     assert not np.array_equal(first["readout.weight"], second["readout.weight"])
 
 
@@ -87,11 +87,11 @@ def test_learning_leaves_the_global_generator_as_it_was() -> None:
     torch.manual_seed(7)
     expected = torch.rand(1)
     torch.manual_seed(7)
-    train_predictor(*cohort(), seed=0, steps=1)
+    train_surrogate(*cohort(), seed=0, steps=1)
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_weights_come_back_from_arrays_as_they_were(trained: Trained) -> None:
+def test_weights_come_back_from_arrays_as_they_were(trained: TrainedSurrogate) -> None:
     volumes, _ = cohort(seed=2)
     module = from_arrays(trained.arrays)
     again = from_arrays(to_arrays(module))
@@ -101,7 +101,7 @@ def test_weights_come_back_from_arrays_as_they_were(trained: Trained) -> None:
 
 def test_every_relu_is_used_once_and_none_in_place() -> None:
     """What shap's DeepExplainer needs."""
-    module, used = LightPredictor(SHAPE).eval(), []
+    module, used = SurrogateNetwork(SHAPE).eval(), []
     active = [part for part in module.modules() if isinstance(part, torch.nn.ReLU)]
     for part in active:
         part.register_forward_hook(lambda part, *_: used.append(part))
@@ -112,7 +112,7 @@ def test_every_relu_is_used_once_and_none_in_place() -> None:
 
 def test_constant_volumes_are_no_division_by_zero() -> None:
     volumes = torch.zeros(12, 1, *SHAPE)
-    found = train_predictor(volumes, np.full(12, 2.0), seed=0, steps=2)
+    found = train_surrogate(volumes, np.full(12, 2.0), seed=0, steps=2)
     assert found.rank_correlation == 0.0
     assert all(np.isfinite(array).all() for array in found.arrays.values())
 
@@ -121,7 +121,7 @@ def test_constant_volumes_are_no_division_by_zero() -> None:
 def test_what_cannot_be_learned_from_is_refused(change: dict[str, object]) -> None:
     volumes, scores = cohort()
     with pytest.raises(ValueError, match="a predictor needs 10 patients"):
-        train_predictor(volumes, **{"scores": scores, "seed": 0, "steps": 1, **change})  # type: ignore[arg-type]
+        train_surrogate(volumes, **{"scores": scores, "seed": 0, "steps": 1, **change})  # type: ignore[arg-type]
 
 
 def test_pooling_takes_the_means_of_cubes() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from nibabel.affines import apply_affine
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 
-from safegen_detectors.explain.region import Region, phrase, worst_region
+from safegen_detectors.explain.region import Region, describe_region, worst_region
 
 SHAPE = (40, 50, 60)
 SPACING = (1.0, 2.0, 1.5)
@@ -157,7 +157,7 @@ def test_every_voxel_of_the_region_lies_in_its_box(start: list[int], degrees: fl
 
 def spoken(volume_ml: float = 4.14, part: str = "upper left", anatomy: str = "") -> str:
     box = ((-32.0, 10.0, 20.0), (-14.0, 30.0, 41.0))
-    return phrase(Region(volume_ml, box, 2.0, (-20.0, 20.0, 30.0), "left", part, anatomy))
+    return describe_region(Region(volume_ml, box, 2.0, (-20.0, 20.0, 30.0), "left", part, anatomy))
 
 
 def test_the_phrase_is_one_clause() -> None:

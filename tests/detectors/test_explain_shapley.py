@@ -11,18 +11,22 @@ import pytest
 import torch
 from torch import nn
 
-from safegen_detectors.explain.predictor import LightPredictor
-from safegen_detectors.explain.scores import scores
+from safegen_detectors.explain.perturbation import (
+    cubic_supervoxels,
+    replace_supervoxels,
+    scores,
+    supervoxel_count,
+)
 from safegen_detectors.explain.shapley import (
     deep_shap,
     gradient_shap,
     partition_shap,
     partition_shap_map,
 )
-from safegen_detectors.explain.supervoxels import count, cubes, mixed
+from safegen_detectors.explain.surrogate import SurrogateNetwork
 
 SHAPE = (6, 6, 6)
-SMALL = cubes(np.ones(SHAPE, bool), side=3)
+SMALL = cubic_supervoxels(np.ones(SHAPE, bool), side=3)
 MANY = 200
 
 
@@ -69,9 +73,9 @@ def volume(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(1, *SHAPE)).astype(np.float32)
 
 
-def predictor() -> LightPredictor:
+def predictor() -> SurrogateNetwork:
     """An untrained predictor, whose scores are spread as those of a trained one."""
-    module = seeded(lambda: LightPredictor(SHAPE))
+    module = seeded(lambda: SurrogateNetwork(SHAPE))
     module.level = torch.tensor([1.0, 300.0])
     return module
 
@@ -92,15 +96,15 @@ def score(module: nn.Module, *volumes: torch.Tensor) -> np.ndarray:
 
 def exact(module: nn.Module, labels: np.ndarray) -> np.ndarray:
     """Shapley values by every order of joining: an independent, plain reference."""
-    number = count(labels)
+    number = supervoxel_count(labels)
     orders = list(permutations(range(number)))
     total = np.zeros(number)
     for order in orders:
         kept = np.zeros(number, bool)
-        before = score(module, mixed(VOLUME, BASELINE, labels, kept))[0]
+        before = score(module, replace_supervoxels(VOLUME, BASELINE, labels, kept))[0]
         for player in order:
             kept[player] = True
-            after = score(module, mixed(VOLUME, BASELINE, labels, kept))[0]
+            after = score(module, replace_supervoxels(VOLUME, BASELINE, labels, kept))[0]
             total[player] += after - before
             before = after
     return total / len(orders)
@@ -118,7 +122,9 @@ def test_partition_gives_a_linear_score_its_exact_values() -> None:
 
 
 def test_partition_shares_evenly_what_only_two_make_together() -> None:
-    halves = cubes(np.ones(SHAPE, bool), side=3)[:, :1, :1].repeat(6, 1).repeat(6, 2) // 4
+    halves = (
+        cubic_supervoxels(np.ones(SHAPE, bool), side=3)[:, :1, :1].repeat(6, 1).repeat(6, 2) // 4
+    )
     np.testing.assert_allclose(partition(Together(), halves), exact(Together(), halves), atol=1e-5)
 
 
@@ -136,7 +142,7 @@ def test_partition_adds_up_with_any_number_of_evaluations(evaluations: int) -> N
 
 
 def test_a_single_super_voxel_gets_everything() -> None:
-    one = cubes(np.ones(SHAPE, bool), side=6)
+    one = cubic_supervoxels(np.ones(SHAPE, bool), side=6)
     with_all, with_none = score(Linear(), VOLUME, BASELINE)
     assert partition(Linear(), one) == pytest.approx([with_all - with_none], abs=1e-5)
 
@@ -150,8 +156,8 @@ def test_the_map_of_super_voxels_has_the_same_sum() -> None:
 def test_what_is_outside_the_super_voxels_is_never_replaced() -> None:
     body = np.zeros(SHAPE, bool)
     body[:3] = True
-    labels = cubes(body, side=3)
-    both = mixed(VOLUME, BASELINE, labels, np.zeros(count(labels), bool))
+    labels = cubic_supervoxels(body, side=3)
+    both = replace_supervoxels(VOLUME, BASELINE, labels, np.zeros(supervoxel_count(labels), bool))
     torch.testing.assert_close(both[0, 3:], VOLUME[0, 3:])
     torch.testing.assert_close(both[0, :3], BASELINE[0, :3])
 

@@ -26,10 +26,14 @@ from pytest_safegen import (
 from pytest_safegen.data.table import facts_of
 from pytest_safegen.judging.verdict import judge
 from safegen_detectors.integrity import IntegrityDetector
-from safegen_detectors.integrity.anatomy import along_body, axis_order
-from safegen_detectors.integrity.geometry import skew_degrees, voxel_size
-from safegen_detectors.integrity.ranges import AllowedRange, widened, widened_in_ratio
-from safegen_detectors.integrity.voxels import blank_slices, body_of
+from safegen_detectors.integrity.content import blank_slices, body_mask
+from safegen_detectors.integrity.geometry import (
+    along_patient_axes,
+    axis_order,
+    skew_degrees,
+    voxel_size,
+)
+from safegen_detectors.integrity.reference import AllowedRange, widened_log_range, widened_range
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 SHAPE = (40, 44, 36)
@@ -231,7 +235,7 @@ def test_blank_slices_agree_with_a_plain_search() -> None:
     voxels = sane_scan().voxels.copy()
     voxels[15, :, :] = voxels[22, :, :] = voxels[23, :, :] = 3
     plain = [i for i in range(SHAPE[0]) if len(np.unique(voxels[i])) == 1]
-    assert blank_slices(voxels, body_of(voxels), 0).tolist() == plain == [15, 22, 23]
+    assert blank_slices(voxels, body_mask(voxels), 0).tolist() == plain == [15, 22, 23]
 
 
 def test_a_skewed_affine_has_the_planted_angle() -> None:
@@ -358,7 +362,7 @@ def test_facts_along_the_body_do_not_depend_on_how_axes_are_stored(
     sizes = {"i": 1.0, "j": 2.0, "k": 3.0}
     code = "".join(letters[a][flip] for a, flip in zip(order, flips, strict=True))
     row = {f"spacing_{s}": sizes[a] for s, a in zip("ijk", order, strict=True)}
-    assert along_body({**row, "orientation": code}, "spacing") == (1.0, 2.0, 3.0)
+    assert along_patient_axes({**row, "orientation": code}, "spacing") == (1.0, 2.0, 3.0)
 
 
 @pytest.mark.parametrize("code", ["", "None", "RRS", "RA"])
@@ -371,19 +375,19 @@ positive = st.floats(0.01, 1e4)
 
 @given(st.lists(positive, min_size=1, max_size=99))
 def test_the_values_that_made_a_range_are_inside_it(values: list[float]) -> None:
-    allowed = widened_in_ratio(values, tolerance=0.02, few=0.5)
+    allowed = widened_log_range(values, tolerance=0.02, few=0.5)
     assert all(allowed.distance_of_log(value) <= 1 for value in values)
 
 
 @given(st.lists(positive, min_size=1, max_size=99), st.floats(-1000, 1000))
 def test_a_range_moves_with_its_values(values: list[float], shift: float) -> None:
-    plain = widened(values, tolerance=5, few=1)
-    moved = widened([value + shift for value in values], tolerance=5, few=1)
+    plain = widened_range(values, tolerance=5, few=1)
+    moved = widened_range([value + shift for value in values], tolerance=5, few=1)
     assert moved.low == pytest.approx(plain.low + shift, abs=1e-6)
 
 
 def test_a_single_outlier_in_a_hundred_does_not_widen_a_range() -> None:
-    assert widened([1.0] * 99 + [50.0], tolerance=0.5, few=0) == AllowedRange(0.5, 1.5)
+    assert widened_range([1.0] * 99 + [50.0], tolerance=0.5, few=0) == AllowedRange(0.5, 1.5)
 
 
 @settings(deadline=None, max_examples=20)
@@ -391,7 +395,7 @@ def test_a_single_outlier_in_a_hundred_does_not_widen_a_range() -> None:
 def test_scale_and_offset_leave_the_body_where_it_is(scale: float, offset: float) -> None:
     voxels = sane_scan().voxels
     changed = (voxels.astype(np.float64) * scale + offset).astype(np.float32)
-    assert (body_of(changed) != body_of(voxels)).mean() < 0.001
+    assert (body_mask(changed) != body_mask(voxels)).mean() < 0.001
 
 
 @given(st.lists(st.floats(0.1, 10), min_size=3, max_size=3), st.floats(0, 6.3))

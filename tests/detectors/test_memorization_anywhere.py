@@ -11,21 +11,26 @@ from scipy import ndimage
 from pytest_safegen import Prepared
 from pytest_safegen.prepare.options import PrepareOptions
 from pytest_safegen.prepare.template import Template
-from safegen_detectors.memorization.anywhere import best_fit, compared
-from safegen_detectors.memorization.descriptors import Describer, frequencies, scale_of
-from safegen_detectors.memorization.evidence import Evidence, strongest
-from safegen_detectors.memorization.index import Index, means_over
-from safegen_detectors.memorization.lattice import lattice_of
-from safegen_detectors.memorization.locating import located
-from safegen_detectors.memorization.patterns import displaced, pattern
-from safegen_detectors.memorization.poses import Pose, every_pose
-from safegen_detectors.memorization.spectra import (
-    FARTHEST,
-    STEP,
+from safegen_detectors.memorization.features.descriptors import (
+    Describer,
+    frequencies,
+    frequency_weights,
+)
+from safegen_detectors.memorization.features.lattice import lattice_of
+from safegen_detectors.memorization.features.pattern import (
+    DISPLACEMENT_STEP,
+    FARTHEST_SHARE,
     correlations,
+    displace,
     displacements,
+    identity_pattern,
     spectra_of,
 )
+from safegen_detectors.memorization.score import locate
+from safegen_detectors.memorization.search.index import Index, neighbourhood_means
+from safegen_detectors.memorization.search.margins import Margins, strongest_margins
+from safegen_detectors.memorization.search.poses import Pose, all_poses
+from safegen_detectors.memorization.search.translation import all_likenesses, translation_search
 
 SIDE = 31
 SHAPE = (SIDE, SIDE, SIDE)
@@ -33,7 +38,7 @@ MARGIN = 12
 EVERYWHERE = np.ones(SHAPE, dtype=bool)
 PATIENTS = range(8)
 EQUAL = (1.0, 1.0, 1.0, 1.0)
-TURNS = st.sampled_from(every_pose())
+TURNS = st.sampled_from(all_poses())
 
 
 def crop(seed: int, shift: tuple[int, int, int] = (0, 0, 0)) -> Prepared:
@@ -48,8 +53,8 @@ def crop(seed: int, shift: tuple[int, int, int] = (0, 0, 0)) -> Prepared:
 def crops_of(align: str) -> Index:
     lattice = lattice_of(EVERYWHERE, mirrored=(0, 1, 2))
     plain = Describer(lattice, torch.ones(len(frequencies())))
-    raw = [plain.coefficients(pattern(crop(n)), reach=0)[:, 0] for n in PATIENTS]
-    describer = Describer(lattice, scale_of(torch.stack(raw)))
+    raw = [plain.coefficients(identity_pattern(crop(n)), reach=0)[:, 0] for n in PATIENTS]
+    describer = Describer(lattice, frequency_weights(torch.stack(raw)))
     options = PrepareOptions(1.0, "mr", align)  # type: ignore[arg-type]
     index = Index(
         torch.stack([describer.described(one) for one in raw], 1),
@@ -57,7 +62,7 @@ def crops_of(align: str) -> Index:
         tuple(f"sub-{n}" for n in PATIENTS),
         describer,
         Template(crop(0).voxels, np.ones(SHAPE, np.float32), np.eye(4), options),
-        means_over(lattice, "cpu"),
+        neighbourhood_means(lattice, "cpu"),
     )
     return index.with_spectra()
 
@@ -67,8 +72,8 @@ def crops() -> Index:
     return crops_of("centre")
 
 
-def loudest(index: Index, scan: Prepared) -> Evidence:
-    return strongest(compared(pattern(scan), index), index, EQUAL)
+def loudest(index: Index, scan: Prepared) -> Margins:
+    return strongest_margins(all_likenesses(identity_pattern(scan), index), index, EQUAL)
 
 
 @pytest.fixture(scope="module")
@@ -91,17 +96,17 @@ def test_the_patient_of_a_shifted_crop_is_named(crops: Index, patient: int) -> N
 def test_a_shifted_crop_is_brought_back_as_far_as_it_was_moved(crops: Index) -> None:
     found = loudest(crops, crop(2, (7, -5, 0))).likeness.displacement
 
-    assert np.abs(np.add(found, (7, -5, 0))).max() <= STEP / 2
+    assert np.abs(np.add(found, (7, -5, 0))).max() <= DISPLACEMENT_STEP / 2
 
 
 @settings(max_examples=10, deadline=None)
 @given(pose=TURNS)
 def test_a_shifted_crop_is_brought_back_in_every_pose(crops: Index, pose: Pose) -> None:
-    fit = best_fit(pose.laid(pattern(crop(3, (6, -3, 0)))), crops)
+    fit = translation_search(pose.laid(identity_pattern(crop(3, (6, -3, 0)))), crops)
 
     assert fit is not None
-    back = displaced(pose.laid(pattern(crop(3, (6, -3, 0)))), fit.displacement)
-    goal = pattern(crop(3))
+    back = displace(pose.laid(identity_pattern(crop(3, (6, -3, 0)))), fit.displacement)
+    goal = identity_pattern(crop(3))
     inner = (slice(9, -9),) * 3
     moved = fit.pose.laid(back)[inner]
     near = [np.roll(goal, step, (0, 1, 2))[inner] for step in np.ndindex(3, 3, 3)]
@@ -114,19 +119,19 @@ def test_an_unshifted_copy_stays_where_it_is(crops: Index) -> None:
 
 
 def test_a_person_left_out_is_nowhere(crops: Index, highest_unknown: float) -> None:
-    found = compared(pattern(crop(1, (6, 0, 0))), crops, without=[1])
+    found = all_likenesses(identity_pattern(crop(1, (6, 0, 0))), crops, without=[1])
 
-    assert strongest(found, crops.without(1), EQUAL).value(EQUAL) < 1.5 * highest_unknown
+    assert strongest_margins(found, crops.without(1), EQUAL).value(EQUAL) < 1.5 * highest_unknown
 
 
 def test_registered_bodies_are_not_moved() -> None:
-    assert best_fit(pattern(crop(1, (6, 0, 0))), crops_of("affine")) is None
+    assert translation_search(identity_pattern(crop(1, (6, 0, 0))), crops_of("affine")) is None
 
 
 def test_the_map_of_a_shifted_crop_is_blank_where_the_patient_was_not_seen(crops: Index) -> None:
     scan = crop(5, (9, 0, 0))
 
-    found = located(pattern(scan), scan, loudest(crops, scan), crops)
+    found = locate(identity_pattern(scan), scan, loudest(crops, scan), crops)
 
     assert found.map[:6].max() == 0
     assert found.map[12:-4, 8:-8, 8:-8].mean() > 1
@@ -141,23 +146,23 @@ def test_a_correlation_is_the_sum_of_products_over_the_root_of_the_overlap() -> 
     place = (2, 1, -2)
     step = tuple(int(axis[n]) for axis, n in zip(steps, place, strict=True))
     overlap = np.prod([SIDE - abs(d) for d in step])
-    expected = (displaced(one, step) * other).sum() / np.sqrt(overlap)  # type: ignore[arg-type]
+    expected = (displace(one, step) * other).sum() / np.sqrt(overlap)  # type: ignore[arg-type]
     assert found[place] == pytest.approx(expected, abs=0.03 * float(found.max()))
 
 
 def test_nobody_is_looked_for_beyond_the_farthest_displacement() -> None:
-    one = pattern(crop(1))
+    one = identity_pattern(crop(1))
 
     found = correlations(one, spectra_of(torch.from_numpy(one)[None]))[0].numpy()
 
     reached = np.abs(np.stack(np.meshgrid(*displacements(SHAPE), indexing="ij"))).max(0)
-    assert not found[reached > FARTHEST * SIDE].any()
+    assert not found[reached > FARTHEST_SHARE * SIDE].any()
 
 
 def test_a_displaced_volume_is_blank_where_nothing_came() -> None:
     volume = np.arange(8.0).reshape(2, 2, 2)
 
-    moved = displaced(volume, (1, 0, -1))
+    moved = displace(volume, (1, 0, -1))
 
     expected = np.zeros((2, 2, 2))
     expected[1, :, 0] = volume[0, :, 1]

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_safegen.cli.main import main
 from pytest_safegen.testing import phantom, write_cohort, write_scan
-from safegen_detectors.memorization.descriptors import Describer  # noqa: F401  torch, once
+from safegen_detectors.memorization.features.descriptors import Describer  # noqa: F401  torch, once
 
 Ask = Callable[..., tuple[int, str, str]]
 

@@ -20,11 +20,10 @@ from pytest_safegen.judging.calibration import limit_at
 from pytest_safegen.prepare.template import Template
 from pytest_safegen.testing import phantom, targets, template_of
 from safegen_detectors.memorization import MemorizationDetector
-from safegen_detectors.memorization.controls import problem_with
-from safegen_detectors.memorization.duplicates import duplicates
-from safegen_detectors.memorization.index import index_of
-from safegen_detectors.memorization.locating import Located
-from safegen_detectors.memorization.words import Kind, kind_of
+from safegen_detectors.memorization.duplicates import find_duplicates
+from safegen_detectors.memorization.score import CopiedRegion, MatchKind, classify
+from safegen_detectors.memorization.search.index import index_from_profile
+from safegen_detectors.memorization.self_test import run_self_test
 
 REFERENCE, SOURCE, STRANGER = range(14), 3, 50
 SCANS = [phantom(subject) for subject in REFERENCE]
@@ -138,20 +137,20 @@ def test_the_kind_is_a_measure(
 @pytest.mark.parametrize(
     ("value", "share", "correlation", "expected"),
     [
-        (1.0, 0.0, 0.3, Kind.PASS),
-        (1.47, 0.0, 0.3, Kind.SUSPECT),
-        (9.0, 0.9, 0.5, Kind.LINKED),
-        (9.0, 0.9, 0.95, Kind.LINKED),
-        (9.0, 0.9, 0.99, Kind.COPY),
-        (9.0, 0.1, 0.5, Kind.COPY),
+        (1.0, 0.0, 0.3, MatchKind.PASS),
+        (1.47, 0.0, 0.3, MatchKind.SUSPECT),
+        (9.0, 0.9, 0.5, MatchKind.LINKED),
+        (9.0, 0.9, 0.95, MatchKind.LINKED),
+        (9.0, 0.9, 0.99, MatchKind.COPY),
+        (9.0, 0.1, 0.5, MatchKind.COPY),
     ],
 )
 def test_kinds(
-    value: float, share: float, correlation: float, expected: Kind, profile: Profile
+    value: float, share: float, correlation: float, expected: MatchKind, profile: Profile
 ) -> None:
-    where = Located(np.zeros((1, 1, 1), np.float32), share, correlation, None)
+    where = CopiedRegion(np.zeros((1, 1, 1), np.float32), share, correlation, None)
 
-    assert kind_of(value, where, replace(profile, calibration=SEEN)) is expected
+    assert classify(value, where, replace(profile, calibration=SEEN)) is expected
 
 
 def test_the_sentence_on_a_copy_says_so(template: Template, profile: Profile) -> None:
@@ -167,16 +166,16 @@ def test_a_salted_profile_holds_no_name(reference: list[ScanTarget]) -> None:
 
 
 def test_the_controls_of_a_sound_profile_are_judged_rightly(profile: Profile) -> None:
-    assert problem_with(index_of(profile, "cpu"), profile) == ""
+    assert run_self_test(index_from_profile(profile, "cpu"), profile) == ""
 
 
 def test_a_profile_whose_descriptors_are_noise_fails_its_controls(profile: Profile) -> None:
     noise = np.random.default_rng(0).normal(size=profile.arrays["descriptors"].shape)
     broken = replace(profile, arrays={**profile.arrays, "descriptors": noise.astype(np.float16)})
-    index = index_of(broken, "cpu")
+    index = index_from_profile(broken, "cpu")
     blank = replace(index, descriptors=index.descriptors * 0)
 
-    assert "planted copy" in problem_with(blank, broken)
+    assert "planted copy" in run_self_test(blank, broken)
 
 
 def test_with_a_limit_below_unseen_patients_the_control_fails(
@@ -212,7 +211,7 @@ def test_a_scan_that_shows_less_than_half_is_not_passed(
 
 
 def found(scans: Sequence[Scan], template: Template, profile: Profile) -> set[frozenset[str]]:
-    pairs = duplicates(targets(scans, template), profile)
+    pairs = find_duplicates(targets(scans, template), profile)
     return {frozenset(pair.subjects) for pair in pairs}
 
 
@@ -246,6 +245,6 @@ def test_a_series_of_one_subject_is_no_duplicate(template: Template, profile: Pr
 def test_a_copy_in_another_release_is_found(template: Template, profile: Profile) -> None:
     other = targets([called(phantom(61, session=1), "new"), phantom(90)], template)
 
-    pairs = duplicates(targets(STRANGERS, template), profile, other=other)
+    pairs = find_duplicates(targets(STRANGERS, template), profile, other=other)
 
     assert [set(pair.subjects) for pair in pairs] == [{"new", "sub-61"}]

@@ -13,28 +13,36 @@ from scipy.fft import dctn
 from pytest_safegen import Prepared
 from pytest_safegen.prepare.options import Alignment, PrepareOptions
 from pytest_safegen.prepare.template import Template
-from safegen_detectors.memorization.calibrating import kin_of
-from safegen_detectors.memorization.descriptors import (
+from safegen_detectors.memorization.features.descriptors import (
     Describer,
     frequencies,
-    scale_of,
+    frequency_weights,
     shifts,
-    unit,
+    unit_length,
 )
-from safegen_detectors.memorization.evidence import Evidence, standing, strongest
-from safegen_detectors.memorization.index import Index, called, means_over, numbers
-from safegen_detectors.memorization.lattice import (
+from safegen_detectors.memorization.features.lattice import (
     BLOCK,
     REACH,
     Lattice,
+    average_over_blocks,
     lattice_of,
-    spread_over_blocks,
 )
-from safegen_detectors.memorization.naming import Names
-from safegen_detectors.memorization.patterns import pattern
-from safegen_detectors.memorization.persons import persons_in
-from safegen_detectors.memorization.poses import Pose, every_pose, words
-from safegen_detectors.memorization.search import Likeness, likenesses
+from safegen_detectors.memorization.features.pattern import identity_pattern
+from safegen_detectors.memorization.fit import find_identities, same_identity
+from safegen_detectors.memorization.pseudonyms import Pseudonyms
+from safegen_detectors.memorization.search.index import (
+    Index,
+    neighbourhood_means,
+    person_names,
+    person_numbers,
+)
+from safegen_detectors.memorization.search.margins import (
+    Margins,
+    standard_scores,
+    strongest_margins,
+)
+from safegen_detectors.memorization.search.match import Likeness, likenesses
+from safegen_detectors.memorization.search.poses import Pose, all_poses, describe_pose
 
 SHAPE = (31, 31, 31)
 EVERYWHERE = np.ones(SHAPE, dtype=bool)
@@ -43,7 +51,7 @@ LATTICE = lattice_of(EVERYWHERE, mirrored=(0, 1, 2))
 CROPS = PrepareOptions(1.0, "mr", "centre")
 BODIES = PrepareOptions(1.0, "mr", "affine")
 EQUAL = (1.0, 1.0, 1.0, 1.0)
-TURNS = st.sampled_from(every_pose())
+TURNS = st.sampled_from(all_poses())
 
 
 def prepared(seed: int) -> Prepared:
@@ -54,15 +62,15 @@ def prepared(seed: int) -> Prepared:
 
 def index_for(options: PrepareOptions) -> Index:
     plain = Describer(LATTICE, torch.ones(len(frequencies())))
-    raw = [plain.coefficients(pattern(prepared(n)), reach=0)[:, 0] for n in PATIENTS]
-    describer = Describer(LATTICE, scale_of(torch.stack(raw)))
+    raw = [plain.coefficients(identity_pattern(prepared(n)), reach=0)[:, 0] for n in PATIENTS]
+    describer = Describer(LATTICE, frequency_weights(torch.stack(raw)))
     return Index(
         torch.stack([describer.described(one) for one in raw], 1),
         np.array(PATIENTS),
         tuple(f"sub-{n}" for n in PATIENTS),
         describer,
         Template(prepared(0).voxels, np.ones(SHAPE, np.float32), np.eye(4), options),
-        means_over(LATTICE, "cpu"),
+        neighbourhood_means(LATTICE, "cpu"),
     )
 
 
@@ -76,8 +84,8 @@ def bodies() -> Index:
     return index_for(BODIES)
 
 
-def loudest(index: Index, scan: Prepared) -> Evidence:
-    return strongest(likenesses(pattern(scan), index), index, EQUAL)
+def loudest(index: Index, scan: Prepared) -> Margins:
+    return strongest_margins(likenesses(identity_pattern(scan), index), index, EQUAL)
 
 
 def with_voxels(scan: Prepared, voxels: np.ndarray) -> Prepared:
@@ -128,24 +136,24 @@ def test_a_neighbourhood_is_a_mean_over_a_cube_of_blocks() -> None:
 def test_the_pattern_does_not_depend_on_brightness_and_contrast(gain: float, offset: float) -> None:
     scan = prepared(0)
 
-    changed = pattern(replace(scan, voxels=gain * scan.voxels + np.float32(offset)))
+    changed = identity_pattern(replace(scan, voxels=gain * scan.voxels + np.float32(offset)))
 
-    assert np.corrcoef(changed.ravel(), pattern(scan).ravel())[0, 1] > 0.999
+    assert np.corrcoef(changed.ravel(), identity_pattern(scan).ravel())[0, 1] > 0.999
 
 
 def test_the_pattern_of_an_inverted_scan_is_the_negative() -> None:
     scan = prepared(0)
 
-    inverted = pattern(replace(scan, voxels=1 - scan.voxels))
+    inverted = identity_pattern(replace(scan, voxels=1 - scan.voxels))
 
-    np.testing.assert_allclose(inverted, -pattern(scan), atol=1e-3)
+    np.testing.assert_allclose(inverted, -identity_pattern(scan), atol=1e-3)
 
 
 def test_the_pattern_is_blank_outside_the_body() -> None:
     body = EVERYWHERE.copy()
     body[:15] = False
 
-    assert not pattern(replace(prepared(0), body=body))[:15].any()
+    assert not identity_pattern(replace(prepared(0), body=body))[:15].any()
 
 
 @pytest.mark.parametrize("shift", [(0, 0, 0), (1, -2, 0), (-2, 2, 1)])
@@ -164,7 +172,7 @@ def test_coefficients_are_those_of_the_cosine_transform(
 
 
 def test_a_part_of_the_blocks_is_described_as_in_the_whole(crops: Index) -> None:
-    volume, some = pattern(prepared(1)), slice(10, 20)
+    volume, some = identity_pattern(prepared(1)), slice(10, 20)
 
     found = crops.describer.describe(volume, reach=1, blocks=some)
 
@@ -178,13 +186,15 @@ def test_descriptors_have_length_one(crops: Index) -> None:
 
 
 def test_a_blank_block_has_a_blank_descriptor() -> None:
-    assert not unit(torch.zeros(2, 3)).any()
+    assert not unit_length(torch.zeros(2, 3)).any()
 
 
 def test_frequencies_that_turns_exchange_weigh_the_same() -> None:
     coefficients = torch.from_numpy(np.random.default_rng(0).normal(size=(50, len(frequencies()))))
     weights = {}
-    for triple, weight in zip(frequencies().tolist(), scale_of(coefficients).tolist(), strict=True):
+    for triple, weight in zip(
+        frequencies().tolist(), frequency_weights(coefficients).tolist(), strict=True
+    ):
         weights.setdefault(tuple(sorted(triple)), set()).add(weight)
 
     assert all(len(found) == 1 for found in weights.values())
@@ -215,11 +225,11 @@ def test_the_frequencies_of_a_pose_are_all_frequencies(pose: Pose) -> None:
 
 
 def test_half_of_all_poses_are_mirror_images() -> None:
-    assert sum(pose.mirrors for pose in every_pose()) == 24
+    assert sum(pose.mirrors for pose in all_poses()) == 24
 
 
 def test_the_48_poses_differ() -> None:
-    assert len({pose.matrix().tobytes() for pose in every_pose()}) == 48
+    assert len({pose.matrix().tobytes() for pose in all_poses()}) == 48
 
 
 @pytest.mark.parametrize(
@@ -233,7 +243,7 @@ def test_the_48_poses_differ() -> None:
     ],
 )
 def test_a_pose_is_told_in_words(pose: Pose, said: str) -> None:
-    assert words(pose, Pose()) == said
+    assert describe_pose(pose, Pose()) == said
 
 
 @pytest.mark.parametrize("patient", PATIENTS)
@@ -272,7 +282,7 @@ def test_an_unknown_patient_gets_far_less_evidence_than_a_copy(bodies: Index) ->
 def test_who_stands_out_does_so_in_the_others_standard_deviations() -> None:
     z = np.array([[2.0], [0.1], [0.3], [0.2]])
 
-    found = standing(torch.tanh(torch.from_numpy(z)).float())
+    found = standard_scores(torch.tanh(torch.from_numpy(z)).float())
 
     others = z[1:, 0]
     expected = (2.0 - others.mean()) / (others.std() + 0.02)
@@ -280,7 +290,7 @@ def test_who_stands_out_does_so_in_the_others_standard_deviations() -> None:
 
 
 def test_blank_blocks_speak_for_nobody() -> None:
-    assert not standing(torch.zeros(4, 3)).any()
+    assert not standard_scores(torch.zeros(4, 3)).any()
 
 
 def test_two_scans_of_one_person_are_no_rivals(bodies: Index) -> None:
@@ -300,7 +310,7 @@ def test_who_has_five_scans_is_no_nearer_to_strangers(bodies: Index) -> None:
     others = [prepared(number) for number in range(10, 22)]
     plain = Describer(LATTICE, torch.ones(len(frequencies())))
     more = [
-        bodies.describer.described(plain.coefficients(pattern(one), reach=0)[:, 0])
+        bodies.describer.described(plain.coefficients(identity_pattern(one), reach=0)[:, 0])
         for one in others
     ]
     joined = replace(
@@ -309,9 +319,9 @@ def test_who_has_five_scans_is_no_nearer_to_strangers(bodies: Index) -> None:
         persons=np.array([*PATIENTS, *[0] * 4, *range(5, 13)]),
         names=tuple(f"sub-{n}" for n in range(13)),
     )
-    found = [likenesses(pattern(prepared(number)), joined)[0] for number in range(40, 46)]
+    found = [likenesses(identity_pattern(prepared(number)), joined)[0] for number in range(40, 46)]
 
-    above = [float(standing(one.cosines).mean(1)[0]) for one in found]
+    above = [float(standard_scores(one.cosines).mean(1)[0]) for one in found]
 
     assert np.mean(above) < 0.2
 
@@ -330,7 +340,7 @@ def test_twins_are_kin_but_not_crops_that_are_alike(
     cosines[12] += 0.5
     found = [Likeness(cosines[1:], Pose(), inverted=False, far=True)]
 
-    assert kin_of(found, [0], index) == kin
+    assert same_identity(found, [0], index) == kin
 
 
 def test_the_same_scan_of_two_persons_makes_them_rivals(bodies: Index) -> None:
@@ -371,42 +381,42 @@ def test_the_value_is_the_strongest_in_units_of_its_scale(bodies: Index) -> None
 def test_the_same_person_under_two_names_gets_one(bodies: Index) -> None:
     doubled = torch.cat([bodies.descriptors, bodies.descriptors[:, 3:4]], 1)
 
-    persons = persons_in(doubled, [*bodies.names, "sub-99"])
+    persons = find_identities(doubled, [*bodies.names, "sub-99"])
 
     assert (persons[5], len(set(persons))) == ("sub-3", 5)
 
 
 def test_persons_are_counted_in_order_of_appearance() -> None:
-    assert numbers(["b", "a", "b", "c"]).tolist() == [0, 1, 0, 2]
+    assert person_numbers(["b", "a", "b", "c"]).tolist() == [0, 1, 0, 2]
 
 
 def test_a_person_is_called_by_all_names() -> None:
-    assert called(["x", "y", "z", "x"], ["x", "x", "z", "x"]) == ("x = y", "z")
+    assert person_names(["x", "y", "z", "x"], ["x", "x", "z", "x"]) == ("x = y", "z")
 
 
 def test_what_descriptors_give_away_resembles_the_pattern(bodies: Index) -> None:
     rebuilt = bodies.describer.rebuilt(bodies.descriptors[:, 1:2], SHAPE)[0].numpy()
 
     inner = tuple(slice(6, 25) for _ in range(3))
-    found = np.corrcoef(rebuilt[inner].ravel(), pattern(prepared(1))[inner].ravel())[0, 1]
+    found = np.corrcoef(rebuilt[inner].ravel(), identity_pattern(prepared(1))[inner].ravel())[0, 1]
     assert 0.5 < found < 0.99
 
 
 def test_each_voxel_gets_the_mean_of_the_blocks_over_it() -> None:
     lattice = Lattice(np.array([[0, 0, 0], [2, 0, 0]]), 2)
 
-    spread = spread_over_blocks(np.array([1.0, 3.0]), lattice, (20, 12, 12))
+    spread = average_over_blocks(np.array([1.0, 3.0]), lattice, (20, 12, 12))
 
     ends = [float(spread[i, 0, 0]) for i in (0, BLOCK + 1, 19)]
     assert (ends, bool(1 < spread[5, 4, 4] < 3)) == ([1.0, 3.0, 0.0], True)
 
 
 def test_a_salted_name_does_not_hold_the_name() -> None:
-    assert "sub-01" not in Names("salt").of("sub-01")
+    assert "sub-01" not in Pseudonyms("salt").of("sub-01")
 
 
 def test_another_salt_gives_other_names() -> None:
-    assert Names("salt").of("sub-01") != Names("pepper").of("sub-01")
+    assert Pseudonyms("salt").of("sub-01") != Pseudonyms("pepper").of("sub-01")
 
 
 def test_shifts_are_all_of_the_cube() -> None:

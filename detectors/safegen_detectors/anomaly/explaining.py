@@ -25,13 +25,16 @@ from safegen_detectors.anomaly.samples import sample_of
 from safegen_detectors.anomaly.segmentation.method import ArtefactSegmentation, networks_of
 from safegen_detectors.anomaly.segmentation.network import SegmentationNet, inputs_of, padded
 from safegen_detectors.anomaly.view import View
-from safegen_detectors.explain import predictor
+from safegen_detectors.explain import surrogate as predictor
 from safegen_detectors.explain.combine import Weights, combine
-from safegen_detectors.explain.gradcam import grad_cam
-from safegen_detectors.explain.gradients import gradient_times_change, integrated_gradients
-from safegen_detectors.explain.occlusion import occlusion
+from safegen_detectors.explain.maps import (
+    grad_cam,
+    gradient_times_change,
+    integrated_gradients,
+    occlusion,
+)
+from safegen_detectors.explain.perturbation import cubic_supervoxels
 from safegen_detectors.explain.shapley import deep_shap, gradient_shap, partition_shap_map
-from safegen_detectors.explain.supervoxels import cubes
 
 HIGHEST = 0.001  # share of the voxels whose mean logit is the score that is explained
 POOLED = 2
@@ -222,7 +225,7 @@ def _deep_shap(explained: Explained) -> torch.Tensor:
 def _partition_shap(explained: Explained) -> torch.Tensor:
     module, volume, usual = _foreteller(explained)
     body = predictor.pooled(grids.tensor(explained.view.ground.body, "cpu"), factor=POOLED)[0]
-    labels = cubes((body > 0.5).numpy(), side=CUBE)
+    labels = cubic_supervoxels((body > 0.5).numpy(), side=CUBE)
     found = partition_shap_map(module, volume, usual[0], labels, evaluations=EVALUATIONS, seed=0)
     return _from_pooled(found, explained)
 

@@ -22,8 +22,8 @@ from safegen_detectors.anomaly.segmentation.pool import (
     usual_without,
 )
 from safegen_detectors.anomaly.view import View
-from safegen_detectors.explain.combine import METHODS, choose_weights, unit_of
-from safegen_detectors.explain.predictor import FEWEST, train_predictor
+from safegen_detectors.explain.combine import METHODS, choose_weights, clean_percentile
+from safegen_detectors.explain.surrogate import FEWEST_PATIENTS, train_surrogate
 from safegen_detectors.threads import side_by_side
 
 VOLUMES, STEPS = 60, 120
@@ -58,15 +58,15 @@ def with_explanations(
     The predictor and the weights learn from faults planted in the reference itself: they explain
     scores and never make one. Where there are too few patients, it is left as it is.
     """
-    if len({sample.patient for sample in samples}) < FEWEST:
+    if len({sample.patient for sample in samples}) < FEWEST_PATIENTS:
         return learned
     scored = side_by_side(lambda n: _scored(learned, samples, n, ground, seed=seed), range(volumes))
     seen = torch.stack([one.seen for one in scored])
     scores = np.array([one.score for one in scored])
     patients = [one.patient for one in scored]
-    if len(set(patients)) < FEWEST:
+    if len(set(patients)) < FEWEST_PATIENTS:
         return learned
-    trained = train_predictor(seen, scores, seed=seed, steps=STEPS, patients=patients)
+    trained = train_surrogate(seen, scores, seed=seed, steps=STEPS, patients=patients)
     arrays = {f"{PREDICTOR}/{name}": a for name, a in trained.arrays.items()}
     known = replace(learned, arrays={**learned.arrays, **arrays})
     facts = {
@@ -107,7 +107,7 @@ def _weights(
 
 def _unit(clean: Sequence[NDArray[Any]]) -> float:
     try:
-        return unit_of(clean)
+        return clean_percentile(clean)
     except ValueError:  # nothing is seen in clean scans
         return 1.0
 

@@ -22,7 +22,7 @@ from safegen_detectors.anomaly.reference import refuse_unlike
 from safegen_detectors.anomaly.samples import sample_of
 from safegen_detectors.anomaly.segmentation.resemblance import descriptor, resembles
 from safegen_detectors.anomaly.view import View
-from safegen_detectors.explain.region import Region, phrase, worst_region
+from safegen_detectors.explain.region import Region, describe_region, worst_region
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +128,16 @@ def _says(
         )
         if values is None or region is None or float(values.max()) < 1:
             return whole
-        return f"{whole}; what stands out most is {phrase(region)}"
+        return f"{whole}; what stands out most is {describe_region(region)}"
     if values is None or region is None:
         return words.WHOLE
     where = (values >= min(1.0, float(values.max()))) & found.view.judged
     if not bool(where.any()):
-        return f"{words.LOCAL}, {phrase(region)}"
+        return f"{words.LOCAL}, {describe_region(region)}"
     if found.view.ground.gaussian is None:
-        return words.local_clause(phrase(region), None, "intensity is unusual")
+        return words.local_clause(describe_region(region), None, "intensity is unusual")
     feature = words.unusual_feature(found.view, where)
-    return words.local_clause(phrase(region), _kind(found, where, profile), feature)
+    return words.local_clause(describe_region(region), _kind(found, where, profile), feature)
 
 
 def _kind(found: Judged, where: torch.Tensor, profile: Profile) -> str | None:

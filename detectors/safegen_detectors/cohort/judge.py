@@ -20,7 +20,7 @@ from safegen_detectors.cohort.suite import Expectation
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]  # it ships no types
 
-PLACE = "safegen_place"
+POSITION_KEY = "safegen_place"
 """The key in an expectation's meta that holds its place in the suite: results come unordered."""
 
 _ON_NULLS = ("null", "to_exist", "to_be_of_type", "to_be_in_type_list")
@@ -59,7 +59,7 @@ def _outcome(
 ) -> Outcome:
     if result is None:
         return Outcome(False, problem="great-expectations gave no result for it")
-    problem = _raised(result["exception_info"])
+    problem = _error_in(result["exception_info"])
     if problem:
         return Outcome(False, problem=problem)
     unknown = _unknown_rows(frame, expectation)
@@ -86,7 +86,7 @@ def _columns(kwargs: Mapping[str, Any]) -> list[str]:
     return [*named, *kwargs.get("column_list", ())]
 
 
-def _raised(information: Mapping[str, Any]) -> str:
+def _error_in(information: Mapping[str, Any]) -> str:
     """The message of an error inside great-expectations, "" if there was none."""
     entries = [information, *(each for each in information.values() if isinstance(each, Mapping))]
     for entry in entries:
@@ -108,18 +108,18 @@ def _validate(
             suite, result_format={"result_format": "COMPLETE"}
         )
         plain = [result.to_json_dict() for result in results.results]
-    return {result["expectation_config"]["meta"][PLACE]: result for result in plain}
+    return {result["expectation_config"]["meta"][POSITION_KEY]: result for result in plain}
 
 
 def _suite(gx: Any, expectations: Sequence[Expectation]) -> Any:
     """All expectations as one suite, which leaves out a wrong one with no more than a log."""
     try:
-        suite = gx.ExpectationSuite(name="safegen", expectations=_placed(expectations))
+        suite = gx.ExpectationSuite(name="safegen", expectations=_with_positions(expectations))
     except (gx.exceptions.GreatExpectationsError, ValueError, TypeError) as problem:
         raise UsageProblem(
             f"great-expectations refuses the suite of expectations: {problem}."
         ) from problem
-    kept = {expectation.meta[PLACE] for expectation in suite.expectations}
+    kept = {expectation.meta[POSITION_KEY] for expectation in suite.expectations}
     lost = [each["type"] for place, each in enumerate(expectations) if place not in kept]
     if lost:
         raise UsageProblem(
@@ -138,9 +138,9 @@ def _context(gx: Any) -> Any:
     return context
 
 
-def _placed(expectations: Sequence[Expectation]) -> list[dict[str, Any]]:
+def _with_positions(expectations: Sequence[Expectation]) -> list[dict[str, Any]]:
     return [
-        {**expectation, "meta": {**(expectation.get("meta") or {}), PLACE: place}}
+        {**expectation, "meta": {**(expectation.get("meta") or {}), POSITION_KEY: place}}
         for place, expectation in enumerate(expectations)
     ]
 

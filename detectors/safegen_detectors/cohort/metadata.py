@@ -18,9 +18,8 @@ from pytest_safegen.api import (
     Score,
 )
 from safegen_detectors.cohort.judge import Outcome, judge
-from safegen_detectors.cohort.suite import Expectation, derive, load_suite
-from safegen_detectors.cohort.table import frame_of
-from safegen_detectors.cohort.words import failure, measure_names
+from safegen_detectors.cohort.messages import failure_message, measure_names
+from safegen_detectors.cohort.suite import Expectation, derive_expectations, load_suite, to_frame
 
 RULES: Mapping[str, Rule] = {
     "critical.*": Rule(fail_above=0.0, source="expectation of severity critical"),
@@ -58,7 +57,11 @@ class MetadataDetector:
         seed: int,  # noqa: ARG002 - nothing here is random
     ) -> Fitted:
         """The expectations that the reference's table allows."""
-        return Fitted(facts={"expectations": derive([t.facts for t in reference if not t.problem])})
+        return Fitted(
+            facts={
+                "expectations": derive_expectations([t.facts for t in reference if not t.problem])
+            }
+        )
 
     def score(
         self,
@@ -85,10 +88,15 @@ def _score(
 ) -> Score:
     if not rows:
         raise NotJudged("The table of scans is empty, so no expectation can be judged.")
-    outcomes = judge(frame_of(rows), wanted)
+    outcomes = judge(to_frame(rows), wanted)
     targets = [str(row.get("target")) for row in rows]
     measures = [
-        Measure(name, _share(outcome, len(rows)), "of the scans", failure(each, outcome, targets))
+        Measure(
+            name,
+            _share(outcome, len(rows)),
+            "of the scans",
+            failure_message(each, outcome, targets),
+        )
         for name, each, outcome in zip(measure_names(wanted), wanted, outcomes, strict=True)
     ]
     return Score(None, tuple(measures))

@@ -1,17 +1,33 @@
-"""Suites of expectations as JSON: derived from the reference's table, or read from a file."""
+"""Suites of expectations: derived from the reference's table, or read from a JSON file."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_safegen.api import ProfileError, UsageProblem
-from safegen_detectors.cohort.table import with_body_axes
-from safegen_detectors.integrity.anatomy import DIRECTIONS, Row
-from safegen_detectors.integrity.ranges import AllowedRange, widened
-from safegen_detectors.integrity.reference import darkest, fields, in_hounsfield, sizes, spread
+from pytest_safegen.api import NotJudged, ProfileError, UsageProblem
+from safegen_detectors.integrity.geometry import DIRECTIONS, Row, along_patient_axes, extents
+from safegen_detectors.integrity.reference import (
+    AllowedRange,
+    darkest_range,
+    deviation_range,
+    extent_range,
+    in_hounsfield,
+    spacing_range,
+    widened_range,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd  # type: ignore[import-untyped]  # it ships no types
+
+
+BODY_AXES = tuple(
+    f"{name}_{direction}" for name in ("spacing", "shape", "extent") for direction in DIRECTIONS
+)
+"""Columns along the patient's axes: they do not change with the order of a file's axes."""
 
 Expectation = Mapping[str, Any]
 """One expectation as great-expectations exports it: type, kwargs, severity, meta, notes."""
@@ -27,15 +43,44 @@ ESSENTIAL = (
 )
 """Columns in which nothing may be unknown."""
 
-SCALE = {"p1": darkest, "std": spread}
+HOUNSFIELD_RANGES = {"p1": darkest_range, "std": deviation_range}
 """The intensities that tell whether CT is in Hounsfield units, and what each allows."""
 
-COUNTED = "Voxel size and field of view are judged; another number of voxels is worth a look."
-CONTENT = "On CT this depends on what is in the picture, so another range is worth a look, no more."
-ARBITRARY = "The scale of MR intensities is arbitrary, so another range is worth a look, no more."
+SHAPE_NOTE = "Voxel size and field of view are judged; another number of voxels is worth a look."
+CT_NOTE = "On CT this depends on what is in the picture, so another range is worth a look, no more."
+MR_NOTE = "The scale of MR intensities is arbitrary, so another range is worth a look, no more."
+
+_EXPORT_HINT = "Write it with json.dump(suite.to_json_dict(), file)."
 
 
-def derive(rows: Sequence[Row]) -> list[Expectation]:
+def with_body_axes(row: Row) -> Row:
+    """The row with the columns `BODY_AXES` added; None where the grid is unknown."""
+    try:
+        values = (
+            *along_patient_axes(row, "spacing"),
+            *along_patient_axes(row, "shape"),
+            *extents(row),
+        )
+    except NotJudged:
+        return {**row, **dict.fromkeys(BODY_AXES)}
+    return {**row, **dict(zip(BODY_AXES, values, strict=True))}
+
+
+def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """The table as a pandas frame, rows numbered from 0; infinite numbers are unknown too."""
+    import pandas as pd
+
+    return pd.DataFrame([_finite(with_body_axes(row)) for row in rows])
+
+
+def _finite(row: Row) -> Mapping[str, float | str | None]:
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in row.items()
+    }
+
+
+def derive_expectations(rows: Sequence[Row]) -> list[Expectation]:
     """What the reference's table lets one expect of a release's."""
     if not rows:
         raise ProfileError(
@@ -44,8 +89,11 @@ def derive(rows: Sequence[Row]) -> list[Expectation]:
         )
     table = [with_body_axes(row) for row in rows]
     return [
-        *(_expect("expect_column_values_to_not_be_null", name, CRITICAL) for name in ESSENTIAL),
-        _expect("expect_column_values_to_be_unique", "target", CRITICAL),
+        *(
+            _expectation("expect_column_values_to_not_be_null", name, CRITICAL)
+            for name in ESSENTIAL
+        ),
+        _expectation("expect_column_values_to_be_unique", "target", CRITICAL),
         *_geometry(table),
         *_in_sets(table),
         *_intensities(table),
@@ -54,11 +102,11 @@ def derive(rows: Sequence[Row]) -> list[Expectation]:
 
 def _geometry(table: Sequence[Row]) -> Iterable[Expectation]:
     for direction in DIRECTIONS:
-        for name, allowed in (("spacing", sizes), ("extent", fields)):
+        for name, allowed in (("spacing", spacing_range), ("extent", extent_range)):
             if values := _known(table, f"{name}_{direction}"):
                 yield _between(f"{name}_{direction}", allowed(values), CRITICAL)
         if values := _known(table, f"shape_{direction}"):
-            yield _between(f"shape_{direction}", fields(values), WARNING, notes=COUNTED)
+            yield _between(f"shape_{direction}", extent_range(values), WARNING, notes=SHAPE_NOTE)
 
 
 def _in_sets(table: Sequence[Row]) -> Iterable[Expectation]:
@@ -69,19 +117,21 @@ def _in_sets(table: Sequence[Row]) -> Iterable[Expectation]:
     ):
         values = sorted({str(row[column]) for row in table if row.get(column)})
         if values:
-            yield _expect("expect_column_values_to_be_in_set", column, severity, value_set=values)
+            yield _expectation(
+                "expect_column_values_to_be_in_set", column, severity, value_set=values
+            )
 
 
 def _intensities(table: Sequence[Row]) -> Iterable[Expectation]:
     fixed = in_hounsfield(table)
     for column in INTENSITIES:
         values = _known(table, column)
-        if values and fixed and column in SCALE:
-            yield _between(column, SCALE[column](values), CRITICAL)
+        if values and fixed and column in HOUNSFIELD_RANGES:
+            yield _between(column, HOUNSFIELD_RANGES[column](values), CRITICAL)
         elif values:
             tolerance = 0.05 * max(abs(value) for value in values)
-            allowed = widened(values, tolerance=tolerance, few=5 * tolerance)
-            yield _between(column, allowed, WARNING, notes=CONTENT if fixed else ARBITRARY)
+            allowed = widened_range(values, tolerance=tolerance, few=5 * tolerance)
+            yield _between(column, allowed, WARNING, notes=CT_NOTE if fixed else MR_NOTE)
 
 
 def _known(table: Sequence[Row], column: str) -> list[float]:
@@ -91,11 +141,11 @@ def _known(table: Sequence[Row], column: str) -> list[float]:
 
 def _between(column: str, allowed: AllowedRange, severity: str, *, notes: str = "") -> Expectation:
     kwargs = {"min_value": allowed.low, "max_value": allowed.high}
-    expectation = _expect("expect_column_values_to_be_between", column, severity, **kwargs)
+    expectation = _expectation("expect_column_values_to_be_between", column, severity, **kwargs)
     return {**expectation, "notes": notes} if notes else expectation
 
 
-def _expect(type_: str, column: str, severity: str, **kwargs: Any) -> Expectation:
+def _expectation(type_: str, column: str, severity: str, **kwargs: Any) -> Expectation:
     return {"type": type_, "kwargs": {"column": column, **kwargs}, "severity": severity, "meta": {}}
 
 
@@ -110,23 +160,20 @@ def load_suite(path: Path) -> list[Expectation]:
     except OSError as problem:
         raise UsageProblem(f"The suite {path} cannot be read: {problem.strerror}.") from problem
     except ValueError as problem:
-        raise UsageProblem(f"The suite {path} is not JSON ({problem}). {_EXPORT}") from problem
+        raise UsageProblem(f"The suite {path} is not JSON ({problem}). {_EXPORT_HINT}") from problem
     listed = content.get("expectations") if isinstance(content, dict) else None
     if not isinstance(listed, list) or not listed:
-        raise UsageProblem(f"The file {path} holds no list 'expectations'. {_EXPORT}")
-    return [_checked(path, each) for each in listed]
+        raise UsageProblem(f"The file {path} holds no list 'expectations'. {_EXPORT_HINT}")
+    return [_check_expectation(path, each) for each in listed]
 
 
-_EXPORT = "Write it with json.dump(suite.to_json_dict(), file)."
-
-
-def _checked(path: Path, expectation: Any) -> Expectation:
+def _check_expectation(path: Path, expectation: Any) -> Expectation:
     if (
         not isinstance(expectation, dict)
         or not isinstance(expectation.get("type"), str)
         or not isinstance(expectation.get("kwargs"), dict)
     ):
-        raise UsageProblem(f"An expectation in {path} has no 'type' or no 'kwargs'. {_EXPORT}")
+        raise UsageProblem(f"An expectation in {path} has no 'type' or no 'kwargs'. {_EXPORT_HINT}")
     if expectation["kwargs"].get("row_condition"):
         raise UsageProblem(
             f"The suite {path} has a row_condition in {expectation['type']}. Such conditions are "

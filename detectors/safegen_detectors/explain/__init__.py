@@ -1,4 +1,4 @@
-"""Why a score is high: maps of any torch module that gives one score a volume.
+"""Attribution maps: why a torch module gives a volume a high score. They import no check.
 
 In every file `score_of` is a module that takes float32 (n, c, i, j, k) and gives (n, 1), higher is
 worse; `volume` is one of its inputs (c, i, j, k), and `baseline` (c, i, j, k) the most normal

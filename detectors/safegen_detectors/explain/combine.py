@@ -1,4 +1,4 @@
-"""One map of three: a weighted sum of the check's own map, Grad-CAM and SHAP."""
+"""One combined map: a weighted sum of the check's own map, Grad-CAM and SHAP."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 METHODS = ("map", "grad-cam", "shap")
 NORMAL_PERCENTILE = 99.9
 STEPS = 10
-LIMITS = 256
+LIMITS_TRIED = 256
 SAMPLE = 200_000
 """Voxels that are enough to place the limits that are tried."""
-SAME = 1e-9
+TIE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Weights:
         return cls(**plain)
 
 
-def unit_of(clean: Sequence[Map], bodies: Sequence[Mask] | None = None) -> float:
+def clean_percentile(clean: Sequence[Map], bodies: Sequence[Mask] | None = None) -> float:
     """The 99.9th percentile of |values| over maps of clean scans, inside the bodies if given.
 
     Raises:
@@ -92,7 +92,7 @@ def choose_weights(maps: Mapping[str, Sequence[Map]], truths: Sequence[Mask]) ->
         found = np.mean(
             [_ious(one, truth, limits) for one, truth in zip(sums, truths, strict=True)], 0
         )
-        if limits.size and found.max() > best.mean_iou + SAME:
+        if limits.size and found.max() > best.mean_iou + TIE:
             at = int(found.argmax())
             best = Weights(a1, a2, a3, float(limits[at]), float(found[at]))
     if best.mean_iou < 0:
@@ -110,13 +110,13 @@ def _simplex() -> Iterator[tuple[float, float, float]]:
 def _limits(sums: Sequence[Map]) -> NDArray[np.float64]:
     """Limits worth trying, rising: upper quantiles of what is above 0, denser near the top."""
     stride = max(1, sum(one.size for one in sums) // SAMPLE)
-    values = np.concatenate([one.ravel()[::stride] for one in sums] + [_tops(sums)])
-    shares = 1 - np.geomspace(1.0, 1e-5, LIMITS)
+    values = np.concatenate([one.ravel()[::stride] for one in sums] + [_maxima(sums)])
+    shares = 1 - np.geomspace(1.0, 1e-5, LIMITS_TRIED)
     above = values[values > 0]
     return np.unique(np.quantile(above, shares)) if above.size else np.empty(0)
 
 
-def _tops(sums: Sequence[Map]) -> NDArray[np.float64]:
+def _maxima(sums: Sequence[Map]) -> NDArray[np.float64]:
     return np.array([one.max() for one in sums])
 
 

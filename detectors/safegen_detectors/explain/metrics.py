@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from safegen_detectors.explain.scores import scores
-from safegen_detectors.explain.supervoxels import means, mixed
+from safegen_detectors.explain.perturbation import replace_supervoxels, scores, supervoxel_means
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from safegen_detectors.explain.supervoxels import Labels
+    from safegen_detectors.explain.perturbation import Labels
 
     Map = NDArray[Any]
     Mask = NDArray[np.bool_]
@@ -104,9 +103,9 @@ def deletion(
 
     The smaller the area, the better the map (Petsiuk et al., BMVC 2018).
     """
-    order = np.argsort(-means(values, labels), kind="stable")
-    kept = [~changed for changed in _first(order, steps)]
-    volumes = (mixed(volume, baseline, labels, one) for one in kept)
+    order = np.argsort(-supervoxel_means(values, labels), kind="stable")
+    kept = [~changed for changed in _cumulative_choices(order, steps)]
+    volumes = (replace_supervoxels(volume, baseline, labels, one) for one in kept)
     return _curve(scores(score_of, volumes, batch=batch), [1 - one.mean() for one in kept])
 
 
@@ -124,13 +123,13 @@ def insertion(
 
     The larger the area, the better the map (Petsiuk et al., BMVC 2018).
     """
-    order = np.argsort(-means(values, labels), kind="stable")
-    kept = list(_first(order, steps))
-    volumes = (mixed(volume, baseline, labels, one) for one in kept)
+    order = np.argsort(-supervoxel_means(values, labels), kind="stable")
+    kept = list(_cumulative_choices(order, steps))
+    volumes = (replace_supervoxels(volume, baseline, labels, one) for one in kept)
     return _curve(scores(score_of, volumes, batch=batch), [one.mean() for one in kept])
 
 
-def _first(order: NDArray[np.intp], steps: int) -> Iterator[NDArray[np.bool_]]:
+def _cumulative_choices(order: NDArray[np.intp], steps: int) -> Iterator[NDArray[np.bool_]]:
     """bool (m,): none, then more and more of the first in order, then all, in `steps` or fewer."""
     for many in np.unique(np.linspace(0, order.size, steps + 1).round().astype(int)):
         chosen = np.zeros(order.size, dtype=np.bool_)

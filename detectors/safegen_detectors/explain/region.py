@@ -1,4 +1,4 @@
-"""Where the worst of a map lies, in words and millimetres that a radiologist can follow."""
+"""Where the worst region of a map lies, in words and millimetres for a radiologist."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Point = tuple[float, float, float]
 
 MIDDLE = 0.1
 """Share of the body's length on either side of its middle that is still called the middle."""
-WORDS = (("left", "right"), ("back", "front"), ("lower", "upper"))
+SIDES = (("left", "right"), ("back", "front"), ("lower", "upper"))
 """What lies at the low and at the high end of x, y and z in RAS+."""
 
 
@@ -60,19 +60,19 @@ def worst_region(
     index = np.argwhere(inside)
     places = index @ affine[:3, :3].T + affine[:3, 3]
     top = int(values[inside].argmax())
-    words = _words(places.mean(axis=0), *_extent(body, affine))
+    words = _sides(places.mean(axis=0), *_extent(body, affine))
     return Region(
         volume_ml=len(index) * float(abs(np.linalg.det(affine[:3, :3]))) / 1000,
         box_mm=_box(places, affine),
         peak=float(values[inside][top]),
         peak_mm=_point(places[top]),
         side=words[0],
-        part=_part(words),
+        part=_part_name(words),
         anatomy=_anatomy(inside, labels, names or {}),
     )
 
 
-def phrase(region: Region) -> str:
+def describe_region(region: Region) -> str:
     """One clause for a radiologist, without a full stop.
 
     >>> box = ((-32.0, 10.0, 20.0), (-14.0, 30.0, 41.0))
@@ -116,19 +116,19 @@ def _extent(body: Mask, affine: Affine) -> tuple[NDArray[np.float64], NDArray[np
     return places.min(axis=0), places.max(axis=0)
 
 
-def _words(
+def _sides(
     place: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
 ) -> tuple[str, str, str]:
     """For x, y and z on which side of the body's middle a place lies, or "middle"."""
     offset = (place - low) / np.maximum(high - low, 1e-6) - 0.5
     x, y, z = (
         "middle" if abs(far) <= MIDDLE else ends[int(far > 0)]
-        for far, ends in zip(offset, WORDS, strict=True)
+        for far, ends in zip(offset, SIDES, strict=True)
     )
     return x, y, z
 
 
-def _part(words: tuple[str, str, str]) -> str:
+def _part_name(words: tuple[str, str, str]) -> str:
     x, y, z = words
     said = [word for word in (z, y, x) if word != "middle"]
     return " ".join(said) or "middle"

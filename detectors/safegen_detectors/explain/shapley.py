@@ -16,13 +16,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from safegen_detectors.explain.scores import judging, scores
-from safegen_detectors.explain.supervoxels import centres, count, mixed, spread
+from safegen_detectors.explain.perturbation import (
+    evaluation_mode,
+    replace_supervoxels,
+    scores,
+    spread_over_voxels,
+    supervoxel_centres,
+    supervoxel_count,
+)
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from safegen_detectors.explain.supervoxels import Labels
+    from safegen_detectors.explain.perturbation import Labels
 
 
 def gradient_shap(
@@ -38,7 +44,7 @@ def gradient_shap(
 
     Monte Carlo: the sum is right up to the error of `samples` draws (Erion et al., 2021).
     """
-    with judging(score_of), _quiet(seed) as shap:
+    with evaluation_mode(score_of), _quiet(seed) as shap:
         explainer = shap.GradientExplainer(score_of, backgrounds, batch_size=batch)
         values = explainer.shap_values(volume[None], nsamples=samples, rseed=seed)
     return _channels_summed(values, volume)
@@ -48,7 +54,7 @@ def deep_shap(score_of: nn.Module, volume: torch.Tensor, backgrounds: torch.Tens
     """DeepLIFT's multipliers, mean over normal volumes (n, c, i, j, k): float32 (i, j, k).
 
     For modules of Conv3d, BatchNorm3d, ReLU (each used once, not in place), Linear, MaxPool3d and
-    AdaptiveAvgPool3d, such as `predictor.LightPredictor` (Lundberg and Lee, NeurIPS 2017).
+    AdaptiveAvgPool3d, such as `surrogate.SurrogateNetwork` (Lundberg and Lee, NeurIPS 2017).
 
     Raises:
         UserWarning: shap has no rule for a layer, such as GroupNorm or SiLU.
@@ -75,12 +81,13 @@ def partition_shap(
 
     The super-voxels are joined by the distance of their centres (Ward); `evaluations` is about
     how many scores are asked for, and what is not resolved by then is shared evenly within a
-    group, so that the sum is exact with any number. `supervoxels.spread` makes a map of them.
+    group, so that the sum is exact with any number. `spread_over_voxels` makes
+    a map of them.
     """
-    number = count(labels)
+    number = supervoxel_count(labels)
 
     def score_with(kept: NDArray[Any]) -> NDArray[Any]:
-        volumes = (mixed(volume, baseline, labels, row > 0.5) for row in kept)
+        volumes = (replace_supervoxels(volume, baseline, labels, row > 0.5) for row in kept)
         return scores(score_of, volumes, batch=batch).double().cpu().numpy()
 
     if number == 1:
@@ -107,13 +114,13 @@ def partition_shap_map(
     values = partition_shap(
         score_of, volume, baseline, labels, evaluations=evaluations, seed=seed, batch=batch
     )
-    return torch.from_numpy(spread(values, labels)).to(volume.device)
+    return torch.from_numpy(spread_over_voxels(values, labels)).to(volume.device)
 
 
 def _tree(labels: Labels) -> NDArray[np.float64]:
     from scipy.cluster import hierarchy
 
-    return np.asarray(hierarchy.linkage(centres(labels), method="ward"))
+    return np.asarray(hierarchy.linkage(supervoxel_centres(labels), method="ward"))
 
 
 def _channels_summed(values: Any, volume: torch.Tensor) -> torch.Tensor:
@@ -129,7 +136,7 @@ def _quiet(seed: int) -> Iterator[Any]:
     state = np.random.get_state()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        shap = _without_compiling()
+        shap = _import_shap()
         np.random.seed(seed)
         try:
             yield shap
@@ -137,7 +144,7 @@ def _quiet(seed: int) -> Iterator[Any]:
             np.random.set_state(state)
 
 
-def _without_compiling() -> Any:
+def _import_shap() -> Any:
     """The shap library; numba would compile for 3 s to save milliseconds on a few hundred cubes."""
     import numba
 

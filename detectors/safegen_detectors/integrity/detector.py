@@ -6,27 +6,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_safegen.api import Fitted, Measure, Profile, Rule, ScanTarget, Scope, Score
-from safegen_detectors.integrity.content import CLIPPED, heatmap_of, look_at, measure_content
-from safegen_detectors.integrity.grid import measure_grid
-from safegen_detectors.integrity.reference import compare, learn, usual_of
+from safegen_detectors.integrity.content import (
+    CLIPPED_SHARE,
+    fault_heatmap,
+    inspect_content,
+    measure_content,
+)
+from safegen_detectors.integrity.geometry import measure_grid
+from safegen_detectors.integrity.reference import compare_with_reference, learn_ranges, ranges_for
 
-_NOTHING = Rule(fail_above=0.0)
+_NONE_ALLOWED = Rule(fail_above=0.0)
 _REFERENCE = Rule(fail_above=1.0, source="range of the reference scans, widened")
 
 RULES: Mapping[str, Rule] = {
-    "unreadable": _NOTHING,
-    "nonfinite_share": _NOTHING,
+    "unreadable": _NONE_ALLOWED,
+    "nonfinite_share": _NONE_ALLOWED,
     "distinct_values": Rule(fail_below=16.0),
     "flat_share": Rule(fail_above=0.7),
     "body_share": Rule(fail_below=0.002),
-    "clipped_share": Rule(warn_above=CLIPPED, fail_above=0.05),
-    "blank_slices": _NOTHING,
+    "clipped_share": Rule(warn_above=CLIPPED_SHARE, fail_above=0.05),
+    "blank_slices": _NONE_ALLOWED,
     "fewest_voxels": Rule(fail_below=8.0),
     "smallest_voxel_size": Rule(fail_below=0.05),
     "largest_voxel_size": Rule(fail_above=20.0),
     "anisotropy": Rule(warn_above=20.0, fail_above=50.0),
     "skew": Rule(warn_above=1.0, fail_above=35.0),
-    "mask_problem": _NOTHING,
+    "mask_problem": _NONE_ALLOWED,
     "spacing_against_reference": _REFERENCE,
     "extent_against_reference": _REFERENCE,
     "intensity_against_reference": _REFERENCE,
@@ -57,7 +62,7 @@ class IntegrityDetector:
     ) -> Fitted:
         """The ranges of the reference's grids and intensities, from the table of scans alone."""
         rows = [target.facts for target in reference if not target.problem]
-        return Fitted(facts={"usual": learn(rows)})
+        return Fitted(facts={"usual": learn_ranges(rows)})
 
     def score(
         self,
@@ -73,15 +78,15 @@ class IntegrityDetector:
 def _score(target: ScanTarget, profile: Profile | None) -> Score:
     if target.scan is None:
         return Score(None, (Measure("unreadable", 1.0, "", target.problem.rstrip(".")),))
-    content = look_at(target.scan)
+    content = inspect_content(target.scan)
     measures = [
         Measure("unreadable", 0.0),
         *measure_content(content),
         *measure_grid(target.scan),
     ]
     if profile is not None:
-        usual = usual_of(profile.facts["usual"], target.facts)
-        measures += compare(target.facts, usual)
+        usual = ranges_for(profile.facts["usual"], target.facts)
+        measures += compare_with_reference(target.facts, usual)
         if usual.clips:
             measures = [measure for measure in measures if measure.name != "clipped_share"]
-    return Score(None, tuple(measures), heatmap_of(content))
+    return Score(None, tuple(measures), fault_heatmap(content))

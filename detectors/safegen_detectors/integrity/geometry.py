@@ -1,11 +1,74 @@
-"""Where voxels lie: numbers from a 4x4 affine."""
+"""The grid of a scan: from its affine, and from the table along the patient's axes."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_safegen.api import Measure, NotJudged, Scan
+
+Row = Mapping[str, float | str | None]
+"""One row of the table of scans."""
+
+Triple = tuple[float, float, float]
+
+DIRECTIONS = ("left_right", "back_front", "foot_head")
+"""The patient's axes, in the order of the world axes x, y, z."""
+
+_LETTERS = ("LR", "AP", "IS")
+
 Affine = NDArray[np.float64]
+
+SMALLEST_VOXEL_SIZE = 1e-6
+"""A voxel size in mm that stands for 0 where something is divided by it."""
+
+
+def required_number(row: Row, name: str) -> float:
+    """A fact that must be a number; `NotJudged` if it is unknown."""
+    value = row.get(name)
+    if isinstance(value, int | float):
+        return float(value)
+    raise NotJudged(
+        f"The table of scans has no number '{name}' for {row.get('target') or 'this scan'}, "
+        f"so it cannot be compared with the reference."
+    )
+
+
+def along_patient_axes(row: Row, name: str) -> Triple:
+    """The facts `name`_i, _j, _k ordered left-right, back-front, foot-head."""
+    stored = [required_number(row, f"{name}_{axis}") for axis in "ijk"]
+    first, second, third = axis_order(str(row.get("orientation")))
+    return stored[first], stored[second], stored[third]
+
+
+def axis_order(orientation: str) -> tuple[int, int, int]:
+    """Which voxel axis runs along x, y and z, for a code such as "LPS"; (0, 1, 2) if unknown."""
+    places = [
+        [place for place, letter in enumerate(orientation) if letter in letters]
+        for letters in _LETTERS
+    ]
+    if len(orientation) != 3 or any(len(place) != 1 for place in places):
+        return 0, 1, 2
+    return places[0][0], places[1][0], places[2][0]
+
+
+def extents(row: Row) -> Triple:
+    """The size of the field of view in mm: left-right, back-front, foot-head."""
+    x, y, z = (
+        count * spacing
+        for count, spacing in zip(
+            along_patient_axes(row, "shape"), along_patient_axes(row, "spacing"), strict=True
+        )
+    )
+    return x, y, z
+
+
+def content_volume(row: Row) -> float:
+    """The volume in ml of what is above the scan's smallest value."""
+    x, y, z = extents(row)
+    return x * y * z * (1.0 - required_number(row, "background_share")) / 1000.0
 
 
 def axis_vectors(affine: Affine) -> NDArray[np.float64]:
@@ -38,3 +101,26 @@ def describe_point(affine: Affine, voxel: NDArray[np.float64]) -> str:
 def centre_of(where: NDArray[np.bool_], affine: Affine) -> str:
     """The place in words of the middle of the voxels that are True."""
     return describe_point(affine, np.argwhere(where).mean(axis=0))
+
+
+def measure_grid(scan: Scan) -> tuple[Measure, ...]:
+    """Voxel sizes, angles, number of voxels, and whether the mask fits."""
+    size = [float(x) for x in voxel_size(scan.affine)]
+    words = " x ".join(f"{x:.4g}" for x in size)
+    ratio = max(size) / max(min(size), SMALLEST_VOXEL_SIZE)
+    angle = skew_degrees(scan.affine)
+    return (
+        Measure("smallest_voxel_size", min(size), "mm", f"the voxel size is {words} mm"),
+        Measure("largest_voxel_size", max(size), "mm", f"the voxel size is {words} mm"),
+        Measure("anisotropy", ratio, "times", f"the voxels, {words} mm, are far from cubes"),
+        Measure("skew", angle, "degrees", f"the voxel axes are {angle:.3g} degrees off square"),
+        _fewest_voxels(scan),
+        Measure("mask_problem", float(bool(scan.mask_problem)), "", scan.mask_problem.rstrip(".")),
+    )
+
+
+def _fewest_voxels(scan: Scan) -> Measure:
+    fewest = min(scan.voxels.shape)
+    axis = "ijk"[scan.voxels.shape.index(fewest)]
+    says = f"there are only {fewest} voxels along {axis}"
+    return Measure("fewest_voxels", float(fewest), "voxels", says)

@@ -25,7 +25,7 @@ def add_duplicates(commands: argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 @dataclass(frozen=True, slots=True)
-class Prepares:
+class PreparedRelease:
     """The scans of a release, read and prepared anew each time they are iterated.
 
     `problems` fills with a sentence for each scan that cannot be.
@@ -50,13 +50,13 @@ class Prepares:
 def _run(asked: argparse.Namespace) -> int:
     """Print the duplicates, a line each; 1 if there are any, 4 if a scan could not be compared."""
     from pytest_safegen.api import discover
-    from safegen_detectors.memorization.duplicates import duplicates
+    from safegen_detectors.memorization.duplicates import find_duplicates
 
-    template, profile = _known(asked.profile)
+    template, profile = _template_and_profile(asked.profile)
     folders = [asked.release, *([asked.other] if asked.other else [])]
-    releases = [Prepares(discover(path.absolute()), template) for path in folders]
+    releases = [PreparedRelease(discover(path.absolute()), template) for path in folders]
     try:
-        found = duplicates(releases[0], profile, other=releases[1] if asked.other else None)
+        found = find_duplicates(releases[0], profile, other=releases[1] if asked.other else None)
     except NotJudged as problem:
         raise UsageProblem(f"{asked.release} cannot be compared: {problem}.") from problem
     for one in found:
@@ -68,7 +68,7 @@ def _run(asked: argparse.Namespace) -> int:
     return 1 if found else 4 if left_out else 0
 
 
-def _known(path: Path) -> tuple[Template, Profile]:
+def _template_and_profile(path: Path) -> tuple[Template, Profile]:
     """Template and profile of the only modality.
 
     Raises:

@@ -1,17 +1,55 @@
-"""The memorization check: does a scan, or a part of it, show one training patient?"""
+"""The memorization check: does a scan, or a part of it, show one training patient?
+
+Nothing heavy is imported before a method runs: torch takes seconds to import.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_safegen.api import Fitted, NotJudged, Profile, Rule, ScanTarget, Scope, Score
-from safegen_detectors.memorization.keeping import Kept
-from safegen_detectors.memorization.naming import Names
+from safegen_detectors.memorization.pseudonyms import Pseudonyms
+
+if TYPE_CHECKING:
+    from safegen_detectors.memorization.search.index import Index
+
 
 RULES: Mapping[str, Rule] = {"score": Rule(false_alarm_rate=0.01, source="calibrated")}
+
+
+@dataclass
+class IndexCache:
+    """The index of the latest profile: built and self-tested once a run, not once a scan."""
+
+    _key: tuple[Any, ...] = field(default=(), repr=False)
+    _index: Index | None = field(default=None, repr=False)
+    _problem: str = ""
+
+    def index(self, profile: Profile, device: str) -> Index:
+        """The index of a profile on a device.
+
+        Raises:
+            NotJudged: there are too few persons, or the self-test fails.
+        """
+        from safegen_detectors.memorization.search.index import index_from_profile
+        from safegen_detectors.memorization.self_test import run_self_test
+
+        key = (profile.arrays["descriptors"], profile.calibration, device)
+        if self._index is None or not _identical(key, self._key):
+            index = index_from_profile(profile, device)
+            self._key, self._index, self._problem = key, index, run_self_test(index, profile)
+        if self._problem:
+            raise NotJudged(f"the control of this run failed: {self._problem}")
+        return self._index
+
+
+def _identical(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Whether both hold the very same objects."""
+    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
 
 
 @dataclass(frozen=True)
@@ -23,7 +61,7 @@ class MemorizationDetector:
     """
 
     salt: str = ""
-    _kept: Kept = field(default_factory=Kept, init=False, repr=False, compare=False)
+    _kept: IndexCache = field(default_factory=IndexCache, init=False, repr=False, compare=False)
 
     name = "memorization"
     version = "4"
@@ -35,31 +73,31 @@ class MemorizationDetector:
 
     def fit(self, reference: Iterable[ScanTarget], *, seed: int) -> Fitted:
         """The index of descriptors, and what real patients score who are left out of it."""
-        from safegen_detectors.memorization import fitting  # torch takes seconds to import
+        from safegen_detectors.memorization import fit  # torch takes seconds to import
 
-        return fitting.fit(reference, seed=seed, names=Names(self.salt))
+        return fit.fit(reference, seed=seed, names=Pseudonyms(self.salt))
 
     def recalibrate(self, profile: Profile, holdout: Iterable[ScanTarget]) -> Fitted:
         """The same knowledge, with scores of real patients of a holdout, the worst of both sets."""
-        from safegen_detectors.memorization import fitting  # torch takes seconds to import
+        from safegen_detectors.memorization import fit  # torch takes seconds to import
 
-        return fitting.recalibrate(profile, holdout)
+        return fit.recalibrate(profile, holdout)
 
     def score(
         self, targets: Sequence[ScanTarget], profile: Profile | None, *, device: str
     ) -> Sequence[Score]:
         """One score a scan, with the map of what is copied and the patient it is copied from."""
-        from safegen_detectors.memorization import scoring  # torch takes seconds to import
+        from safegen_detectors.memorization import score  # torch takes seconds to import
 
         if profile is None:
             raise NotJudged("memorization needs a profile of real scans")
         index = self._kept.index(profile, device)
-        return [scoring.score(target, profile, index=index) for target in targets]
+        return [score.score(target, profile, index=index) for target in targets]
 
     def without(self, profile: Profile, subject: str) -> Profile:
         """The profile as if that patient, under all names found for the same person, was not in."""
         person = dict(zip(profile.facts["subjects"], profile.facts["persons"], strict=True))
-        gone = person.get(Names(self.salt).of(subject))
+        gone = person.get(Pseudonyms(self.salt).of(subject))
         kept = [n for n, one in enumerate(profile.facts["persons"]) if one != gone]
         control_stays = profile.facts["control"] in kept
         facts = {

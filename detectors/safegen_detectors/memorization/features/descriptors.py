@@ -1,4 +1,4 @@
-"""What a block looks like: the lowest frequencies of its cosine transform, softly whitened."""
+"""Block descriptors: the lowest frequencies of the cosine transform, partly whitened."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from safegen_detectors.memorization.lattice import BLOCK, Lattice, middle_counts_more
-from safegen_detectors.memorization.patterns import Volume
+from safegen_detectors.memorization.features.lattice import BLOCK, Lattice, block_weights
+from safegen_detectors.memorization.features.pattern import Volume
 
 FREQUENCIES = 64  # at least; a shell of equal frequencies is taken as a whole
 Blocks = slice | NDArray[np.int64]
-EVERY = slice(None)
+ALL_BLOCKS = slice(None)
 SOFT_WHITENING = -0.25  # exponent of the variances: between none (0) and full (-0.5)
 
 
@@ -29,13 +29,15 @@ class Describer:
     lattice: Lattice
     scale: torch.Tensor
 
-    def coefficients(self, volume: Volume, *, reach: int, blocks: Blocks = EVERY) -> torch.Tensor:
+    def coefficients(
+        self, volume: Volume, *, reach: int, blocks: Blocks = ALL_BLOCKS
+    ) -> torch.Tensor:
         """Cosine coefficients (blocks, shifts, c) of some blocks, moved by up to `reach` voxels.
 
         Shifts are in the order of `shifts(reach)`.
         """
         device = self.scale.device
-        filters = _filters(reach).to(device)
+        filters = _shifted_cosines(reach).to(device)
         found = torch.from_numpy(_windows(volume, self.lattice.corners[blocks], reach)).to(device)
         for _ in range(3):  # the transform of a cube is separable: the last axis, and comes first
             found = (found @ filters.T).movedim(-1, 1)
@@ -46,13 +48,15 @@ class Describer:
         chosen = found[:, :, u, :, v, :, w]  # torch puts the chosen axis first: (c, blocks, ...)
         return chosen.flatten(2).permute(1, 2, 0).contiguous()
 
-    def describe(self, volume: Volume, *, reach: int = 0, blocks: Blocks = EVERY) -> torch.Tensor:
+    def describe(
+        self, volume: Volume, *, reach: int = 0, blocks: Blocks = ALL_BLOCKS
+    ) -> torch.Tensor:
         """Descriptors (blocks, shifts, c) of length 1; 0 where there is no pattern."""
         return self.described(self.coefficients(volume, reach=reach, blocks=blocks))
 
     def described(self, coefficients: torch.Tensor) -> torch.Tensor:
         """Descriptors of length 1 from coefficients (..., c)."""
-        return unit(coefficients * self.scale)
+        return unit_length(coefficients * self.scale)
 
     def rebuilt(self, descriptors: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
         """The patterns (n, i, j, k) that descriptors (blocks, n, c) stand for: all they give away.
@@ -60,8 +64,8 @@ class Describer:
         On the processor, whatever the device.
         """
         u, v, w = frequencies().T
-        waves = torch.einsum("ci,cj,ck->cijk", *(_waves()[n] for n in (u, v, w)))
-        kernel = torch.from_numpy(middle_counts_more())
+        waves = torch.einsum("ci,cj,ck->cijk", *(_cosine_basis()[n] for n in (u, v, w)))
+        kernel = torch.from_numpy(block_weights())
         total = torch.zeros(descriptors.shape[1], *shape)
         weight = torch.full(shape, 1e-6)
         plain = (descriptors / self.scale).cpu()
@@ -77,17 +81,19 @@ class Describer:
 @cache
 def frequencies() -> NDArray[np.int64]:
     """Triples (c, 3) of frequencies, lowest first, the mean left out."""
-    triples = np.array(sorted(product(range(BLOCK), repeat=3), key=lambda t: (_squared(t), t))[1:])
-    reached = _squared(triples[FREQUENCIES - 1])
+    triples = np.array(
+        sorted(product(range(BLOCK), repeat=3), key=lambda t: (_squared_length(t), t))[1:]
+    )
+    reached = _squared_length(triples[FREQUENCIES - 1])
     return np.asarray(triples[(triples**2).sum(1) <= reached])
 
 
-def unit(vectors: torch.Tensor) -> torch.Tensor:
+def unit_length(vectors: torch.Tensor) -> torch.Tensor:
     """Vectors (..., c) brought to length 1; those of length 0 stay."""
     return vectors / vectors.square().sum(-1, keepdim=True).sqrt().clamp(min=1e-6)
 
 
-def scale_of(coefficients: torch.Tensor) -> torch.Tensor:
+def frequency_weights(coefficients: torch.Tensor) -> torch.Tensor:
     """The weight (c,) of each frequency, from coefficients (..., c) of real scans.
 
     Frequencies that a turn by right angles exchanges have the same weight.
@@ -105,26 +111,26 @@ def shifts(reach: int) -> NDArray[np.int64]:
     return np.array(list(product(steps, repeat=3)))
 
 
-def _squared(triple: object) -> int:
+def _squared_length(triple: object) -> int:
     return int(np.square(np.asarray(triple)).sum())
 
 
 @cache
-def _waves() -> torch.Tensor:
+def _cosine_basis() -> torch.Tensor:
     """The orthonormal cosines (frequency, position) of one axis of a block (DCT-II)."""
     places = np.arange(BLOCK)
     waves = np.cos(np.pi * (places[None] + 0.5) * places[:, None] / BLOCK)
-    unit = waves / np.linalg.norm(waves, axis=1, keepdims=True)
-    return torch.from_numpy(unit.astype(np.float32))
+    normalised = waves / np.linalg.norm(waves, axis=1, keepdims=True)
+    return torch.from_numpy(normalised.astype(np.float32))
 
 
 @cache
-def _filters(reach: int) -> torch.Tensor:
+def _shifted_cosines(reach: int) -> torch.Tensor:
     """All cosines at all shifts (shifts * frequencies, block + 2 * reach) of one axis."""
     top = int(frequencies().max()) + 1
     rows = torch.zeros(2 * reach + 1, top, BLOCK + 2 * reach)
     for shift in range(2 * reach + 1):
-        rows[shift, :, shift : shift + BLOCK] = _waves()[:top]
+        rows[shift, :, shift : shift + BLOCK] = _cosine_basis()[:top]
     return rows.reshape(-1, BLOCK + 2 * reach)
 
 

@@ -1,4 +1,4 @@
-"""All reference scans in one tensor, and how a profile holds them."""
+"""The index: all reference scans in one tensor, and how a profile stores it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from pytest_safegen.api import NotJudged, PrepareOptions, Profile, Template
-from safegen_detectors.memorization.descriptors import Describer
-from safegen_detectors.memorization.lattice import Lattice
-from safegen_detectors.memorization.spectra import spectra_of
+from safegen_detectors.memorization.features.descriptors import Describer
+from safegen_detectors.memorization.features.lattice import Lattice
+from safegen_detectors.memorization.features.pattern import spectra_of
 
 WIDTHS = (3, 5)  # blocks along a side of the surroundings
 VOXELS_AT_ONCE = 2**22  # of patterns rebuilt at once: 16 MiB, and three times that padded
@@ -49,12 +49,12 @@ class Index:
         if kept.all():
             return self
         where = torch.from_numpy(kept).to(self.device)
-        numbers = self.persons[kept] - (self.persons[kept] > person)
+        renumbered = self.persons[kept] - (self.persons[kept] > person)
         names = tuple(name for number, name in enumerate(self.names) if number != person)
         return replace(
             self,
             descriptors=self.descriptors[:, where],
-            persons=numbers,
+            persons=renumbered,
             names=names,
             spectra=None if self.spectra is None else self.spectra[where],
         )
@@ -71,14 +71,14 @@ class Index:
         return replace(self, spectra=torch.cat(spectra).to(self.device))
 
 
-def index_of(profile: Profile, device: str) -> Index:
+def index_from_profile(profile: Profile, device: str) -> Index:
     """The index that a profile holds, on a device.
 
     Raises:
         NotJudged: there are too few persons to tell one from another.
     """
     facts, arrays = profile.facts, profile.arrays
-    names = called(facts["subjects"], facts["persons"])
+    names = person_names(facts["subjects"], facts["persons"])
     if len(names) < FEWEST_PERSONS:
         raise NotJudged(
             f"the reference shows {len(names)} persons, and at least {FEWEST_PERSONS} are needed "
@@ -89,19 +89,19 @@ def index_of(profile: Profile, device: str) -> Index:
     stored = torch.tensor(arrays["descriptors"], device=device)
     index = Index(
         stored.float().transpose(0, 1).contiguous(),
-        numbers(facts["persons"]),
+        person_numbers(facts["persons"]),
         names,
         Describer(lattice, scale),
         _template(profile),
-        means_over(lattice, device),
+        neighbourhood_means(lattice, device),
     )
     return index.with_spectra()
 
 
-def as_profile(
+def index_to_profile(
     index: Index, subjects: Sequence[str], persons: Sequence[str]
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Arrays and facts that `index_of` reads; half precision, scans first."""
+    """Arrays and facts that `index_from_profile` reads; half precision, scans first."""
     template, describer = index.template, index.describer
     arrays: dict[str, NDArray[Any]] = {
         "descriptors": index.descriptors.transpose(0, 1).cpu().half().numpy(),
@@ -120,18 +120,18 @@ def as_profile(
     return arrays, facts
 
 
-def means_over(lattice: Lattice, device: str) -> tuple[torch.Tensor, ...]:
+def neighbourhood_means(lattice: Lattice, device: str) -> tuple[torch.Tensor, ...]:
     """The means over surroundings for each of WIDTHS."""
     return tuple(lattice.neighbourhood(width).to(device) for width in WIDTHS)
 
 
-def numbers(persons: Sequence[str]) -> NDArray[np.int64]:
+def person_numbers(persons: Sequence[str]) -> NDArray[np.int64]:
     """Persons as numbers, in order of first appearance."""
     order = {name: number for number, name in enumerate(dict.fromkeys(persons))}
     return np.array([order[name] for name in persons], dtype=np.int64)
 
 
-def called(subjects: Sequence[str], persons: Sequence[str]) -> tuple[str, ...]:
+def person_names(subjects: Sequence[str], persons: Sequence[str]) -> tuple[str, ...]:
     """What to call each person: all names under which the reference has scans of it."""
     names: dict[str, dict[str, None]] = {}
     for subject, person in zip(subjects, persons, strict=True):

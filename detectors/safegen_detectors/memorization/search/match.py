@@ -1,4 +1,4 @@
-"""How like each reference person every block of a scan is, at the best place within reach."""
+"""Match every block of a scan to each reference person, at the best place within reach."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from safegen_detectors.memorization.descriptors import shifts
-from safegen_detectors.memorization.index import Index
-from safegen_detectors.memorization.lattice import REACH, Lattice
-from safegen_detectors.memorization.patterns import NOWHERE, Displacement, Volume
-from safegen_detectors.memorization.poses import Pose, poses_to_try
+from safegen_detectors.memorization.features.descriptors import shifts
+from safegen_detectors.memorization.features.lattice import REACH, Lattice
+from safegen_detectors.memorization.features.pattern import NO_DISPLACEMENT, Displacement, Volume
+from safegen_detectors.memorization.search.index import Index
+from safegen_detectors.memorization.search.poses import Pose, poses_to_try
 from safegen_detectors.threads import side_by_side
 
 NUMBERS_AT_ONCE = 2**22  # cosines held at once: 16 MiB stay in a processor's cache and heap
@@ -34,7 +34,7 @@ class Likeness:
     pose: Pose
     inverted: bool
     far: bool
-    displacement: Displacement = NOWHERE
+    displacement: Displacement = NO_DISPLACEMENT
     heights: torch.Tensor | None = None
 
 
@@ -47,7 +47,7 @@ def likenesses(
     """
     lattice = index.describer.lattice
     poses = poses or poses_to_try(index.template, lattice)
-    looks = [Look.of(pose, lattice, far=pose.plain or len(poses) <= 2) for pose in poses]
+    looks = [PoseSearch.of(pose, lattice, far=pose.plain or len(poses) <= 2) for pose in poses]
     shape = (len(looks), 2, *index.descriptors.shape[:2])
     best = torch.empty(shape, device=index.device)
 
@@ -58,20 +58,20 @@ def likenesses(
             low, high = look.extremes(own, index.descriptors[rows])
             best[number, 0, rows], best[number, 1, rows] = high, -low
 
-    parts = _parts(index, len(shifts(REACH)))
+    parts = _block_slices(index, len(shifts(REACH)))
     if index.device.type == "cpu":
         side_by_side(search, parts)
     else:  # one part fills the device
         for part in parts:
             search(part)
     return [
-        Likeness(of_persons(best[n, inverted].T, index), look.pose, bool(inverted), look.far)
+        Likeness(cosines_by_person(best[n, inverted].T, index), look.pose, bool(inverted), look.far)
         for n, look in enumerate(looks)
         for inverted in (0, 1)
     ]
 
 
-def left_out(found: Sequence[Likeness], persons: Sequence[int]) -> list[Likeness]:
+def without_persons(found: Sequence[Likeness], persons: Sequence[int]) -> list[Likeness]:
     """The likenesses without the rows of some persons; negative numbers are nobody."""
     count = len(found[0].cosines)
     kept = torch.tensor([n for n in range(count) if n not in persons])
@@ -79,7 +79,7 @@ def left_out(found: Sequence[Likeness], persons: Sequence[int]) -> list[Likeness
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PoseSearch:
     """A pose, worked out for one lattice.
 
     A mirrored or turned block has the same cosine coefficients in another order, some with the
@@ -95,14 +95,14 @@ class Look:
     signs: torch.Tensor
 
     @staticmethod
-    def of(pose: Pose, lattice: Lattice, *, far: bool) -> Look:
+    def of(pose: Pose, lattice: Lattice, *, far: bool) -> PoseSearch:
         """The look that a pose means; without `far` only the nearest shifts are looked at."""
         near = np.abs(shifts(REACH)).max(1) <= TURNED_REACH
         places = np.arange(len(near)) if far else np.flatnonzero(near)
         columns, signs = pose.frequencies()
         rows = np.argsort(pose.blocks(lattice))
         found = [torch.from_numpy(array) for array in (rows, places, columns, signs)]
-        return Look(pose, far, *found)
+        return PoseSearch(pose, far, *found)
 
     def laid(self, own: torch.Tensor) -> torch.Tensor:
         """The descriptors (blocks, shifts, c) of a scan as they are in this pose."""
@@ -117,7 +117,7 @@ class Look:
         return low, high
 
 
-def _parts(index: Index, places: int) -> list[slice]:
+def _block_slices(index: Index, places: int) -> list[slice]:
     """The blocks in parts that memory holds well."""
     blocks, scans = index.descriptors.shape[:2]
     on_cpu = index.device.type == "cpu"
@@ -126,7 +126,7 @@ def _parts(index: Index, places: int) -> list[slice]:
     return [slice(start, start + step) for start in range(0, blocks, step)]
 
 
-def of_persons(scans: torch.Tensor, index: Index) -> torch.Tensor:
+def cosines_by_person(scans: torch.Tensor, index: Index) -> torch.Tensor:
     """The cosines (persons, blocks) of each person's scan that is most like it somewhere.
 
     One scan speaks for a person of several: the best of them at each block would be a match that
@@ -135,11 +135,16 @@ def of_persons(scans: torch.Tensor, index: Index) -> torch.Tensor:
     if len(index.names) == len(scans):
         return scans
     own = [np.flatnonzero(index.persons == person) for person in range(len(index.names))]
-    return torch.stack([_speaker(scans[torch.from_numpy(rows)], index) for rows in own])
+    return torch.stack([_best_scan(scans[torch.from_numpy(rows)], index) for rows in own])
 
 
-def _speaker(scans: torch.Tensor, index: Index) -> torch.Tensor:
+def _best_scan(scans: torch.Tensor, index: Index) -> torch.Tensor:
     """Of cosines (scans, blocks), those of the scan with the highest mean around any block."""
     if len(scans) == 1:
         return scans[0]
     return scans[(scans @ index.means[0].T).amax(1).argmax()]
+
+
+def typical_likeness(found: Sequence[Likeness]) -> float:
+    """How like the nearest person a usual block is, in the pose where that is highest."""
+    return max(float(one.cosines.amax(0).median()) for one in found)

@@ -1,4 +1,4 @@
-"""The ways in which a scan may lie over the reference: turned by right angles, mirrored."""
+"""Poses of a scan on the reference grid: right-angled turns and mirror images."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_safegen.api import Template
-from safegen_detectors.memorization.descriptors import frequencies, shifts
-from safegen_detectors.memorization.lattice import Lattice
-from safegen_detectors.memorization.patterns import Displacement
+from safegen_detectors.memorization.features.descriptors import frequencies, shifts
+from safegen_detectors.memorization.features.lattice import Lattice
+from safegen_detectors.memorization.features.pattern import Displacement
 
 AXES = ("left-right", "front-back", "top-bottom")
 
@@ -40,15 +40,15 @@ class Pose:
         old = np.empty_like(cells)
         for new, before in enumerate(self.order):
             old[:, before] = last[new] - cells[:, new] if self.flips[new] else cells[:, new]
-        return _rows(old, cells)
+        return _row_numbers(old, cells)
 
     def shifts(self, reach: int) -> NDArray[np.int64]:
         """For each shift in this pose, the number of the same shift as it was before."""
-        return _rows(self._before(shifts(reach) * self._signs().astype(int)), shifts(reach))
+        return _row_numbers(self._before(shifts(reach) * self._signs().astype(int)), shifts(reach))
 
     def frequencies(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """For each frequency in this pose, the number it had before, and its change of sign."""
-        places = _rows(self._before(frequencies()), frequencies())
+        places = _row_numbers(self._before(frequencies()), frequencies())
         return places, np.prod(self._signs() ** frequencies(), axis=1).astype(np.float32)
 
     def before(self, displacement: NDArray[np.int64]) -> Displacement:
@@ -74,7 +74,7 @@ class Pose:
         return triples[:, np.argsort(self.order)]
 
 
-def every_pose() -> list[Pose]:
+def all_poses() -> list[Pose]:
     """All 48 signed permutations of three axes, the plain one first."""
     flips = list(product((False, True), repeat=3))
     return [Pose(order, flip) for order in permutations((0, 1, 2)) for flip in flips]  # type: ignore[arg-type]
@@ -85,7 +85,7 @@ def poses_to_try(template: Template, lattice: Lattice) -> list[Pose]:
     if template.options.align == "affine":
         return [Pose(), Pose(flips=(True, False, False))]
     counts = lattice.cells().max(0)
-    return [pose for pose in every_pose() if (counts[list(pose.order)] == counts).all()]
+    return [pose for pose in all_poses() if (counts[list(pose.order)] == counts).all()]
 
 
 def mirrored_axes(template: Template) -> tuple[int, ...]:
@@ -93,7 +93,7 @@ def mirrored_axes(template: Template) -> tuple[int, ...]:
     return (0,) if template.options.align == "affine" else (0, 1, 2)
 
 
-def words(pose: Pose, turn: Pose) -> str:
+def describe_pose(pose: Pose, turn: Pose) -> str:
     """How a copy was laid: "mirrored left-right", "turned by right angles", "" for as it was."""
     both = pose.matrix() @ turn.matrix()
     if np.array_equal(both, np.diag(np.diag(both))) and np.linalg.det(both) < 0:
@@ -103,7 +103,7 @@ def words(pose: Pose, turn: Pose) -> str:
     return f"{'mirrored and ' * bool(np.linalg.det(both) < 0)}turned by right angles"
 
 
-def _rows(wanted: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def _row_numbers(wanted: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """The number of each wanted triple among some rows (n, 3)."""
     numbers = {tuple(row): number for number, row in enumerate(rows.tolist())}
     return np.array([numbers[tuple(row)] for row in wanted.tolist()], dtype=np.int64)

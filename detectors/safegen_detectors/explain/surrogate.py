@@ -1,7 +1,7 @@
-"""A light network that foretells a check's score, because only a network can be explained by SHAP.
+"""A small network that predicts a check's score, so that SHAP can explain it.
 
-It sees prepared volumes on a coarse grid. How far it may be believed is its rank correlation with
-the score on samples of patients that it did not learn from.
+It sees prepared volumes on a coarse grid. How far it may be trusted is its rank correlation
+with the score on samples of patients that it was not trained on.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 WIDTHS = (8, 16, 16)
 BATCH = 8
-RATE = 0.01
-HELD_OUT = 0.2
-FEWEST = 10
+LEARNING_RATE = 0.01
+HELD_OUT_SHARE = 0.2
+FEWEST_PATIENTS = 10
 SMALLEST_SPREAD = 0.02
 """Of a voxel among the samples, in prepared intensities 0 to 1: air is 0 in every scan."""
 
 
-class LightPredictor(nn.Module):
+class SurrogateNetwork(nn.Module):
     """Log score (n, 1) of volumes (n, 1, i, j, k): three convolutions on the whitened volume.
 
     Every layer has a rule in shap's DeepExplainer, and each ReLU is used once. `last` is the
@@ -68,7 +68,7 @@ class LightPredictor(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainedSurrogate:
     """The weights of a predictor, and Spearman's correlation on `held_out` samples."""
 
     arrays: Arrays
@@ -81,14 +81,14 @@ def pooled(voxels: torch.Tensor, *, factor: int) -> torch.Tensor:
     return functional.avg_pool3d(voxels.float()[None], factor)
 
 
-def train_predictor(
+def train_surrogate(
     volumes: torch.Tensor,
     scores: NDArray[Any],
     *,
     seed: int,
     steps: int,
     patients: Sequence[str] | None = None,
-) -> Trained:
+) -> TrainedSurrogate:
     """Learn the log of positive scores (n,) from volumes (n, 1, i, j, k) on a coarse grid.
 
     A fifth of the samples, of `patients` if they are given, is held out and never learned from.
@@ -97,39 +97,43 @@ def train_predictor(
         ValueError: samples of fewer than 10 patients, or a score that is not above 0.
     """
     whose = patients or [str(number) for number in range(len(scores))]
-    if len(set(whose)) < FEWEST or not (np.asarray(scores) > 0).all():
-        raise ValueError(f"a predictor needs {FEWEST} patients or more, with scores above 0")
+    if len(set(whose)) < FEWEST_PATIENTS or not (np.asarray(scores) > 0).all():
+        raise ValueError(
+            f"a predictor needs {FEWEST_PATIENTS} patients or more, with scores above 0"
+        )
     held = _held_out(whose, seed)
     logs = torch.from_numpy(np.log(np.asarray(scores, dtype=np.float32))).to(volumes.device)
-    module = _fitted(volumes[~held], logs[~held], seed=seed, steps=steps)
+    module = _train(volumes[~held], logs[~held], seed=seed, steps=steps)
     with torch.no_grad():
         foretold = torch.cat([module(one[None]) for one in volumes[held]])[:, 0]
-    return Trained(to_arrays(module), _rank_correlation(foretold, logs[held]), int(held.sum()))
+    return TrainedSurrogate(
+        to_arrays(module), _rank_correlation(foretold, logs[held]), int(held.sum())
+    )
 
 
-def to_arrays(module: LightPredictor) -> Arrays:
+def to_arrays(module: SurrogateNetwork) -> Arrays:
     """The weights and buffers of a predictor by name, as numpy arrays."""
     state = module.state_dict()
     return {name: value.detach().cpu().numpy() for name, value in state.items()}
 
 
-def from_arrays(arrays: Arrays, *, device: str = "cpu") -> LightPredictor:
+def from_arrays(arrays: Arrays, *, device: str = "cpu") -> SurrogateNetwork:
     """The predictor of some weights, in evaluation mode."""
-    module = LightPredictor(arrays["mean"].shape[1:])
+    module = SurrogateNetwork(arrays["mean"].shape[1:])
     module.load_state_dict({name: torch.tensor(array) for name, array in arrays.items()})
     return module.to(device).eval()
 
 
-def _fitted(volumes: torch.Tensor, logs: torch.Tensor, *, seed: int, steps: int) -> LightPredictor:
+def _train(volumes: torch.Tensor, logs: torch.Tensor, *, seed: int, steps: int) -> SurrogateNetwork:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = LightPredictor(volumes.shape[2:])
+        module = SurrogateNetwork(volumes.shape[2:])
     module.mean = volumes.mean(dim=0)
     module.spread = volumes.std(dim=0).clamp(min=SMALLEST_SPREAD)
     module.level = torch.stack([logs.mean(), logs.std().clamp(min=1e-6)])
     module = module.to(volumes.device).train()
     random = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(module.parameters(), lr=RATE)
+    optimizer = torch.optim.AdamW(module.parameters(), lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):
         chosen = torch.randperm(len(logs), generator=random)[:BATCH]
@@ -145,7 +149,7 @@ def _fitted(volumes: torch.Tensor, logs: torch.Tensor, *, seed: int, steps: int)
 def _held_out(patients: Sequence[str], seed: int) -> torch.Tensor:
     """bool (n,): the samples of a random fifth of the patients."""
     names = sorted(set(patients))
-    few = round(HELD_OUT * len(names))
+    few = round(HELD_OUT_SHARE * len(names))
     chosen = set(np.random.default_rng(seed).permutation(names)[:few].tolist())
     return torch.tensor([patient in chosen for patient in patients])
 

@@ -1,15 +1,15 @@
-"""The names under which a profile knows patients."""
+"""The names, or keyed digests of names, under which a profile knows patients."""
 
 from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
 
-LENGTH = 12
+DIGEST_LENGTH = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class Pseudonyms:
     """Patients by their own names, or, with a salt, by a keyed digest that only its holder undoes.
 
     >>> Names().of("sub-01"), Names("our secret").of("sub-01")
@@ -23,4 +23,4 @@ class Names:
         if not self.salt:
             return subject
         digest = hmac.new(self.salt.encode(), subject.encode(), "sha256").hexdigest()
-        return f"id-{digest[:LENGTH]}"
+        return f"id-{digest[:DIGEST_LENGTH]}"

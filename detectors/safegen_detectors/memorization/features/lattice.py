@@ -1,4 +1,4 @@
-"""The fixed lattice of blocks on the template's grid, and what is done over it."""
+"""The fixed lattice of blocks on the template's grid, and averages over it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from safegen_detectors.memorization.patterns import Volume
+from safegen_detectors.memorization.features.pattern import Volume
 
 BLOCK = 9  # voxels along a side: 18 mm at 2 mm
 REACH = 2  # voxels that a block is looked for around its place
@@ -46,7 +46,7 @@ class Lattice:
 
     def covered(self, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Which blocks (n,) lie in a body (i, j, k) for the most part."""
-        return np.asarray(_share(inside)[tuple((self.corners + BLOCK // 2).T)] >= COVERAGE)
+        return np.asarray(_body_share(inside)[tuple((self.corners + BLOCK // 2).T)] >= COVERAGE)
 
 
 def lattice_of(body: NDArray[np.bool_], *, mirrored: Sequence[int]) -> Lattice:
@@ -54,13 +54,15 @@ def lattice_of(body: NDArray[np.bool_], *, mirrored: Sequence[int]) -> Lattice:
 
     Along the first axis the lattice's middle is the body's, else that of the grid.
     """
-    share = _share(body)
+    share = _body_share(body)
     within = int(np.count_nonzero(share >= COVERAGE))
     stride = max(STRIDE, int(np.ceil((within / MOST_BLOCKS) ** (1 / 3))))
     middles = [(n - 1) / 2 for n in body.shape]
     if body.any():
         middles[0] = float(ndimage.center_of_mass(body)[0])
-    lines = [_evenly(n, middle, stride) for n, middle in zip(body.shape, middles, strict=True)]
+    lines = [
+        _evenly_spaced(n, middle, stride) for n, middle in zip(body.shape, middles, strict=True)
+    ]
     sampled = share[np.ix_(*lines)]
     for axis in mirrored:
         sampled = (sampled + np.flip(sampled, axis)) / np.float32(2)
@@ -69,11 +71,11 @@ def lattice_of(body: NDArray[np.bool_], *, mirrored: Sequence[int]) -> Lattice:
     return Lattice(corners.astype(np.int64), stride)
 
 
-def spread_over_blocks(
+def average_over_blocks(
     values: NDArray[np.floating], lattice: Lattice, shape: Sequence[int]
 ) -> Volume:
     """The mean over the blocks at each voxel (i, j, k), nearer middles counting more; 0 off all."""
-    kernel = middle_counts_more()
+    kernel = block_weights()
     total, weight = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     for corner, value in zip(lattice.corners, values, strict=True):
         place = tuple(slice(start, start + BLOCK) for start in corner)
@@ -82,18 +84,18 @@ def spread_over_blocks(
     return np.asarray(total / np.maximum(weight, np.float32(1e-6)))
 
 
-def middle_counts_more() -> Volume:
+def block_weights() -> Volume:
     """Weights over a block (9, 9, 9), 1 in its middle and falling along each axis."""
     steps = np.abs(np.arange(BLOCK) - (BLOCK - 1) / 2)
     edge = 1.0 - steps / (BLOCK / 2 + 0.5)
     return np.asarray(edge[:, None, None] * edge[:, None] * edge, dtype=np.float32)
 
 
-def _share(body: NDArray[np.bool_]) -> Volume:
+def _body_share(body: NDArray[np.bool_]) -> Volume:
     return np.asarray(ndimage.uniform_filter(body.astype(np.float32), BLOCK, mode="constant"))
 
 
-def _evenly(length: int, middle: float, stride: int) -> NDArray[np.int64]:
+def _evenly_spaced(length: int, middle: float, stride: int) -> NDArray[np.int64]:
     """Middles of blocks along an axis, as many on one side of a place as on the other."""
     half = BLOCK // 2
     room = min(middle, length - 1 - middle) - half

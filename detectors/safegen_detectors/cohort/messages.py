@@ -1,4 +1,4 @@
-"""Expectations in words: names for their measures, sentences for their failures."""
+"""Names for the measures of expectations, and messages for their failures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from safegen_detectors.cohort.judge import Outcome
 from safegen_detectors.cohort.suite import CRITICAL, Expectation
 
-SHOWN = 3
+SCANS_NAMED = 3
 """A sentence names this many scans; the rest are counted."""
 
 _MILLIMETRES = ("spacing_", "extent_")
@@ -19,7 +19,7 @@ def measure_names(expectations: Sequence[Expectation]) -> list[str]:
     """A different name for each, with its severity first: "critical.spacing_i_between"."""
     names: list[str] = []
     for expectation in expectations:
-        name = f"{expectation.get('severity') or CRITICAL}.{_short(expectation)}"
+        name = f"{expectation.get('severity') or CRITICAL}.{_short_name(expectation)}"
         same = sum(
             re.fullmatch(rf"{re.escape(name)}(__\d+)?", taken) is not None for taken in names
         )
@@ -27,24 +27,24 @@ def measure_names(expectations: Sequence[Expectation]) -> list[str]:
     return names
 
 
-def _short(expectation: Expectation) -> str:
+def _short_name(expectation: Expectation) -> str:
     verb = re.sub(r"^expect_(column_values_|column_)?|to_be_|to_(?=not_)", "", expectation["type"])
     column = expectation["kwargs"].get("column")
     return f"{column}_{verb}" if column else verb
 
 
-def failure(expectation: Expectation, outcome: Outcome, targets: Sequence[str]) -> str:
+def failure_message(expectation: Expectation, outcome: Outcome, targets: Sequence[str]) -> str:
     """What is wrong, and in which scans, as one clause."""
     if outcome.problem:
-        return f"'{_short(expectation)}' could not be judged: {outcome.problem.rstrip('.')}"
+        return f"'{_short_name(expectation)}' could not be judged: {outcome.problem.rstrip('.')}"
     scans = [targets[row] for row in outcome.rows]
     unknown = f", {outcome.unknown} of them without a value" if outcome.unknown else ""
-    where = f" in {_counted(scans)}{unknown}" if scans else ""
+    where = f" in {_list_scans(scans)}{unknown}" if scans else ""
     return f"{_claim(expectation, outcome)}{where}"
 
 
 def _claim(expectation: Expectation, outcome: Outcome) -> str:
-    kwargs, what = expectation["kwargs"], _what(expectation)
+    kwargs, what = expectation["kwargs"], _column_phrase(expectation)
     match expectation["type"]:
         case "expect_column_values_to_be_between":
             return f"{what} is outside {_bounds(expectation)}"
@@ -60,7 +60,7 @@ def _claim(expectation: Expectation, outcome: Outcome) -> str:
             return f"the expectation '{rule}' does not hold for {what}{seen}"
 
 
-def _what(expectation: Expectation) -> str:
+def _column_phrase(expectation: Expectation) -> str:
     column = expectation["kwargs"].get("column")
     if column is None:
         return "the table of scans"
@@ -80,6 +80,6 @@ def _bounds(expectation: Expectation) -> str:
     return f"{ends[0]} to {ends[1]}{unit}"
 
 
-def _counted(scans: Sequence[str]) -> str:
-    more = f" (and {len(scans) - SHOWN} more)" if len(scans) > SHOWN else ""
-    return f"{len(scans)} scan{'s' * (len(scans) > 1)}: {', '.join(scans[:SHOWN])}{more}"
+def _list_scans(scans: Sequence[str]) -> str:
+    more = f" (and {len(scans) - SCANS_NAMED} more)" if len(scans) > SCANS_NAMED else ""
+    return f"{len(scans)} scan{'s' * (len(scans) > 1)}: {', '.join(scans[:SCANS_NAMED])}{more}"
