@@ -13,10 +13,9 @@ from pytest_safegen import NotJudged, Release, Scan, ScanRef, ScanTarget
 from pytest_safegen.api import Prepared, ReadError, Template, align, canonical, read_scan
 from pytest_safegen.profiles.fit import SUBJECTS_FOR_TEMPLATE
 from pytest_safegen.testing import template_of
-from safegen_detectors.anomaly import ground as grounds
-from safegen_detectors.anomaly.model import Ground, Mask, Sample
-from safegen_detectors.anomaly.reference import likeness_facts
-from safegen_detectors.anomaly.samples import reference_of
+from safegen_detectors.anomaly.reference import statistics as reference_statistics
+from safegen_detectors.anomaly.reference.samples import reference_samples, similarity_facts
+from safegen_detectors.anomaly.reference.types import Mask, ReferenceStatistics, Sample
 from safegen_detectors.threads import side_by_side
 
 FEWEST = 10
@@ -39,8 +38,8 @@ class Reference:
 
     template: Template
     samples: tuple[Sample, ...]
-    ground: Ground
-    stored: Ground
+    ground: ReferenceStatistics
+    stored: ReferenceStatistics
     likeness: dict[str, float]
     left_out: tuple[str, ...]
 
@@ -97,14 +96,18 @@ def reference_from(refs: Sequence[ScanRef]) -> Reference:
     cropped = all(np.allclose(np.diag(s.to_template)[:3], 1, atol=1e-6) for s in samples)
     bodies = [one.body for one in members]
     modality = template.options.intensity
-    ground = grounds.ground_of(samples, bodies, cropped=cropped, modality=modality)
-    ground = grounds.with_gaussian(ground, samples)
+    ground = reference_statistics.intensity_statistics(
+        samples, bodies, cropped=cropped, modality=modality
+    )
+    ground = reference_statistics.with_gaussian(ground, samples)
     return Reference(
         template,
         tuple(samples),
         ground,
-        grounds.ground_from(grounds.arrays_of(ground), grounds.facts_of(ground)),
-        likeness_facts([one.light for one in members]),
+        reference_statistics.statistics_from_arrays(
+            reference_statistics.arrays_of(ground), reference_statistics.facts_of(ground)
+        ),
+        similarity_facts([one.light for one in members]),
         tuple(one for one in found if isinstance(one, str)),
     )
 
@@ -124,7 +127,7 @@ def _member(ref: ScanRef, template: Template) -> _Member | str:
         target = target_of(read_scan(ref), template)
     except (ReadError, NotJudged) as problem:
         return f"{ref.target}: {problem}"
-    (sample,), (body,), _ = reference_of([target])
+    (sample,), (body,), _ = reference_samples([target])
     light = ScanTarget(ref, None, _without_voxels(target))
     return _Member(sample, body, light)
 

@@ -21,14 +21,12 @@ from tqdm import tqdm
 from benchmarks.anomaly_parts.cohort import Reference
 from benchmarks.anomaly_parts.kinds import QUARTERS
 from pytest_safegen.api import limit_at
-from safegen_detectors.anomaly import fusion
-from safegen_detectors.anomaly.fitting import joined_statistics
-from safegen_detectors.anomaly.fusion import Scales
-from safegen_detectors.anomaly.methods import NAMES, methods_named
-from safegen_detectors.anomaly.model import Learned, Method, Reading
-from safegen_detectors.anomaly.scoring import SEGMENTATION
-from safegen_detectors.anomaly.segmentation import ArtefactSegmentation
-from safegen_detectors.anomaly.view import View
+from safegen_detectors.anomaly.methods import fusion
+from safegen_detectors.anomaly.methods.base import Learned, Method, Reading
+from safegen_detectors.anomaly.methods.fusion import Scales, joined_statistics
+from safegen_detectors.anomaly.methods.segmentation.method import ArtefactSegmentation
+from safegen_detectors.anomaly.options import METHOD_NAMES, SEGMENTATION, methods_named
+from safegen_detectors.anomaly.reference.normalized import NormalizedSample
 
 OURS = "safegen"
 ALL = "all"
@@ -128,7 +126,7 @@ def baseline_named(name: str, steps: int) -> Method:
         SystemExit: there is none of that name.
     """
     options: dict[str, Any] = {"steps": steps} if steps else {}
-    if name in NAMES:
+    if name in METHOD_NAMES:
         return methods_named([name], {name: options})[0]
     baselines = importlib.import_module("benchmarks.baselines")
     untrained = {"zscore": "ZScore", "histogram": "Histogram"} | {n: n for n in FROM_ANOMALIB}
@@ -204,7 +202,7 @@ def _panel(
         for place in range(len(patients))
     ]
     worst: dict[str, float] = {}
-    for patient, score in zip(patients, fusion.scores_left_out(held_out, patients), strict=True):
+    for patient, score in zip(patients, fusion.held_out_scores(held_out, patients), strict=True):
         worst[patient] = max(score, worst.get(patient, score))
     calibration = np.sort(np.array(list(worst.values())))
     return Panel(name, variant, tuple(names), fusion.scales_of(held_out), calibration, outline)
@@ -212,11 +210,11 @@ def _panel(
 
 def _outline(name: str, parts: Mapping[str, Part], reference: Reference) -> float:
     """The limit of a baseline's map: a high quantile of it in real scans."""
-    if name in NAMES:
+    if name in METHOD_NAMES:
         return 1.0
     highest = []
     for sample in reference.samples[:SCANS_FOR_OUTLINE]:
-        view = View(sample, reference.stored)
+        view = NormalizedSample(sample, reference.stored)
         found = parts[name].method.read(view, parts[name].learned).map
         if found is not None:
             highest.append(float(np.quantile(found[view.judged].numpy(), OUTLINED)))

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from benchmarks.anomaly_parts.contestants import Panel, Part
-from safegen_detectors.anomaly import grids
-from safegen_detectors.anomaly.model import Reading, Sample
-from safegen_detectors.anomaly.view import View
+from safegen_detectors.anomaly.methods.base import Reading
+from safegen_detectors.anomaly.reference import grids
+from safegen_detectors.anomaly.reference.normalized import NormalizedSample
+from safegen_detectors.anomaly.reference.types import Sample
 from safegen_detectors.explain.metrics import deletion, insertion
 from safegen_detectors.explain.perturbation import cubic_supervoxels
 
@@ -39,7 +40,7 @@ class Faithful:
 class ScoreOf(nn.Module):
     """Scores (n, 1) of volumes (n, 1, i, j, k) on the own grid of one view."""
 
-    def __init__(self, view: View, panel: Panel, parts: Mapping[str, Part]) -> None:
+    def __init__(self, view: NormalizedSample, panel: Panel, parts: Mapping[str, Part]) -> None:
         super().__init__()
         self.view, self.panel, self.parts = view, panel, parts
 
@@ -49,7 +50,7 @@ class ScoreOf(nn.Module):
 
     def _score(self, own: torch.Tensor) -> float:
         sample = replace(self.view.sample, own=own.numpy())
-        view = View(sample, self.view.ground, usual=self.view.expected)
+        view = NormalizedSample(sample, self.view.ground, usual=self.view.expected)
         readings = {
             n: self.parts[n].method.read(view, self.parts[n].learned) for n in self.panel.parts
         }
@@ -57,7 +58,7 @@ class ScoreOf(nn.Module):
 
 
 def faithful(
-    view: View,
+    view: NormalizedSample,
     clean: Sample,
     panel: Panel,
     parts: Mapping[str, Part],
@@ -77,7 +78,7 @@ def faithful(
 
 
 def _areas(
-    view: View,
+    view: NormalizedSample,
     clean: Sample,
     panel: Panel,
     parts: Mapping[str, Part],

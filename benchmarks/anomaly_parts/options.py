@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from benchmarks.anomaly_parts.kinds import QUARTERS
-from safegen_detectors.anomaly.methods import DEFAULT
+from safegen_detectors.anomaly.options import DEFAULT_METHODS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = REPOSITORY.parent / "shared" / "data" / "ixi-t1"
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--strength", type=float, default=0.6, help="strength of the faults, 0 to 1")
     add("--families", type=_names, default=(), help="families of faults (all of the modality)")
     add("--quarters", type=_names, default=tuple(QUARTERS), help="groups of families to hold out")
-    add("--methods", type=_names, default=DEFAULT, help="methods of the gate's own check")
+    add("--methods", type=_names, default=DEFAULT_METHODS, help="methods of the gate's own check")
     add("--baselines", type=_names, default=BASELINES, help="names, or none")
     add("--torchio", action="store_true", help="TorchIO's faults too, if it is installed")
     add("--also-all", action="store_true", help="also a detector that learned from all families")

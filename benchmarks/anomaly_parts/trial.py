@@ -23,10 +23,9 @@ from benchmarks.scans import with_voxels
 from pytest_safegen import NotJudged, Scan, ScanRef, ScanTarget
 from pytest_safegen.api import Canvas, read_scan
 from pytest_safegen.faults import canvas_of
-from safegen_detectors.anomaly.model import Reading
-from safegen_detectors.anomaly.reference import refuse_unlike
-from safegen_detectors.anomaly.samples import sample_of
-from safegen_detectors.anomaly.view import View
+from safegen_detectors.anomaly.methods.base import Reading
+from safegen_detectors.anomaly.reference.normalized import NormalizedSample
+from safegen_detectors.anomaly.reference.samples import reject_dissimilar, sample_of
 from safegen_detectors.threads import side_by_side
 
 UNTOUCHED = ""
@@ -119,7 +118,7 @@ class Judge:
         except NotJudged as problem:
             return replace(blank, problem=str(problem), seconds=clock.seconds)
         with clock.of("features"):
-            view = View(sample_of(target), self.reference.stored)
+            view = NormalizedSample(sample_of(target), self.reference.stored)
             view.standardized  # noqa: B018  lazy, and shared by the methods
         readings = self._readings(view, panels, clock)
         found = replace(
@@ -138,7 +137,9 @@ class Judge:
         tested = faithful(view, without, ours, self.field.parts, readings)
         return replace(found, places=places, faithful=tested)
 
-    def _readings(self, view: View, panels: Sequence[Panel], clock: Clock) -> dict[str, Reading]:
+    def _readings(
+        self, view: NormalizedSample, panels: Sequence[Panel], clock: Clock
+    ) -> dict[str, Reading]:
         readings = {}
         for name in dict.fromkeys(name for panel in panels for name in panel.parts):
             part = self.field.parts[name]
@@ -148,7 +149,7 @@ class Judge:
 
     def _refused(self, target: ScanTarget) -> bool:
         try:
-            refuse_unlike(target, _Likeness(self.reference.likeness))  # type: ignore[arg-type]
+            reject_dissimilar(target, _Likeness(self.reference.likeness))  # type: ignore[arg-type]
         except NotJudged:
             return True
         return False
@@ -207,7 +208,7 @@ def _places(
     mask: Mask,
     target: ScanTarget,
     scan: Scan,
-    view: View,
+    view: NormalizedSample,
     panels: Sequence[Panel],
     readings: Mapping[str, Reading],
 ) -> dict[str, Places]:

@@ -16,8 +16,8 @@ from torch import nn
 from torch.nn import functional
 
 from benchmarks.baselines.common import Lesson, NetworkBaseline
-from safegen_detectors.anomaly.device import seeded
-from safegen_detectors.anomaly.diffusion.denoiser import Frame
+from safegen_detectors.anomaly.methods.diffusion.denoiser import Frame
+from safegen_detectors.anomaly.methods.training import seeded
 
 SPACING = 2.0  # mm
 BACKBONE, LAYERS = "resnet18", ["layer1", "layer2"]

@@ -10,15 +10,27 @@ import numpy as np
 import torch
 from torch import nn
 
-from safegen_detectors.anomaly.crossfit import Part, averaged, cross_fit, members, outline_limit
-from safegen_detectors.anomaly.device import placed, seeded
-from safegen_detectors.anomaly.diffusion.denoiser import Frame
-from safegen_detectors.anomaly.maps import top
-from safegen_detectors.anomaly.model import Ground, Learned, Reading, Sample
-from safegen_detectors.anomaly.residuals import peak
-from safegen_detectors.anomaly.training import Budget, Loss, draw, train
-from safegen_detectors.anomaly.view import View
-from safegen_detectors.anomaly.weights import arrays_of, with_arrays
+from safegen_detectors.anomaly.methods.base import Learned, Reading, top
+from safegen_detectors.anomaly.methods.crossfit import (
+    FoldResult,
+    arrays_by_fold,
+    cross_fit,
+    mean_reading,
+    outline_limit,
+)
+from safegen_detectors.anomaly.methods.diffusion.denoiser import Frame
+from safegen_detectors.anomaly.methods.residuals import peak
+from safegen_detectors.anomaly.methods.training import (
+    Budget,
+    Loss,
+    random_indices,
+    seeded,
+    to_device,
+    train,
+)
+from safegen_detectors.anomaly.methods.weights import module_from_arrays, state_to_arrays
+from safegen_detectors.anomaly.reference.normalized import NormalizedSample
+from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample
 
 SPACING = 4.0  # mm
 STRIDE = 4
@@ -35,7 +47,7 @@ class Lesson:
 
     def batch(self, n: int, random: torch.Generator) -> torch.Tensor:
         """`n` scans (n, 1, i, j, k), varied."""
-        chosen = draw(len(self.samples), n, random)
+        chosen = random_indices(len(self.samples), n, random)
         return torch.stack([self.frame.varied(self.samples[index], random) for index in chosen])
 
     def teach(self, module: nn.Module, loss: Loss) -> None:
@@ -74,42 +86,44 @@ class NetworkBaseline:
     folds: int = 2
     spacing: float = SPACING
 
-    def fit(self, samples: Sequence[Sample], ground: Ground, *, seed: int, device: str) -> Learned:
+    def fit(
+        self, samples: Sequence[Sample], ground: ReferenceStatistics, *, seed: int, device: str
+    ) -> Learned:
         """Networks by cross-fitting."""
         fold = partial(self._fit_fold, frame=self._frame(samples[0], ground, device))
         learned = cross_fit(samples, fold, count=self.folds, seed=seed)
         return replace(learned, facts={**learned.facts, "limit": outline_limit(learned)})
 
-    def read(self, view: View, learned: Learned) -> Reading:
+    def read(self, view: NormalizedSample, learned: Learned) -> Reading:
         """The mean over the networks."""
         frame, limit = self._frame(view.sample, view.ground, view.device), learned.facts["limit"]
         readings = []
-        for arrays in members(learned):
-            seen = self._seen(with_arrays(self.build, arrays), view.sample, frame)
+        for arrays in arrays_by_fold(learned):
+            seen = self._seen(module_from_arrays(self.build, arrays), view.sample, frame)
             outline = frame.on_own(seen.map / limit, view.sample)
             readings.append(Reading(seen.statistics, outline))
-        return averaged(readings)
+        return mean_reading(readings)
 
-    def _frame(self, sample: Sample, ground: Ground, device: str) -> Frame:
+    def _frame(self, sample: Sample, ground: ReferenceStatistics, device: str) -> Frame:
         """Plain intensities, not deviations from the mean."""
         plain = replace(ground, intensity=np.zeros_like(ground.intensity))
         return Frame(plain, max(1, round(self.spacing / sample.spacing)), STRIDE, device)
 
     def _fit_fold(
         self, known: Sequence[Sample], unseen: Sequence[Sample], seed: int, *, frame: Frame
-    ) -> Part:
+    ) -> FoldResult:
         with seeded(seed, frame.device):
             module = self.build()
         self.learn(module, Lesson(known, frame, Budget(self.steps, self.batch), seed))
-        arrays = arrays_of(module)
-        module = with_arrays(self.build, arrays)
+        arrays = state_to_arrays(module)
+        module = module_from_arrays(self.build, arrays)
         seen = [self._seen(module, sample, frame) for sample in unseen]
         facts = {"steps": self.steps, "tops": [one.top for one in seen]}
-        return Part(arrays, [one.statistics for one in seen], facts)
+        return FoldResult(arrays, [one.statistics for one in seen], facts)
 
     @torch.inference_mode()
     def _seen(self, module: nn.Module, sample: Sample, frame: Frame) -> Seen:
-        placed(module, frame.device).eval()
+        to_device(module, frame.device).eval()
         region = frame.region(sample)
         found = self.look(module, frame.volume(sample), frame).float() * region
         return Seen({"peak": peak(found, region)}, top(found, region), found)

@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional
 
 from benchmarks.baselines.common import Lesson, NetworkBaseline, unet
-from safegen_detectors.anomaly.device import channels_last
-from safegen_detectors.anomaly.diffusion.denoiser import Frame
+from safegen_detectors.anomaly.methods.diffusion.denoiser import Frame
+from safegen_detectors.anomaly.methods.training import channels_last
 
 COARSE, SPREAD = 16, 0.2  # cells of noise along each side, and its standard deviation
 

@@ -14,9 +14,9 @@ from torch.nn import functional
 
 from benchmarks.baselines import thor
 from benchmarks.baselines.common import Lesson, NetworkBaseline
-from safegen_detectors.anomaly.device import channels_last
-from safegen_detectors.anomaly.diffusion.denoiser import Frame
-from safegen_detectors.anomaly.diffusion.network import kept, predict
+from safegen_detectors.anomaly.methods.diffusion.denoiser import Frame
+from safegen_detectors.anomaly.methods.diffusion.network import predict, signal_variance
+from safegen_detectors.anomaly.methods.training import channels_last
 
 LEVEL = 100
 TEMPERATURE = 0.2
@@ -67,7 +67,7 @@ def _look(module: nn.Module, x: torch.Tensor, frame: Frame) -> torch.Tensor:  # 
 
 def _dissolved(diffusion: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """What the network takes for the clean scan, told that x is noisy."""
-    share = kept(str(x.device))[LEVEL]
+    share = signal_variance(str(x.device))[LEVEL]
     with torch.no_grad():
         return share.sqrt() * x - (1 - share).sqrt() * predict(diffusion, x, LEVEL)
 

@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional
 
 from benchmarks.baselines.common import Lesson, NetworkBaseline, box_mask, unet
-from safegen_detectors.anomaly.device import channels_last
-from safegen_detectors.anomaly.diffusion.denoiser import Frame
+from safegen_detectors.anomaly.methods.diffusion.denoiser import Frame
+from safegen_detectors.anomaly.methods.training import channels_last
 
 LEAST, MOST = 0.05, 0.95  # share of the other patient
 NARROW, WIDE = 0.1, 0.4  # sides of the patch

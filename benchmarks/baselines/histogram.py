@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from safegen_detectors.anomaly.model import Ground, Learned, Reading, Sample
-from safegen_detectors.anomaly.view import View
+from safegen_detectors.anomaly.methods.base import Learned, Reading
+from safegen_detectors.anomaly.reference.normalized import NormalizedSample
+from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample
 
 Vectors = NDArray[np.float64]
 
@@ -30,7 +31,14 @@ class Histogram:
 
     name = "histogram"
 
-    def fit(self, samples: Sequence[Sample], ground: Ground, *, seed: int, device: str) -> Learned:  # noqa: ARG002
+    def fit(
+        self,
+        samples: Sequence[Sample],
+        ground: ReferenceStatistics,  # noqa: ARG002
+        *,
+        seed: int,  # noqa: ARG002
+        device: str,  # noqa: ARG002
+    ) -> Learned:
         """The histograms of the reference; each is held out by leaving it away."""
         known = np.array([self._histogram(sample) for sample in samples])
         held_out = [
@@ -39,7 +47,7 @@ class Histogram:
         ]
         return Learned({"histograms": known}, {}, held_out)
 
-    def read(self, view: View, learned: Learned) -> Reading:
+    def read(self, view: NormalizedSample, learned: Learned) -> Reading:
         """The distance of the scan's histogram; it knows no places."""
         known = np.asarray(learned.arrays["histograms"])
         return Reading({"distance": self._distance(self._histogram(view.sample), known)})

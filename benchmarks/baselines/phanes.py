@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from benchmarks.baselines.common import Lesson, NetworkBaseline, box_mask, unet
-from safegen_detectors.anomaly.device import channels_last
-from safegen_detectors.anomaly.diffusion.denoiser import Frame
-from safegen_detectors.anomaly.features import box_mean
+from safegen_detectors.anomaly.methods.diffusion.denoiser import Frame
+from safegen_detectors.anomaly.methods.training import channels_last
+from safegen_detectors.anomaly.reference.features import box_mean
 
 MASKED = 0.95  # quantile of the residual from which a voxel is painted anew
 NARROW, WIDE = 0.1, 0.35

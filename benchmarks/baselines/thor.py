@@ -11,19 +11,19 @@ import torch
 from torch import nn
 
 from benchmarks.baselines.common import Lesson, NetworkBaseline
-from safegen_detectors.anomaly.device import channels_last
-from safegen_detectors.anomaly.diffusion.denoiser import Frame, noise_like
-from safegen_detectors.anomaly.diffusion.network import (
-    LEVELS_OF_NOISE,
-    kept,
-    levels_down,
-    network,
-    noisy,
+from safegen_detectors.anomaly.methods.diffusion.denoiser import Frame, noise_like
+from safegen_detectors.anomaly.methods.diffusion.network import (
+    NOISE_LEVELS,
+    SIZES,
+    add_noise,
+    build_network,
+    noise_levels_down,
     predict,
+    signal_variance,
     velocity,
 )
-from safegen_detectors.anomaly.diffusion.sizes import SIZES
-from safegen_detectors.anomaly.features import box_mean
+from safegen_detectors.anomaly.methods.training import channels_last
+from safegen_detectors.anomaly.reference.features import box_mean
 
 LEVEL, STEPS = 350, 6
 SEED = 0
@@ -36,18 +36,18 @@ def thor(*, steps: int = 240, batch: int = 2) -> NetworkBaseline:
 
 def build() -> nn.Module:
     """The small diffusion network of the gate."""
-    return network(SIZES["small"])
+    return build_network(SIZES["small"])
 
 
 def learn(module: nn.Module, lesson: Lesson) -> None:
     """Train it to tell the noise in scans brought to -1..1."""
-    shares, weight = kept(lesson.frame.device), lesson.frame.weight()
+    shares, weight = signal_variance(lesson.frame.device), lesson.frame.weight()
 
     def loss(n: int, random: torch.Generator) -> torch.Tensor:
         x = centred(lesson.batch(n, random))
-        levels = torch.randint(LEVELS_OF_NOISE, (n,), generator=random).to(x.device)
+        levels = torch.randint(NOISE_LEVELS, (n,), generator=random).to(x.device)
         noise = torch.randn(x.shape, generator=random).to(x.device)
-        seen = channels_last(noisy(x, noise, shares[levels]))
+        seen = channels_last(add_noise(x, noise, shares[levels]))
         miss = module(seen, levels).float() - velocity(x, noise, shares[levels])
         return (miss.square() * weight).mean()
 
@@ -62,8 +62,8 @@ def centred(x: torch.Tensor) -> torch.Tensor:
 def _look(module: nn.Module, x: torch.Tensor, frame: Frame) -> torch.Tensor:
     x = centred(x)
     (noise,) = noise_like(x, 1, SEED)
-    shares, levels = kept(frame.device), levels_down(LEVEL, STEPS)
-    clean, now = x, noisy(x, noise, shares[levels[0]].expand(1))
+    shares, levels = signal_variance(frame.device), noise_levels_down(LEVEL, STEPS)
+    clean, now = x, add_noise(x, noise, shares[levels[0]].expand(1))
     for level, following in zip(levels, [*levels[1:], None], strict=True):
         share = shares[level]
         predicted = predict(module, now, level)
@@ -71,7 +71,7 @@ def _look(module: nn.Module, x: torch.Tensor, frame: Frame) -> torch.Tensor:
         remaining = share.sqrt() * predicted + (1 - share).sqrt() * now
         if following is not None:
             odd = _oddness(clean, x, frame)
-            now = noisy(odd * clean + (1 - odd) * x, remaining, shares[following].expand(1))
+            now = add_noise(odd * clean + (1 - odd) * x, remaining, shares[following].expand(1))
     return (clean - x).abs()[0, 0]
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import torch
 
-from safegen_detectors.anomaly import grids
-from safegen_detectors.anomaly.maps import limit_of, top
-from safegen_detectors.anomaly.model import Ground, Learned, Reading, Sample
-from safegen_detectors.anomaly.residuals import peak
-from safegen_detectors.anomaly.view import View
+from safegen_detectors.anomaly.methods.base import Learned, Reading, limit_of, top
+from safegen_detectors.anomaly.methods.residuals import peak
+from safegen_detectors.anomaly.reference import grids
+from safegen_detectors.anomaly.reference.normalized import NormalizedSample
+from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample
 
 FLOOR = 0.02  # of an intensity scale of 0..1
 
@@ -26,7 +26,14 @@ class ZScore:
 
     name = "zscore"
 
-    def fit(self, samples: Sequence[Sample], ground: Ground, *, seed: int, device: str) -> Learned:  # noqa: ARG002  nothing is random
+    def fit(
+        self,
+        samples: Sequence[Sample],
+        ground: ReferenceStatistics,
+        *,
+        seed: int,  # noqa: ARG002  nothing is random
+        device: str,
+    ) -> Learned:
         """The sums over the reference; each sample is held out by taking it from them."""
         first = sum(grids.tensor(sample.aligned, device) for sample in samples)
         second = sum(grids.tensor(sample.aligned, device).square() for sample in samples)
@@ -40,7 +47,7 @@ class ZScore:
         facts = {"count": count, "limit": limit_of(tops)}
         return Learned({"sums": sums.cpu().numpy()}, facts, held_out)
 
-    def read(self, view: View, learned: Learned) -> Reading:
+    def read(self, view: NormalizedSample, learned: Learned) -> Reading:
         """The absolute z-score per voxel; the map is 1 at the median top of real scans."""
         sums = grids.tensor(learned.arrays["sums"], view.device)
         z = _z(grids.tensor(view.sample.aligned, view.device), sums, learned.facts["count"])

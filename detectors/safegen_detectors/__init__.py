@@ -79,19 +79,19 @@ def _longitudinal(settings: Settings) -> Detector:
 
 def _anomaly(given: Mapping[str, Any]) -> Detector:
     """The anomaly check with its methods, and a table of options for each method."""
-    from safegen_detectors.anomaly import AnomalyDetector, explanations
-    from safegen_detectors.anomaly.methods import DEFAULT, NAMES, refuse_unknown
+    from safegen_detectors.anomaly import AnomalyDetector, options as anomaly_options
+    from safegen_detectors.anomaly.options import DEFAULT_METHODS, METHOD_NAMES, validate_methods
 
-    known = ("methods", "explanations", "explained", *NAMES)
+    known = ("methods", "explanations", "explained", *METHOD_NAMES)
     _options({"anomaly": given}, "anomaly", *known)
-    names = _names(given.get("methods", DEFAULT), "methods")
-    shown = _names(given.get("explanations", explanations.DEFAULT), "explanations")
-    options = {name: given[name] for name in NAMES if name in given}
-    refuse_unknown(names, options)
-    unknown = sorted(set(shown) - set(explanations.MEANINGS))
+    names = _names(given.get("methods", DEFAULT_METHODS), "methods")
+    shown = _names(given.get("explanations", anomaly_options.DEFAULT_EXPLANATIONS), "explanations")
+    options = {name: given[name] for name in METHOD_NAMES if name in given}
+    validate_methods(names, options)
+    unknown = sorted(set(shown) - set(anomaly_options.EXPLANATION_LEGENDS))
     if unknown:
         raise pytest_safegen.UsageProblem(
-            f"The explanations of anomaly are {', '.join(explanations.MEANINGS)}; "
+            f"The explanations of anomaly are {', '.join(anomaly_options.EXPLANATION_LEGENDS)}; "
             f"{unknown[0]!r} is none."
         )
     explained = given.get("explained", AnomalyDetector.explained)

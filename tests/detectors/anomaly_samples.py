@@ -14,15 +14,15 @@ from scipy import ndimage
 from pytest_safegen.prepare.canonical import canonical
 from pytest_safegen.prepare.options import PrepareOptions
 from pytest_safegen.testing import SPACING, phantom
-from safegen_detectors.anomaly import grids
-from safegen_detectors.anomaly.model import Ground, Sample
+from safegen_detectors.anomaly.reference import grids
+from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample
 
 BODY_SHARE = 0.05
 MARGIN = (1, 2, 1)  # voxels
 
 
 @cache
-def cohort(count: int) -> tuple[tuple[Sample, ...], Ground]:
+def cohort(count: int) -> tuple[tuple[Sample, ...], ReferenceStatistics]:
     """Samples of the first `count` phantoms, and the ground that they share."""
     samples = tuple(sample(subject) for subject in range(count))
     return samples, ground_of(samples)
@@ -38,13 +38,13 @@ def sample(subject: int) -> Sample:
     return Sample(scan.ref.subject, own.voxels, own.body, aligned, to_template, SPACING)
 
 
-def ground_of(samples: Sequence[Sample]) -> Ground:
+def ground_of(samples: Sequence[Sample]) -> ReferenceStatistics:
     """The mean of the samples, and the region and box around their bodies."""
     intensity = np.mean([one.aligned for one in samples], axis=0).astype(np.float32)
     body = np.mean([one.aligned > 0.1 for one in samples], axis=0).astype(np.float32)
     region = body > BODY_SHARE
     i, j, k = (slice(int(n.min()), int(n.max()) + 1) for n in np.nonzero(region))
-    return Ground(intensity, body, region, (i, j, k), 0)
+    return ReferenceStatistics(intensity, body, region, (i, j, k), 0)
 
 
 def with_hole(clean: Sample, *, radius: float = 4.0) -> tuple[Sample, NDArray[np.bool_]]:

@@ -13,8 +13,8 @@ import torch
 from anomaly_samples import cohort, peak_of, with_hole
 
 from benchmarks.baselines import anomalib_models, padim, patchcore
-from safegen_detectors.anomaly.model import Learned, Method
-from safegen_detectors.anomaly.view import View
+from safegen_detectors.anomaly.methods.base import Learned, Method
+from safegen_detectors.anomaly.reference.normalized import NormalizedSample
 
 pytest.importorskip("anomalib.models", reason="`pip install anomalib` runs these tests")
 
@@ -46,8 +46,8 @@ def test_a_hole_scores_higher_than_the_same_scan_without(method: Method, learned
     samples, ground = cohort(KNOWN + 1)
     faulty, _ = with_hole(samples[UNSEEN])
 
-    clean = method.read(View(samples[UNSEEN], ground), learned).statistics
-    found = method.read(View(faulty, ground), learned).statistics
+    clean = method.read(NormalizedSample(samples[UNSEEN], ground), learned).statistics
+    found = method.read(NormalizedSample(faulty, ground), learned).statistics
 
     assert found["peak"] > max([clean["peak"], *(one["peak"] for one in learned.held_out)])
 
@@ -56,7 +56,7 @@ def test_the_map_is_highest_at_the_hole(method: Method, learned: Learned) -> Non
     samples, ground = cohort(KNOWN + 1)
     faulty, hole = with_hole(samples[UNSEEN])
 
-    found = method.read(View(faulty, ground), learned).map
+    found = method.read(NormalizedSample(faulty, ground), learned).map
 
     assert found is not None
     assert found.shape == faulty.own.shape

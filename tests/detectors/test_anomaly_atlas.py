@@ -9,11 +9,17 @@ import pytest
 import torch
 from anomaly_samples import cohort, peak_of, with_hole
 
-from safegen_detectors.anomaly import ground as grounds
-from safegen_detectors.anomaly.atlas import SHRINKAGE, Atlas, distance, whitening_of
-from safegen_detectors.anomaly.maps import highest, limit_of, mean_inside, top
-from safegen_detectors.anomaly.model import Ground, Learned, Sample
-from safegen_detectors.anomaly.view import View
+from safegen_detectors.anomaly.methods.atlas import SHRINKAGE, Atlas, distance, whitening_of
+from safegen_detectors.anomaly.methods.base import (
+    Learned,
+    limit_of,
+    mean_inside,
+    mean_of_highest,
+    top,
+)
+from safegen_detectors.anomaly.reference import statistics as reference_statistics
+from safegen_detectors.anomaly.reference.normalized import NormalizedSample
+from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample
 
 COUNT, UNSEEN = 7, 6
 SHAPE = (8, 8, 8)
@@ -21,9 +27,9 @@ EVERYWHERE = torch.ones(SHAPE, dtype=torch.bool)
 
 
 @cache
-def known() -> tuple[tuple[Sample, ...], Ground, Learned]:
+def known() -> tuple[tuple[Sample, ...], ReferenceStatistics, Learned]:
     samples, ground = cohort(COUNT)
-    ground = grounds.with_gaussian(ground, samples[:UNSEEN])
+    ground = reference_statistics.with_gaussian(ground, samples[:UNSEEN])
     return samples, ground, Atlas().fit(samples[:UNSEEN], ground, seed=0, device="cpu")
 
 
@@ -73,8 +79,8 @@ def test_a_hole_departs_more_than_the_same_scan_without() -> None:
     samples, ground, learned = known()
     faulty, _ = with_hole(samples[UNSEEN])
 
-    clean = Atlas().read(View(samples[UNSEEN], ground), learned).statistics
-    found = Atlas().read(View(faulty, ground), learned).statistics
+    clean = Atlas().read(NormalizedSample(samples[UNSEEN], ground), learned).statistics
+    found = Atlas().read(NormalizedSample(faulty, ground), learned).statistics
 
     assert all(found[name] > clean[name] for name in ("peak", "focal", "regional"))
 
@@ -83,7 +89,7 @@ def test_the_map_is_highest_in_the_hole_and_beyond_the_limit() -> None:
     samples, ground, learned = known()
     faulty, hole = with_hole(samples[UNSEEN])
 
-    found = Atlas().read(View(faulty, ground), learned).map
+    found = Atlas().read(NormalizedSample(faulty, ground), learned).map
 
     assert found is not None
     assert hole[peak_of(found)]
@@ -92,7 +98,7 @@ def test_the_map_is_highest_in_the_hole_and_beyond_the_limit() -> None:
 
 def test_the_map_is_zero_where_nothing_is_judged() -> None:
     samples, ground, learned = known()
-    view = View(samples[UNSEEN], ground)
+    view = NormalizedSample(samples[UNSEEN], ground)
 
     found = Atlas().read(view, learned).map
 
@@ -103,7 +109,7 @@ def test_the_map_is_zero_where_nothing_is_judged() -> None:
 def test_every_sample_has_held_out_statistics() -> None:
     samples, ground, learned = known()
 
-    names = set(Atlas().read(View(samples[UNSEEN], ground), learned).statistics)
+    names = set(Atlas().read(NormalizedSample(samples[UNSEEN], ground), learned).statistics)
 
     assert [set(statistics) for statistics in learned.held_out] == [names] * UNSEEN
 
@@ -111,7 +117,7 @@ def test_every_sample_has_held_out_statistics() -> None:
 def test_held_out_samples_are_as_far_as_unseen_ones() -> None:
     samples, ground, learned = known()
 
-    unseen = Atlas().read(View(samples[UNSEEN], ground), learned).statistics["overall"]
+    unseen = Atlas().read(NormalizedSample(samples[UNSEEN], ground), learned).statistics["overall"]
 
     held_out = [statistics["overall"] for statistics in learned.held_out]
     assert unseen == pytest.approx(np.mean(held_out), rel=0.15)
@@ -121,13 +127,13 @@ def test_the_highest_share_of_a_map_is_averaged() -> None:
     values = torch.arange(512.0).reshape(SHAPE)
 
     shares = (0.0, 0.01, 1.0)
-    assert [highest(values, EVERYWHERE, share=s) for s in shares] == [511.0, 509.0, 255.5]
+    assert [mean_of_highest(values, EVERYWHERE, share=s) for s in shares] == [511.0, 509.0, 255.5]
 
 
 def test_an_empty_region_sums_up_to_nothing() -> None:
     values, nowhere = torch.ones(SHAPE), ~EVERYWHERE
 
-    assert [highest(values, nowhere, share=0.1), mean_inside(values, nowhere)] == [0.0, 0.0]
+    assert [mean_of_highest(values, nowhere, share=0.1), mean_inside(values, nowhere)] == [0.0, 0.0]
     assert top(values, nowhere) == 0.0
 
 
@@ -135,7 +141,7 @@ def test_voxels_outside_the_region_do_not_count() -> None:
     values = torch.zeros(SHAPE)
     values[0, 0, 0] = 100.0
 
-    assert highest(values, values == 0, share=0.0) == 0.0
+    assert mean_of_highest(values, values == 0, share=0.0) == 0.0
 
 
 def test_the_limit_is_the_median_top_and_never_zero() -> None:

@@ -15,12 +15,14 @@ from safetensors.numpy import load_file, save_file
 from safetensors.torch import save_file as save_tensors
 
 from pytest_safegen import UsageProblem
-from safegen_detectors.anomaly.autoencoder import Autoencoder
-from safegen_detectors.anomaly.autoencoder.network import Network
-from safegen_detectors.anomaly.autoencoder.perception import distances, resnet
-from safegen_detectors.anomaly.maps import top
-from safegen_detectors.anomaly.model import Learned
-from safegen_detectors.anomaly.view import View
+from safegen_detectors.anomaly.methods.autoencoder.method import Autoencoder
+from safegen_detectors.anomaly.methods.autoencoder.network import (
+    AutoencoderNetwork,
+    feature_distances,
+    resnet,
+)
+from safegen_detectors.anomaly.methods.base import Learned, top
+from safegen_detectors.anomaly.reference.normalized import NormalizedSample
 
 COUNT, UNSEEN = 7, 6
 SMALL = Autoencoder(channels=(4, 8, 8, 8, 8), latent=8, steps=12)
@@ -44,8 +46,8 @@ def test_a_hole_scores_higher_than_the_same_scan_without() -> None:
     samples, ground = cohort(COUNT)
     faulty, _ = with_hole(samples[UNSEEN])
 
-    clean = SMALL.read(View(samples[UNSEEN], ground), learned()).statistics
-    found = SMALL.read(View(faulty, ground), learned()).statistics
+    clean = SMALL.read(NormalizedSample(samples[UNSEEN], ground), learned()).statistics
+    found = SMALL.read(NormalizedSample(faulty, ground), learned()).statistics
 
     worse = ("reconstruction", "reconstruction peak", "feature distance")
     assert [found[name] > clean[name] for name in worse] == [True] * 3
@@ -55,7 +57,7 @@ def test_the_map_is_highest_in_the_hole() -> None:
     samples, ground = cohort(COUNT)
     faulty, hole = with_hole(samples[UNSEEN])
 
-    reading = SMALL.read(View(faulty, ground), learned())
+    reading = SMALL.read(NormalizedSample(faulty, ground), learned())
 
     assert reading.map is not None
     assert reading.map.shape == faulty.own.shape
@@ -66,8 +68,8 @@ def test_the_map_is_highest_in_the_hole() -> None:
 def test_a_blurred_scan_is_too_smooth() -> None:
     samples, ground = cohort(COUNT)
 
-    clean = SMALL.read(View(samples[UNSEEN], ground), learned()).statistics
-    found = SMALL.read(View(blurred(samples[UNSEEN]), ground), learned()).statistics
+    clean = SMALL.read(NormalizedSample(samples[UNSEEN], ground), learned()).statistics
+    found = SMALL.read(NormalizedSample(blurred(samples[UNSEEN]), ground), learned()).statistics
 
     assert found["smoothness peak"] > clean["smoothness peak"]
 
@@ -93,8 +95,8 @@ def test_what_was_learned_survives_a_safetensors_file_and_json(tmp_path: Path) -
     facts = json.loads(json.dumps(learned().facts))
     again = Learned(load_file(tmp_path / "learned.safetensors"), facts)
 
-    first = SMALL.read(View(samples[UNSEEN], ground), learned())
-    second = Autoencoder().read(View(samples[UNSEEN], ground), again)
+    first = SMALL.read(NormalizedSample(samples[UNSEEN], ground), learned())
+    second = Autoencoder().read(NormalizedSample(samples[UNSEEN], ground), again)
 
     assert first.statistics == second.statistics
 
@@ -108,8 +110,8 @@ def test_stated_pathology_is_not_judged() -> None:
     faulty, hole = with_hole(samples[UNSEEN])
     stated = replace(faulty, pathology=hole)
 
-    judged = SMALL.read(View(faulty, ground), learned()).statistics
-    spared = SMALL.read(View(stated, ground), learned()).statistics
+    judged = SMALL.read(NormalizedSample(faulty, ground), learned()).statistics
+    spared = SMALL.read(NormalizedSample(stated, ground), learned()).statistics
 
     assert spared["reconstruction peak"] < judged["reconstruction peak"]
 
@@ -137,12 +139,12 @@ def test_own_weights_give_the_feature_distance(tmp_path: Path) -> None:
     found = method.fit(samples[:3], ground, seed=0, device="cpu")
 
     assert "extractor/conv1.weight" in found.arrays
-    reading = method.read(View(samples[UNSEEN], ground), found)
+    reading = method.read(NormalizedSample(samples[UNSEEN], ground), found)
     assert reading.statistics["feature distance"] > 0
 
 
 def test_nothing_passes_from_encoder_to_decoder_but_the_code() -> None:
-    network = Network((32, 32, 32), channels=(8,) * 5, latent=4).eval()
+    network = AutoencoderNetwork((32, 32, 32), channels=(8,) * 5, latent=4).eval()
     torch.nn.init.zeros_(network.from_code.weight)
     one, other = torch.rand(2, 1, 1, 32, 32, 32)
 
@@ -153,14 +155,14 @@ def test_the_distance_of_a_thing_to_itself_is_zero() -> None:
     features = [torch.rand(1, 4, 6, 6, 6), torch.rand(1, 8, 3, 3, 3)]
     region = torch.ones(6, 6, 6, dtype=torch.bool)
 
-    assert [float(d) for d in distances(features, features, region)] == [0.0, 0.0]
+    assert [float(d) for d in feature_distances(features, features, region)] == [0.0, 0.0]
 
 
 def test_the_map_of_a_real_scan_reaches_about_the_limit_and_a_hole_more() -> None:
     samples, ground = cohort(COUNT)
     faulty, _ = with_hole(samples[UNSEEN])
 
-    views = [View(sample, ground) for sample in (samples[UNSEEN], faulty)]
+    views = [NormalizedSample(sample, ground) for sample in (samples[UNSEEN], faulty)]
     clean, found = (SMALL.read(view, learned()).map for view in views)
 
     assert clean is not None

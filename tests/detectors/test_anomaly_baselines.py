@@ -12,10 +12,9 @@ from anomaly_samples import cohort, peak_of, with_hole
 
 from benchmarks.baselines import Histogram, ZScore, anomalib_models, dae, dia, fpi, phanes, thor
 from benchmarks.baselines.common import NetworkBaseline, box_mask
-from safegen_detectors.anomaly.device import placed
-from safegen_detectors.anomaly.maps import top
-from safegen_detectors.anomaly.model import Method
-from safegen_detectors.anomaly.view import View
+from safegen_detectors.anomaly.methods.base import Method, top
+from safegen_detectors.anomaly.methods.training import to_device
+from safegen_detectors.anomaly.reference.normalized import NormalizedSample
 
 COUNT, UNSEEN = 7, 6
 NETWORKS = [dae, dia, fpi, phanes, thor]
@@ -34,8 +33,8 @@ def test_a_baseline_keeps_the_contract(method: Method) -> None:
     samples, ground = cohort(COUNT)
 
     learned = method.fit(samples[:4], ground, seed=0, device="cpu")
-    first = method.read(View(samples[UNSEEN], ground), learned)
-    again = method.read(View(samples[UNSEEN], ground), learned)
+    first = method.read(NormalizedSample(samples[UNSEEN], ground), learned)
+    again = method.read(NormalizedSample(samples[UNSEEN], ground), learned)
 
     assert first.statistics == again.statistics
     assert [set(held_out) for held_out in learned.held_out] == [set(first.statistics)] * 4
@@ -51,8 +50,8 @@ def test_a_hole_scores_higher_than_the_same_scan_without(method: Method) -> None
     learned = method.fit(samples[:UNSEEN], ground, seed=0, device="cpu")
     faulty, _ = with_hole(samples[UNSEEN])
 
-    clean = method.read(View(samples[UNSEEN], ground), learned).statistics
-    found = method.read(View(faulty, ground), learned).statistics
+    clean = method.read(NormalizedSample(samples[UNSEEN], ground), learned).statistics
+    found = method.read(NormalizedSample(faulty, ground), learned).statistics
 
     assert all(found[name] > clean[name] for name in clean)
 
@@ -62,7 +61,7 @@ def test_the_z_score_is_highest_in_the_hole() -> None:
     learned = ZScore().fit(samples[:UNSEEN], ground, seed=0, device="cpu")
     faulty, hole = with_hole(samples[UNSEEN])
 
-    reading = ZScore().read(View(faulty, ground), learned)
+    reading = ZScore().read(NormalizedSample(faulty, ground), learned)
 
     assert reading.map is not None
     assert hole[peak_of(reading.map)]
@@ -74,7 +73,7 @@ def test_a_z_score_is_held_out_as_if_the_sample_had_never_been_there() -> None:
     held_out = ZScore().fit(samples, ground, seed=0, device="cpu").held_out[0]
     never = ZScore().fit(samples[1:], ground, seed=0, device="cpu")
 
-    found = ZScore().read(View(samples[0], ground), never).statistics
+    found = ZScore().read(NormalizedSample(samples[0], ground), never).statistics
     assert held_out == pytest.approx(found, rel=1e-2)
 
 
@@ -83,7 +82,7 @@ def test_the_limit_of_the_z_score_is_the_median_top_of_samples_never_seen() -> N
     tops = []
     for n, sample in enumerate(samples):
         never = ZScore().fit([*samples[:n], *samples[n + 1 :]], ground, seed=0, device="cpu")
-        view = View(sample, ground)
+        view = NormalizedSample(sample, ground)
         found = ZScore().read(view, never).map
         assert found is not None
         tops.append(top(found, view.judged) * never.facts["limit"])
@@ -129,4 +128,4 @@ def test_a_map_of_thick_slices_lies_where_the_volume_is() -> None:
 def test_a_network_of_slices_can_be_placed() -> None:
     network = torch.nn.Conv2d(1, 1, 3)
 
-    assert placed(network, "cpu") is network
+    assert to_device(network, "cpu") is network

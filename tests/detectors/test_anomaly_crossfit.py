@@ -14,22 +14,28 @@ from safetensors.numpy import load_file, save_file
 from torch import nn
 
 from pytest_safegen import UsageProblem
-from safegen_detectors.anomaly.crossfit import (
-    Part,
-    averaged,
+from safegen_detectors.anomaly.methods.base import Reading
+from safegen_detectors.anomaly.methods.crossfit import (
+    FoldResult,
+    arrays_by_fold,
     cross_fit,
     folds_of,
-    members,
+    mean_reading,
 )
-from safegen_detectors.anomaly.device import (
-    halving,
-    halving_batches,
-    learns_in_short_format,
+from safegen_detectors.anomaly.methods.training import (
+    Budget,
+    halve_until_it_fits,
+    map_in_batches,
     seeded,
+    train,
+    trains_in_low_precision,
 )
-from safegen_detectors.anomaly.model import Reading, Sample
-from safegen_detectors.anomaly.training import Budget, train
-from safegen_detectors.anomaly.weights import arrays_of, read_safetensors, with_arrays
+from safegen_detectors.anomaly.methods.weights import (
+    module_from_arrays,
+    read_safetensors,
+    state_to_arrays,
+)
+from safegen_detectors.anomaly.reference.types import Sample
 
 VOLUME = np.zeros((2, 2, 2), dtype=np.float32)
 PATIENTS = ["a", "b", "c", "d", "e", "c", "a"]
@@ -43,10 +49,10 @@ def samples_of(names: Sequence[str]) -> list[Sample]:
     return [Sample(name, VOLUME, VOLUME > 0, VOLUME, np.eye(4), 1.0) for name in names]
 
 
-def name_and_fold(train: Sequence[Sample], unseen: Sequence[Sample], seed: int) -> Part:
+def name_and_fold(train: Sequence[Sample], unseen: Sequence[Sample], seed: int) -> FoldResult:
     """Remembers the patients that it read, as the statistics of each."""
     seen = np.array([ord(sample.patient) for sample in train])
-    return Part(
+    return FoldResult(
         {"seen": seen}, [{"patient": float(ord(s.patient))} for s in unseen], {"seed": seed}
     )
 
@@ -89,7 +95,7 @@ def test_held_out_statistics_come_in_the_order_of_the_samples() -> None:
 def test_the_arrays_of_each_fold_come_back_under_their_names() -> None:
     learned = cross_fit(samples_of(PATIENTS), name_and_fold, count=2, seed=0)
 
-    seen = [{chr(n) for n in arrays["seen"]} for arrays in members(learned)]
+    seen = [{chr(n) for n in arrays["seen"]} for arrays in arrays_by_fold(learned)]
     assert seen[0] | seen[1] == set(PATIENTS)
     assert seen[0] & seen[1] == set()
 
@@ -97,7 +103,7 @@ def test_the_arrays_of_each_fold_come_back_under_their_names() -> None:
 def test_readings_are_averaged() -> None:
     one, other = (Reading({"s": n}, torch.full((2, 2, 2), n)) for n in (1.0, 3.0))
 
-    mean = averaged([one, other])
+    mean = mean_reading([one, other])
 
     assert mean.statistics == {"s": 2.0}
     assert mean.map is not None
@@ -105,14 +111,14 @@ def test_readings_are_averaged() -> None:
 
 
 def test_readings_without_a_map_have_none_together() -> None:
-    assert averaged([Reading({"s": 1.0}), Reading({"s": 2.0})]).map is None
+    assert mean_reading([Reading({"s": 1.0}), Reading({"s": 2.0})]).map is None
 
 
 def test_weights_survive_a_safetensors_file(tmp_path: Path) -> None:
     module, path = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)), tmp_path / "w.safetensors"
-    save_file(arrays_of(module, "net/", half=False), path)
+    save_file(state_to_arrays(module, "net/", half=False), path)
 
-    again = with_arrays(
+    again = module_from_arrays(
         lambda: nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)), load_file(path), "net/"
     )
 
@@ -124,12 +130,12 @@ def test_half_weights_stay_finite() -> None:
     module = nn.Linear(1, 1)
     nn.init.constant_(module.weight, 1e6)
 
-    assert np.isfinite(arrays_of(module)["weight"]).all()
+    assert np.isfinite(state_to_arrays(module)["weight"]).all()
 
 
 def test_weights_of_another_network_are_refused() -> None:
     with pytest.raises(ValueError, match="do not fit"):
-        with_arrays(lambda: nn.Linear(3, 2), arrays_of(nn.Linear(2, 2)))
+        module_from_arrays(lambda: nn.Linear(3, 2), state_to_arrays(nn.Linear(2, 2)))
 
 
 def test_pickled_weights_are_refused(tmp_path: Path) -> None:
@@ -166,7 +172,7 @@ def fits(most: int):
 
 @pytest.mark.parametrize("most", [1, 2, 3, 7, 20])
 def test_batches_are_halved_until_they_fit(most: int) -> None:
-    batches = halving_batches(fits(most), range(13), 8)
+    batches = map_in_batches(fits(most), range(13), 8)
 
     assert [n for batch in batches for n in batch] == list(range(13))
     assert max(map(len, batches)) <= most
@@ -174,12 +180,12 @@ def test_batches_are_halved_until_they_fit(most: int) -> None:
 
 def test_the_size_that_fits_is_kept() -> None:
     work = fits(3)
-    assert halving(lambda n: work(range(n)), 16) == ([0, 1], 2)
+    assert halve_until_it_fits(lambda n: work(range(n)), 16) == ([0, 1], 2)
 
 
 def test_one_thing_that_does_not_fit_is_an_error() -> None:
     with pytest.raises(torch.cuda.OutOfMemoryError):
-        halving_batches(fits(0), range(3), 2)
+        map_in_batches(fits(0), range(3), 2)
 
 
 def test_training_goes_on_with_half_the_batch() -> None:
@@ -219,8 +225,8 @@ def test_seeding_leaves_the_global_randomness_alone() -> None:
 
 @pytest.mark.parametrize(("shortest", "safe"), [(1, False), (2, False), (3, True)])
 def test_short_floats_on_processors_need_three_voxels(shortest: int, *, safe: bool) -> None:
-    assert learns_in_short_format("cpu", shortest) == safe
-    assert learns_in_short_format("cuda", shortest)
+    assert trains_in_low_precision("cpu", shortest) == safe
+    assert trains_in_low_precision("cuda", shortest)
 
 
 def test_threads_do_not_disturb_each_others_randomness() -> None:

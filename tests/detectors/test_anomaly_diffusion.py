@@ -15,20 +15,21 @@ from safetensors.numpy import load_file, save_file
 from torch import nn
 
 from pytest_safegen import UsageProblem
-from safegen_detectors.anomaly.diffusion import Diffusion
-from safegen_detectors.anomaly.diffusion.method import denoising_path
-from safegen_detectors.anomaly.diffusion.network import (
-    LEVELS_OF_NOISE,
-    kept,
-    levels_down,
-    noisy,
-    restored,
+from safegen_detectors.anomaly.methods.base import Learned, top
+from safegen_detectors.anomaly.methods.diffusion.method import Diffusion, denoising_path
+from safegen_detectors.anomaly.methods.diffusion.network import (
+    NOISE_LEVELS,
+    SIZES,
+    Size,
+    add_noise,
+    noise_levels_down,
+    partially_denoised,
+    pooling_factor,
+    signal_variance,
+    size_for,
     velocity,
 )
-from safegen_detectors.anomaly.diffusion.sizes import SIZES, Size, pooling, size_for
-from safegen_detectors.anomaly.maps import top
-from safegen_detectors.anomaly.model import Learned
-from safegen_detectors.anomaly.view import View
+from safegen_detectors.anomaly.reference.normalized import NormalizedSample
 
 COUNT, UNSEEN = 7, 6
 TINY = Size(8.0, (8, 16), blocks=1, groups=4, steps=10, batch=1)
@@ -50,7 +51,7 @@ class Seer(nn.Module):
         self.truth = truth
 
     def forward(self, x: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
-        share = kept("cpu")[levels]
+        share = signal_variance("cpu")[levels]
         root = share.reshape(-1, 1, 1, 1, 1)
         noise = (x - root.sqrt() * self.truth) / (1 - root).sqrt()
         return velocity(self.truth.expand_as(x), noise, share)
@@ -60,8 +61,8 @@ def test_a_hole_scores_higher_than_the_same_scan_without() -> None:
     samples, ground = cohort(COUNT)
     faulty, _ = with_hole(samples[UNSEEN])
 
-    clean = SMALL.read(View(samples[UNSEEN], ground), learned()).statistics
-    found = SMALL.read(View(faulty, ground), learned()).statistics
+    clean = SMALL.read(NormalizedSample(samples[UNSEEN], ground), learned()).statistics
+    found = SMALL.read(NormalizedSample(faulty, ground), learned()).statistics
 
     worse = ("denoising", "denoising peak", "likelihood")
     assert [found[name] > clean[name] for name in worse] == [True] * 3
@@ -71,7 +72,7 @@ def test_the_map_is_highest_in_the_hole() -> None:
     samples, ground = cohort(COUNT)
     faulty, hole = with_hole(samples[UNSEEN])
 
-    reading = SMALL.read(View(faulty, ground), learned())
+    reading = SMALL.read(NormalizedSample(faulty, ground), learned())
 
     assert reading.map is not None
     assert reading.map.shape == faulty.own.shape
@@ -84,7 +85,8 @@ def test_the_way_back_from_noise_is_hardest_in_the_hole() -> None:
     faulty, hole = with_hole(samples[UNSEEN])
 
     before, after = (
-        denoising_path(View(sample, ground), learned()) for sample in (samples[UNSEEN], faulty)
+        denoising_path(NormalizedSample(sample, ground), learned())
+        for sample in (samples[UNSEEN], faulty)
     )
 
     assert after.shape == faulty.own.shape
@@ -111,9 +113,9 @@ def test_a_scan_scores_the_same_whatever_was_read_before_it() -> None:
     samples, ground = cohort(COUNT)
     faulty, _ = with_hole(samples[UNSEEN])
 
-    alone = SMALL.read(View(faulty, ground), learned())
-    SMALL.read(View(samples[UNSEEN], ground), learned())
-    after = SMALL.read(View(faulty, ground), learned())
+    alone = SMALL.read(NormalizedSample(faulty, ground), learned())
+    SMALL.read(NormalizedSample(samples[UNSEEN], ground), learned())
+    after = SMALL.read(NormalizedSample(faulty, ground), learned())
 
     assert alone.statistics == after.statistics
 
@@ -124,15 +126,17 @@ def test_what_was_learned_survives_a_safetensors_file_and_json(tmp_path: Path) -
     facts = json.loads(json.dumps(learned().facts))
     again = Learned(load_file(tmp_path / "learned.safetensors"), facts)
 
-    first = SMALL.read(View(samples[UNSEEN], ground), learned())
-    second = Diffusion().read(View(samples[UNSEEN], ground), again)
+    first = SMALL.read(NormalizedSample(samples[UNSEEN], ground), learned())
+    second = Diffusion().read(NormalizedSample(samples[UNSEEN], ground), again)
 
     assert first.statistics == second.statistics
 
 
 def test_a_finer_grid_is_averaged_to_the_grid_of_the_network() -> None:
     sample = cohort(COUNT)[0][0]
-    widths = [pooling(SIZES["small"], replace(sample, spacing=mm)) for mm in (1.0, 2.0, 4.0, 8.0)]
+    widths = [
+        pooling_factor(SIZES["small"], replace(sample, spacing=mm)) for mm in (1.0, 2.0, 4.0, 8.0)
+    ]
 
     assert widths == [4, 2, 1, 1]
 
@@ -149,31 +153,33 @@ def test_an_unknown_size_is_refused() -> None:
 
 
 def test_levels_fall_from_the_start_and_leave_zero_out() -> None:
-    assert levels_down(250, 5) == [250, 200, 150, 100, 50]
+    assert noise_levels_down(250, 5) == [250, 200, 150, 100, 50]
 
 
 def test_a_network_that_knows_the_noise_restores_the_scan() -> None:
     truth, noise = torch.rand(2, 1, 4, 4, 4)
 
-    again = restored(Seer(truth[None]), truth[None], noise[None], levels_down(400, 4))
+    again = partially_denoised(
+        Seer(truth[None]), truth[None], noise[None], noise_levels_down(400, 4)
+    )
 
     torch.testing.assert_close(again, truth[None], atol=1e-4, rtol=1e-4)
 
 
 def test_noise_and_velocity_give_back_the_scan() -> None:
     x, noise = torch.rand(2, 3, 1, 4, 4, 4)
-    share = kept("cpu")[torch.tensor([0, 300, 999])]
+    share = signal_variance("cpu")[torch.tensor([0, 300, 999])]
     root = share.reshape(-1, 1, 1, 1, 1)
 
-    seen, spoken = noisy(x, noise, share), velocity(x, noise, share)
+    seen, spoken = add_noise(x, noise, share), velocity(x, noise, share)
 
     torch.testing.assert_close(root.sqrt() * seen - (1 - root).sqrt() * spoken, x)
 
 
 def test_noise_grows_with_the_level() -> None:
-    shares = kept("cpu")
+    shares = signal_variance("cpu")
 
-    assert len(shares) == LEVELS_OF_NOISE
+    assert len(shares) == NOISE_LEVELS
     assert bool((shares.diff() < 0).all())
     assert 0 < float(shares[-1]) < 1e-3
 
@@ -182,7 +188,7 @@ def test_the_map_of_a_real_scan_reaches_about_the_limit_and_a_hole_more() -> Non
     samples, ground = cohort(COUNT)
     faulty, _ = with_hole(samples[UNSEEN])
 
-    views = [View(sample, ground) for sample in (samples[UNSEEN], faulty)]
+    views = [NormalizedSample(sample, ground) for sample in (samples[UNSEEN], faulty)]
     clean, found = (SMALL.read(view, learned()).map for view in views)
 
     assert clean is not None

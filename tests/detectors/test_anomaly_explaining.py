@@ -12,9 +12,9 @@ from anomaly_gate import QUICK, REFERENCE, Gate, profile_of, references, templat
 from pytest_safegen import Heatmap, Scan, Unexplained
 from pytest_safegen.testing import phantom, with_noise_ball
 from safegen_detectors.anomaly import AnomalyDetector
-from safegen_detectors.anomaly.explanations import MEANINGS
+from safegen_detectors.anomaly.options import EXPLANATION_LEGENDS
 
-CHEAP = tuple(name for name in MEANINGS if name not in ("occlusion", "denoising-path"))
+CHEAP = tuple(name for name in EXPLANATION_LEGENDS if name not in ("occlusion", "denoising-path"))
 
 
 @cache

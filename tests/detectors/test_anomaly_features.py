@@ -9,10 +9,10 @@ from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from safegen_detectors.anomaly.features import (
+from safegen_detectors.anomaly.reference.features import (
+    FEATURE_NAMES,
     MIRRORED,
     MIRRORED_NAMES,
-    NAMES,
     box_mean,
     feature_maps,
     gradient_magnitude,
@@ -30,7 +30,7 @@ def volume(seed: int) -> Volume:
 
 def maps_by_name(voxels: Volume) -> dict[str, Volume]:
     maps = feature_maps(torch.tensor(voxels, dtype=torch.float32)).numpy()
-    return dict(zip(NAMES, maps, strict=True))
+    return dict(zip(FEATURE_NAMES, maps, strict=True))
 
 
 @pytest.mark.parametrize("width", [1, 3, 5, 7])
@@ -73,12 +73,12 @@ def test_the_second_difference_of_a_ramp_is_zero_inside() -> None:
 
 
 def test_each_feature_has_a_map_on_the_grid_of_the_scan() -> None:
-    assert feature_maps(torch.tensor(volume(0))).shape == (len(NAMES), *SHAPE)
+    assert feature_maps(torch.tensor(volume(0))).shape == (len(FEATURE_NAMES), *SHAPE)
 
 
 def test_mirrored_features_are_named_after_those_that_they_compare() -> None:
     assert [name.removesuffix(", left against right") for name in MIRRORED_NAMES] == [
-        NAMES[index] for index in MIRRORED
+        FEATURE_NAMES[index] for index in MIRRORED
     ]
 
 
@@ -104,11 +104,11 @@ def test_a_ramp_has_the_same_gradient_everywhere() -> None:
 def test_all_but_intensities_do_not_depend_on_brightness(offset: float, seed: int) -> None:
     plain, brighter = (maps_by_name(volume(seed) + shift) for shift in (0.0, offset))
 
-    for name in NAMES[3:]:
+    for name in FEATURE_NAMES[3:]:
         np.testing.assert_allclose(plain[name], brighter[name], atol=2e-3, err_msg=name)
 
 
-@pytest.mark.parametrize("name", NAMES[:3])
+@pytest.mark.parametrize("name", FEATURE_NAMES[:3])
 def test_brightness_shows_in_the_intensities(name: str) -> None:
     plain, brighter = (maps_by_name(volume(3) + shift)[name] for shift in (0.0, 0.5))
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from safegen_detectors.anomaly.fusion import (
+from safegen_detectors.anomaly.methods.fusion import (
     FLOOR,
     Scales,
     Statistics,
+    held_out_scores,
     scales_from,
     scales_of,
-    scores_left_out,
 )
 
 COUNT = 60
@@ -75,7 +75,7 @@ def test_the_unit_of_a_statistic_does_not_matter() -> None:
     plain = held_out()
     other = [{name: 1000 * value for name, value in s.items()} for s in plain]
 
-    assert scores_left_out(other) == pytest.approx(scores_left_out(plain))
+    assert held_out_scores(other) == pytest.approx(held_out_scores(plain))
 
 
 @pytest.mark.parametrize("factor", [0.1, 3.0, 100.0])
@@ -84,7 +84,7 @@ def test_the_scales_of_a_score_do_not_know_its_own_scan(factor: float) -> None:
     odd = {name: factor * value for name, value in known[3].items()}
     others = scales_of([*known[:3], *known[4:]])
 
-    found = scores_left_out([*known[:3], odd, *known[4:]])[3]
+    found = held_out_scores([*known[:3], odd, *known[4:]])[3]
 
     assert found == pytest.approx(float(others.departures(odd).max()))
 
@@ -92,7 +92,7 @@ def test_the_scales_of_a_score_do_not_know_its_own_scan(factor: float) -> None:
 def test_the_score_is_the_largest_branch() -> None:
     known = held_out()
 
-    scores = scores_left_out(known)
+    scores = held_out_scores(known)
 
     again = [scales_of([*known[:n], *known[n + 1 :]]).departures(s) for n, s in enumerate(known)]
     assert scores == [float(one.max()) for one in again]
@@ -107,7 +107,7 @@ def test_scans_that_are_all_the_same_give_a_finite_scale() -> None:
 def test_a_statistic_of_zero_is_finite() -> None:
     known = [{"plain": FLOOR * n} for n in range(6)]
 
-    assert np.isfinite(scores_left_out(known)).all()
+    assert np.isfinite(held_out_scores(known)).all()
 
 
 def test_scales_survive_json() -> None:
@@ -124,6 +124,6 @@ def test_a_patients_other_scans_have_no_part_in_the_scales_either() -> None:
     patients = ["twice", "twice", *(str(n) for n in range(2, len(known)))]
     odd = {name: 50 * value for name, value in known[1].items()}
 
-    found = scores_left_out([known[0], odd, *known[2:]], patients)[0]
+    found = held_out_scores([known[0], odd, *known[2:]], patients)[0]
 
     assert found == pytest.approx(float(scales_of(known[2:]).departures(known[0]).max()))

@@ -10,9 +10,9 @@ import torch
 from anomaly_samples import cohort
 from scipy import ndimage
 
-from safegen_detectors.anomaly import grids
-from safegen_detectors.anomaly.features import box_mean
-from safegen_detectors.anomaly.model import Ground, Sample
+from safegen_detectors.anomaly.reference import grids
+from safegen_detectors.anomaly.reference.features import box_mean
+from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample
 
 SHAPE = (9, 8, 10)
 
@@ -37,7 +37,7 @@ def turned(degrees: float) -> np.ndarray:
     return matrix
 
 
-def one() -> tuple[Sample, Ground]:
+def one() -> tuple[Sample, ReferenceStatistics]:
     samples, ground = cohort(3)
     return samples[0], ground
 

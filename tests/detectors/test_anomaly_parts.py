@@ -12,9 +12,14 @@ from scipy import ndimage
 from pytest_safegen import NotJudged, Profile, UsageProblem
 from pytest_safegen.prepare.resample import resample
 from pytest_safegen.testing import phantom, targets
-from safegen_detectors.anomaly.methods import DEFAULT, NAMES, methods_named
-from safegen_detectors.anomaly.reference import FARTHEST, likeness_facts, refuse_unlike
-from safegen_detectors.anomaly.samples import reference_of, sample_of
+from safegen_detectors.anomaly.options import DEFAULT_METHODS, METHOD_NAMES, methods_named
+from safegen_detectors.anomaly.reference.samples import (
+    MAX_DEVIATIONS,
+    reference_samples,
+    reject_dissimilar,
+    sample_of,
+    similarity_facts,
+)
 
 
 def profile(middle: float = 1.0, spread: float = 0.1) -> Profile:
@@ -67,7 +72,7 @@ def test_a_scan_that_is_not_prepared_is_no_sample() -> None:
 
 
 def test_the_samples_of_a_reference_come_in_its_order() -> None:
-    samples, bodies, one = reference_of(references(range(3)))
+    samples, bodies, one = reference_samples(references(range(3)))
 
     assert [sample.patient for sample in samples] == ["sub-00", "sub-01", "sub-02"]
     assert [body.shape for body in bodies] == [one.voxels.shape] * 3
@@ -75,7 +80,7 @@ def test_the_samples_of_a_reference_come_in_its_order() -> None:
 
 def test_no_scan_teaches_nothing() -> None:
     with pytest.raises(ValueError, match="no scan to learn from"):
-        reference_of([])
+        reference_samples([])
 
 
 def test_a_sample_is_frozen() -> None:
@@ -92,37 +97,39 @@ def alike(similarity: float | None) -> object:
     return replace(target, prepared=replace(target.prepared, similarity=similarity))
 
 
-@pytest.mark.parametrize("away", [-FARTHEST + 0.1, 0.0, 5.0])
+@pytest.mark.parametrize("away", [-MAX_DEVIATIONS + 0.1, 0.0, 5.0])
 def test_a_scan_about_as_alike_as_real_scans_is_judged(away: float) -> None:
-    refuse_unlike(alike(float(np.tanh(1.0 + 0.1 * away))), profile())  # type: ignore[arg-type]
+    reject_dissimilar(alike(float(np.tanh(1.0 + 0.1 * away))), profile())  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("similarity", [-0.9, -0.2, float(np.tanh(1 - 0.1 * (FARTHEST + 0.1)))])
+@pytest.mark.parametrize(
+    "similarity", [-0.9, -0.2, float(np.tanh(1 - 0.1 * (MAX_DEVIATIONS + 0.1)))]
+)
 def test_a_scan_much_less_alike_is_not_judged_and_told_how_much(similarity: float) -> None:
     with pytest.raises(NotJudged, match=rf"correlates .* by {similarity:.2f}, .* about 0\.76"):
-        refuse_unlike(alike(similarity), profile())  # type: ignore[arg-type]
+        reject_dissimilar(alike(similarity), profile())  # type: ignore[arg-type]
 
 
 def test_a_scan_of_unknown_likeness_is_judged() -> None:
-    refuse_unlike(alike(None), profile())  # type: ignore[arg-type]
+    reject_dissimilar(alike(None), profile())  # type: ignore[arg-type]
 
 
 def test_the_likeness_of_real_scans_is_a_median_and_a_spread() -> None:
     known = [alike(float(np.tanh(z))) for z in (0.5, 1.0, 1.5)]
 
-    facts = likeness_facts(known)  # type: ignore[arg-type]
+    facts = similarity_facts(known)  # type: ignore[arg-type]
 
     assert facts == pytest.approx({"middle": 1.0, "spread": 1.4826 * 0.5})
 
 
 def test_real_scans_all_alike_still_have_a_spread() -> None:
-    assert likeness_facts([alike(0.9)] * 4)["spread"] > 0  # type: ignore[list-item]
+    assert similarity_facts([alike(0.9)] * 4)["spread"] > 0  # type: ignore[list-item]
 
 
 # methods
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", METHOD_NAMES)
 def test_each_method_is_known_by_its_name(name: str) -> None:
     (method,) = methods_named([name], {})
 
@@ -130,7 +137,7 @@ def test_each_method_is_known_by_its_name(name: str) -> None:
 
 
 def test_the_default_methods_come_in_order() -> None:
-    assert [method.name for method in methods_named(DEFAULT, {})] == list(DEFAULT)
+    assert [method.name for method in methods_named(DEFAULT_METHODS, {})] == list(DEFAULT_METHODS)
 
 
 def test_a_method_gets_its_own_options() -> None:

@@ -12,15 +12,25 @@ from anomaly_samples import blurred, cohort, with_own
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from safegen_detectors.anomaly import ground as grounds
-from safegen_detectors.anomaly.image_quality import ImageQuality
-from safegen_detectors.anomaly.image_quality.method import most_unusual
-from safegen_detectors.anomaly.image_quality.model import FAR, SMALLEST_SPREAD, learn, shrunken
-from safegen_detectors.anomaly.image_quality.slices import MEASURES, slice_measures
-from safegen_detectors.anomaly.image_quality.spectrum import AXES, spectrum_measures
-from safegen_detectors.anomaly.image_quality.vector import measures_of
-from safegen_detectors.anomaly.model import Ground, Learned, Sample
-from safegen_detectors.anomaly.view import View
+from safegen_detectors.anomaly.methods.base import Learned
+from safegen_detectors.anomaly.methods.image_quality.measures import (
+    AXES,
+    SLICE_MEASURES,
+    quality_measures,
+    slice_measures,
+    spectrum_measures,
+)
+from safegen_detectors.anomaly.methods.image_quality.method import (
+    FAR,
+    SMALLEST_SPREAD,
+    ImageQuality,
+    fit_quality_model,
+    most_unusual,
+    shrunken_covariance,
+)
+from safegen_detectors.anomaly.reference import statistics as reference_statistics
+from safegen_detectors.anomaly.reference.normalized import NormalizedSample
+from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample
 
 Volume = NDArray[np.float32]
 
@@ -30,9 +40,9 @@ ODD_SHAPES = [(1, 1, 1), (2, 3, 4), (1, 32, 32), (32, 1, 32), (32, 32, 1), (5, 4
 
 
 @cache
-def known() -> tuple[tuple[Sample, ...], Ground, Learned]:
+def known() -> tuple[tuple[Sample, ...], ReferenceStatistics, Learned]:
     samples, ground = cohort(COUNT)
-    ground = grounds.with_gaussian(ground, samples[:UNSEEN])
+    ground = reference_statistics.with_gaussian(ground, samples[:UNSEEN])
     return samples, ground, ImageQuality().fit(samples[:UNSEEN], ground, seed=0, device="cpu")
 
 
@@ -115,7 +125,7 @@ def test_a_measure_of_slices_reacts_along_the_axis_of_its_fault(
 
 
 def test_each_measure_of_slices_is_tested_by_its_name() -> None:
-    assert {name.rpartition(",")[0] for name in sliced(plain())} == set(MEASURES)
+    assert {name.rpartition(",")[0] for name in sliced(plain())} == set(SLICE_MEASURES)
 
 
 @pytest.mark.parametrize("axis", range(3))
@@ -192,9 +202,9 @@ def test_the_vector_of_a_cut_scan_is_finite_and_named_alike(shape: tuple[int, in
     part = tuple(slice(0, n) for n in shape)
     cut = replace(samples[UNSEEN], own=samples[UNSEEN].own[part], body=samples[UNSEEN].body[part])
 
-    found = measures_of(View(cut, ground))
+    found = quality_measures(NormalizedSample(cut, ground))
 
-    assert list(found) == list(measures_of(View(samples[UNSEEN], ground)))
+    assert list(found) == list(quality_measures(NormalizedSample(samples[UNSEEN], ground)))
     assert np.isfinite(list(found.values())).all()
 
 
@@ -202,7 +212,7 @@ def test_the_vector_of_a_blank_scan_is_finite() -> None:
     samples, ground, _ = known()
     blank = with_own(samples[UNSEEN], np.zeros_like(samples[UNSEEN].own, dtype=np.float32))
 
-    assert np.isfinite(list(measures_of(View(blank, ground)).values())).all()
+    assert np.isfinite(list(quality_measures(NormalizedSample(blank, ground)).values())).all()
 
 
 def test_the_vector_knows_scale_and_shear_against_the_template() -> None:
@@ -210,7 +220,7 @@ def test_the_vector_knows_scale_and_shear_against_the_template() -> None:
     wide = samples[UNSEEN].to_template.copy()
     wide[:3, :3] = [[1.1, 0.05, 0], [0.05, 1, 0], [0, 0, 1]]
 
-    found = measures_of(View(replace(samples[UNSEEN], to_template=wide), ground))
+    found = quality_measures(NormalizedSample(replace(samples[UNSEEN], to_template=wide), ground))
 
     assert found["scale left-right"] == pytest.approx(np.log(1.1), abs=1e-3)
     assert found["shear left-right to front-back"] == pytest.approx(0.05, abs=1e-3)
@@ -223,11 +233,11 @@ def test_the_covariance_is_shrunken_as_scikit_learn_does(n: int, m: int) -> None
     random = np.random.default_rng(0)
     x = random.normal(size=(n, m)) @ random.normal(size=(m, m))
 
-    np.testing.assert_allclose(shrunken(x), covariance.ledoit_wolf(x)[0], rtol=1e-6)
+    np.testing.assert_allclose(shrunken_covariance(x), covariance.ledoit_wolf(x)[0], rtol=1e-6)
 
 
 def test_equal_vectors_have_a_finite_model() -> None:
-    model = learn(np.ones((5, 3)))
+    model = fit_quality_model(np.ones((5, 3)))
 
     assert model.distance(np.ones(3)) == pytest.approx(0, abs=1e-6)
     assert np.isfinite(model.distance(np.array([1.0, 2.0, 1.0])))
@@ -236,11 +246,14 @@ def test_equal_vectors_have_a_finite_model() -> None:
 def test_a_difference_that_nobody_would_see_is_none() -> None:
     vectors = np.full((9, 2), 0.8)
 
-    assert abs(learn(vectors).standardized(np.full(2, 0.8 + SMALLEST_SPREAD / 4))).max() < 0.5
+    assert (
+        abs(fit_quality_model(vectors).standardized(np.full(2, 0.8 + SMALLEST_SPREAD / 4))).max()
+        < 0.5
+    )
 
 
 def test_distances_rise_with_the_departure_and_ever_slower() -> None:
-    model = learn(np.random.default_rng(0).normal(size=(40, 3)))
+    model = fit_quality_model(np.random.default_rng(0).normal(size=(40, 3)))
 
     near, far, farther = (model.distance(np.full(3, x)) for x in (3.0, 30.0, 3000.0))
 
@@ -249,7 +262,7 @@ def test_distances_rise_with_the_departure_and_ever_slower() -> None:
 
 def test_real_scans_are_about_one_distance_away() -> None:
     vectors = np.random.default_rng(0).normal(3, 2, size=(400, 5))
-    model = learn(vectors)
+    model = fit_quality_model(vectors)
 
     squared = [model.distance(vector) ** 2 for vector in vectors]
 
@@ -268,9 +281,9 @@ def test_a_scan_of_a_patient_is_held_out_with_all_scans_of_the_patient() -> None
 
 def test_a_blurred_scan_is_more_unusual_and_says_why() -> None:
     samples, ground, learned = known()
-    soft = View(blurred(samples[UNSEEN]), ground)
+    soft = NormalizedSample(blurred(samples[UNSEEN]), ground)
 
-    clean = ImageQuality().read(View(samples[UNSEEN], ground), learned)
+    clean = ImageQuality().read(NormalizedSample(samples[UNSEEN], ground), learned)
     found = ImageQuality().read(soft, learned)
 
     assert clean.map is None
@@ -281,7 +294,7 @@ def test_a_blurred_scan_is_more_unusual_and_says_why() -> None:
 def test_an_unseen_scan_is_about_as_unusual_as_a_held_out_one() -> None:
     samples, ground, learned = known()
 
-    found = ImageQuality().read(View(samples[UNSEEN], ground), learned).statistics
+    found = ImageQuality().read(NormalizedSample(samples[UNSEEN], ground), learned).statistics
 
     held_out = [statistics["distance"] for statistics in learned.held_out]
     assert found["distance"] < 1.5 * max(held_out)
@@ -291,6 +304,6 @@ def test_the_device_of_a_view_does_not_change_the_names() -> None:
     samples, ground, learned = known()
 
     assert (
-        list(measures_of(View(samples[0], ground, torch.device("cpu").type)))
+        list(quality_measures(NormalizedSample(samples[0], ground, torch.device("cpu").type)))
         == (learned.facts["measures"])
     )

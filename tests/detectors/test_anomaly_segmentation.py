@@ -13,75 +13,77 @@ from anomaly_samples import cohort
 from numpy.typing import NDArray
 
 from pytest_safegen.faults import FAMILIES
-from safegen_detectors.anomaly import ground as grounds
-from safegen_detectors.anomaly.model import Ground, Learned, Sample
-from safegen_detectors.anomaly.segmentation import ArtefactSegmentation
-from safegen_detectors.anomaly.segmentation.crops import (
-    CROP,
-    Shelf,
-    Whole,
-    batch_of,
-    compact,
-    floats,
+from safegen_detectors.anomaly.methods.base import Learned
+from safegen_detectors.anomaly.methods.segmentation.fault_type import (
+    MIN_EXAMPLES,
+    FaultExample,
+    descriptor,
+    fit_fault_types,
+    most_similar_fault_type,
 )
-from safegen_detectors.anomaly.segmentation.learning import (
-    LIMITS,
-    loss_of,
-    outline_loss,
-    overlaps,
-    peak_loss,
-    trained,
-)
-from safegen_detectors.anomaly.segmentation.mining import PEAKS, hard_negatives
-from safegen_detectors.anomaly.segmentation.network import (
+from safegen_detectors.anomaly.methods.segmentation.method import ArtefactSegmentation
+from safegen_detectors.anomaly.methods.segmentation.network import (
     STRIDE,
     SegmentationNet,
     inputs_of,
     logits_of,
 )
-from safegen_detectors.anomaly.segmentation.pool import (
-    Lessons,
-    Spoiled,
-    another,
-    donated,
+from safegen_detectors.anomaly.methods.segmentation.synthetic_faults import (
+    CorruptedSample,
+    corrupt,
+    expected_without_patient,
     families_for,
-    lessons_of,
-    spoil,
-    usual_without,
-    varied,
+    random_other_sample,
+    resampled_donor,
+    with_varied_contrast,
 )
-from safegen_detectors.anomaly.segmentation.resemblance import (
-    FEWEST_EXAMPLES,
-    Example,
-    descriptor,
-    learn,
-    resembles,
+from safegen_detectors.anomaly.methods.segmentation.training import (
+    LIMITS,
+    PEAKS_PER_SCAN,
+    hard_negatives,
+    outline_loss,
+    overlaps_at_limits,
+    peak_loss,
+    train_network,
+    training_loss,
 )
-from safegen_detectors.anomaly.training import Budget
-from safegen_detectors.anomaly.view import View, feature_names
+from safegen_detectors.anomaly.methods.segmentation.training_samples import (
+    CROP,
+    CropBuffer,
+    TrainingSamples,
+    UntouchedScan,
+    batch_of,
+    dequantized,
+    quantized,
+    training_samples,
+)
+from safegen_detectors.anomaly.methods.training import Budget
+from safegen_detectors.anomaly.reference import statistics as reference_statistics
+from safegen_detectors.anomaly.reference.normalized import NormalizedSample, feature_names
+from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample
 
 COUNT, UNSEEN = 5, 4
 QUICK = ArtefactSegmentation(steps=4, volumes=4, validated=2)
 
 
 @cache
-def known() -> tuple[tuple[Sample, ...], Ground]:
+def known() -> tuple[tuple[Sample, ...], ReferenceStatistics]:
     samples, ground = cohort(COUNT)
-    return samples[:UNSEEN], grounds.with_gaussian(ground, samples[:UNSEEN])
+    return samples[:UNSEEN], reference_statistics.with_gaussian(ground, samples[:UNSEEN])
 
 
-def lessons(*, threads: int = 1, seed: int = 0) -> Lessons:
+def lessons(*, threads: int = 1, seed: int = 0) -> TrainingSamples:
     samples, ground = known()
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        return lessons_of(samples[:2], ground, families_for("mr"), volumes=4, seed=seed)
+        return training_samples(samples[:2], ground, families_for("mr"), volumes=4, seed=seed)
     finally:
         torch.set_num_threads(before)
 
 
 @cache
-def some() -> Lessons:
+def some() -> TrainingSamples:
     return lessons()
 
 
@@ -91,12 +93,12 @@ def learned() -> Learned:
     return QUICK.fit(samples, ground, seed=0, device="cpu")
 
 
-def spoiled(seed: int, *names: str) -> Spoiled:
+def spoiled(seed: int, *names: str) -> CorruptedSample:
     samples, ground = known()
     families = [FAMILIES[name] for name in names] or families_for("mr")
-    usual = usual_without(samples[0], ground)
+    usual = expected_without_patient(samples[0], ground)
     random = np.random.default_rng(seed)
-    return spoil(samples[0], samples[1], usual, ground, families, random=random)
+    return corrupt(samples[0], samples[1], usual, ground, families, random=random)
 
 
 # network
@@ -124,8 +126,8 @@ def test_padding_does_not_change_what_lies_far_from_the_border() -> None:
 
 def test_far_departures_are_squashed_but_keep_their_order() -> None:
     samples, ground = known()
-    view = View(samples[0], ground)
-    far = View(replace(samples[0], own=samples[0].own * 50), ground)
+    view = NormalizedSample(samples[0], ground)
+    far = NormalizedSample(replace(samples[0], own=samples[0].own * 50), ground)
 
     plain, squashed = inputs_of(view), inputs_of(far)
     count = len(feature_names(ground))
@@ -140,7 +142,7 @@ def test_far_departures_are_squashed_but_keep_their_order() -> None:
 
 def test_crops_have_one_size_and_hold_inputs_truth_and_region() -> None:
     samples, ground = known()
-    channels = len(inputs_of(View(samples[0], ground)))
+    channels = len(inputs_of(NormalizedSample(samples[0], ground)))
 
     for crop in some().crops:
         assert crop.inputs.shape == (channels, CROP, CROP, CROP)
@@ -156,7 +158,7 @@ def test_crops_of_scans_smaller_than_a_crop_are_filled_with_nothing() -> None:
         for one in samples[:2]
     ]
 
-    (crop, *_) = lessons_of(small, ground, families_for("mr"), volumes=2, seed=0).crops
+    (crop, *_) = training_samples(small, ground, families_for("mr"), volumes=2, seed=0).crops
 
     assert crop.inputs.shape[1:] == (CROP, CROP, CROP)
     assert not bool(crop.region[32:].any())
@@ -217,14 +219,14 @@ def test_a_spoiled_sample_differs_where_a_fault_is_and_nowhere_else() -> None:
     assert truth.any()
     assert truth[first[1]].all()
     own = np.asarray(found.view.sample.own, dtype=np.float32)
-    bend = varied(samples[0].own.astype(np.float32), np.random.default_rng(0))
+    bend = with_varied_contrast(samples[0].own.astype(np.float32), np.random.default_rng(0))
     assert own.shape == bend.shape
 
 
 def test_a_varied_scan_keeps_its_background_and_order() -> None:
     voxels = known()[0][0].own.astype(np.float32)
 
-    changed = varied(voxels, np.random.default_rng(0))
+    changed = with_varied_contrast(voxels, np.random.default_rng(0))
 
     assert float(np.abs(changed[voxels == 0]).max()) == 0.0
     assert np.corrcoef(changed.ravel(), voxels.ravel())[0, 1] > 0.95
@@ -236,7 +238,7 @@ def test_a_donor_lies_where_the_sample_does() -> None:
         samples[1], own=np.roll(samples[1].own, 2, 0), to_template=_moved(samples[1], -2)
     )
 
-    moved = donated(shifted, samples[0])
+    moved = resampled_donor(shifted, samples[0])
 
     np.testing.assert_allclose(moved[2:-2], samples[1].own[2:-2], atol=1e-3)
 
@@ -245,13 +247,13 @@ def test_a_donor_lies_where_the_sample_does() -> None:
 def test_a_donor_is_another_patient(index: int) -> None:
     samples, random = known()[0], np.random.default_rng(0)
 
-    assert all(another(samples, index, random) is not samples[index] for _ in range(20))
+    assert all(random_other_sample(samples, index, random) is not samples[index] for _ in range(20))
 
 
 def test_a_lone_sample_is_its_own_donor() -> None:
     samples = known()[0][:1]
 
-    assert another(samples, 0, np.random.default_rng(0)) is samples[0]
+    assert random_other_sample(samples, 0, np.random.default_rng(0)) is samples[0]
 
 
 # learning
@@ -262,10 +264,10 @@ def test_training_lowers_the_loss() -> None:
     batch = batch_of(few.crops, torch.Generator().manual_seed(0))
     losses = []
     for steps in (1, 12):
-        network, done = trained(few, Budget(steps, 2, 3e-3), seed=0, device="cpu")
+        network, done = train_network(few, Budget(steps, 2, 3e-3), seed=0, device="cpu")
         assert done == steps
         with torch.inference_mode():
-            losses.append(float(loss_of(network.train()(batch.inputs), batch)))
+            losses.append(float(training_loss(network.train()(batch.inputs), batch)))
 
     assert losses[1] < losses[0]
 
@@ -274,7 +276,7 @@ def test_mirrored_crops_keep_inputs_and_truth_together() -> None:
     marked = torch.zeros(1, 10, 10, 10)
     marked[0, 2, 3, 4] = 5.0
     truth = marked[0] > 0
-    crop = Whole(compact(marked), torch.ones_like(truth)).crop(np.array([5, 5, 5]), truth)
+    crop = UntouchedScan(quantized(marked), torch.ones_like(truth)).crop(np.array([5, 5, 5]), truth)
     random = torch.Generator().manual_seed(0)
 
     batches = [batch_of([crop], random) for _ in range(20)]
@@ -284,7 +286,7 @@ def test_mirrored_crops_keep_inputs_and_truth_together() -> None:
 
 
 def test_a_shelf_keeps_crops_as_they_are() -> None:
-    crops, shelf = some().crops[:3], Shelf(3)
+    crops, shelf = some().crops[:3], CropBuffer(3)
 
     kept = [shelf.put(crop) for crop in crops]
 
@@ -297,7 +299,7 @@ def test_a_shelf_keeps_crops_as_they_are() -> None:
 def test_compact_inputs_are_as_they_were_to_a_fortieth() -> None:
     given = torch.linspace(-6, 6, 101)
 
-    assert float((floats(compact(given)) - given).abs().max()) <= 0.0251
+    assert float((dequantized(quantized(given)) - given).abs().max()) <= 0.0251
 
 
 def test_hard_negatives_show_where_a_network_sees_most_in_untouched_scans() -> None:
@@ -308,13 +310,13 @@ def test_hard_negatives_show_where_a_network_sees_most_in_untouched_scans() -> N
     inputs = torch.zeros(2, 64, 64, 64)
     for place in ((10, 10, 10), (50, 50, 50), (10, 50, 10)):
         inputs[(0, *place)] = 5.0
-    scan = Whole(compact(inputs), torch.ones(64, 64, 64, dtype=torch.bool))
+    scan = UntouchedScan(quantized(inputs), torch.ones(64, 64, 64, dtype=torch.bool))
 
     random = torch.Generator().manual_seed(0)
     crops = hard_negatives(Bright(2, widths=(4, 4, 4)), [scan], random=random, device="cpu")
 
-    assert len(crops) == PEAKS == 3
-    assert all(float(floats(crop.inputs)[0].max()) == 5.0 for crop in crops)
+    assert len(crops) == PEAKS_PER_SCAN == 3
+    assert all(float(dequantized(crop.inputs)[0].max()) == 5.0 for crop in crops)
     assert not any(bool(crop.truth.any()) for crop in crops)
 
 
@@ -357,7 +359,7 @@ def test_a_perfect_outline_overlaps_wholly_at_every_limit_below_it() -> None:
     found = next(s for seed in range(20) if (s := spoiled(seed)).faults)
     logits = torch.where(torch.tensor(found.truth), 2.0, -2.0)
 
-    shares = dict(zip(LIMITS, overlaps(logits, found), strict=True))
+    shares = dict(zip(LIMITS, overlaps_at_limits(logits, found), strict=True))
 
     assert shares[-1.0] == shares[0.0] == shares[1.75] == 1.0
     assert shares[-3.0] < 0.5
@@ -367,20 +369,22 @@ def test_a_perfect_outline_overlaps_wholly_at_every_limit_below_it() -> None:
 # resemblance
 
 
-def examples(count: int, *, apart: float = 5.0, seed: int = 0) -> list[Example]:
+def examples(count: int, *, apart: float = 5.0, seed: int = 0) -> list[FaultExample]:
     """Examples of three groups whose descriptors lie apart."""
     random = np.random.default_rng(seed)
     middles = apart * np.random.default_rng(9).normal(size=(3, 6))
     return [
-        Example(name, middle + random.normal(size=6))
+        FaultExample(name, middle + random.normal(size=6))
         for name, middle in zip("abc", middles, strict=True)
         for _ in range(count)
     ]
 
 
-def named(tests: Sequence[Example], known_as: Sequence[Example]) -> float:
-    groups, arrays = learn(known_as)
-    return float(np.mean([resembles(e.descriptor, groups, arrays) == e.group for e in tests]))
+def named(tests: Sequence[FaultExample], known_as: Sequence[FaultExample]) -> float:
+    groups, arrays = fit_fault_types(known_as)
+    return float(
+        np.mean([most_similar_fault_type(e.descriptor, groups, arrays) == e.group for e in tests])
+    )
 
 
 def test_groups_that_lie_apart_are_told_apart() -> None:
@@ -392,20 +396,20 @@ def test_groups_that_do_not_lie_apart_are_guessed() -> None:
 
 
 def test_a_group_with_few_examples_is_not_known() -> None:
-    few = [*examples(FEWEST_EXAMPLES)[: 2 * FEWEST_EXAMPLES], Example("c", np.zeros(6))]
+    few = [*examples(MIN_EXAMPLES)[: 2 * MIN_EXAMPLES], FaultExample("c", np.zeros(6))]
 
-    assert learn(few)[0] == ["a", "b"]
+    assert fit_fault_types(few)[0] == ["a", "b"]
 
 
 def test_without_examples_nothing_is_resembled() -> None:
-    groups, arrays = learn([])
+    groups, arrays = fit_fault_types([])
 
-    assert resembles(np.zeros(6), groups, arrays) is None
+    assert most_similar_fault_type(np.zeros(6), groups, arrays) is None
 
 
 def test_a_descriptor_is_mean_and_spread_of_each_feature() -> None:
     samples, ground = known()
-    view = View(samples[0], ground)
+    view = NormalizedSample(samples[0], ground)
     inside = view.relative[:, view.judged].clamp(-10, 10).numpy()
 
     found = descriptor(view, view.judged)
@@ -415,7 +419,7 @@ def test_a_descriptor_is_mean_and_spread_of_each_feature() -> None:
 
 def test_a_descriptor_of_nowhere_is_zero() -> None:
     samples, ground = known()
-    view = View(samples[0], ground)
+    view = NormalizedSample(samples[0], ground)
 
     assert not descriptor(view, torch.zeros_like(view.judged)).any()
 
@@ -426,7 +430,7 @@ def test_a_descriptor_of_nowhere_is_zero() -> None:
 def test_every_sample_is_held_out() -> None:
     samples, ground = known()
 
-    names = set(QUICK.read(View(samples[0], ground), learned()).statistics)
+    names = set(QUICK.read(NormalizedSample(samples[0], ground), learned()).statistics)
 
     assert [set(statistics) for statistics in learned().held_out] == [names] * UNSEEN
     assert all(np.isfinite(v) and v >= 0 for s in learned().held_out for v in s.values())
@@ -445,7 +449,7 @@ def test_a_seed_gives_the_same_method() -> None:
 
 def test_the_map_is_one_at_the_limit_and_nothing_where_nothing_is_judged() -> None:
     samples, ground = cohort(COUNT)[0], known()[1]
-    view = View(samples[UNSEEN], ground)
+    view = NormalizedSample(samples[UNSEEN], ground)
 
     found = QUICK.read(view, learned()).map
 

@@ -14,19 +14,19 @@ import torch
 from anomaly_samples import cohort, with_own
 from numpy.typing import NDArray
 
-from safegen_detectors.anomaly import grids, ground as grounds
-from safegen_detectors.anomaly.features import NAMES, box_mean
-from safegen_detectors.anomaly.lazy import lazy
-from safegen_detectors.anomaly.model import Ground, Sample
-from safegen_detectors.anomaly.view import (
-    Expected,
-    View,
+from safegen_detectors.anomaly.reference import grids, statistics as reference_statistics
+from safegen_detectors.anomaly.reference.features import FEATURE_NAMES, box_mean
+from safegen_detectors.anomaly.reference.normalized import (
+    ExpectedFeatures,
+    NormalizedSample,
     expected_at,
     feature_names,
-    left_out,
+    lazy_property,
+    leave_patient_out,
     region_at,
-    template_features,
 )
+from safegen_detectors.anomaly.reference.statistics import template_features
+from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample
 
 COUNT = 5
 SHAPE = (12, 12, 12)
@@ -34,10 +34,10 @@ WAIT = 5.0  # seconds
 
 
 @cache
-def featured() -> tuple[tuple[Sample, ...], Ground]:
+def featured() -> tuple[tuple[Sample, ...], ReferenceStatistics]:
     """Phantoms, and their ground with its Gaussian."""
     samples, ground = cohort(COUNT)
-    return samples, grounds.with_gaussian(ground, samples)
+    return samples, reference_statistics.with_gaussian(ground, samples)
 
 
 def flat(level: float, patient: str = "a") -> Sample:
@@ -46,11 +46,11 @@ def flat(level: float, patient: str = "a") -> Sample:
     return Sample(patient, voxels, voxels > -1, voxels, np.eye(4), 1.0)
 
 
-def ground_of_flat(levels: Sequence[float]) -> Ground:
+def ground_of_flat(levels: Sequence[float]) -> ReferenceStatistics:
     samples = [flat(level, str(level)) for level in levels]
     bodies = [sample.body for sample in samples]
-    ground = grounds.ground_of(samples, bodies, cropped=True, modality="mr")
-    return grounds.with_gaussian(ground, samples)
+    ground = reference_statistics.intensity_statistics(samples, bodies, cropped=True, modality="mr")
+    return reference_statistics.with_gaussian(ground, samples)
 
 
 # lazy
@@ -62,7 +62,7 @@ class Counted:
 
     calls: list[int]
 
-    @lazy
+    @lazy_property
     def number(self) -> int:
         """A number."""
         self.calls.append(1)
@@ -75,7 +75,7 @@ class Meeting:
 
     barrier: Barrier
 
-    @lazy
+    @lazy_property
     def place(self) -> int:
         """Which of those that met."""
         return self.barrier.wait(timeout=WAIT)
@@ -121,20 +121,20 @@ def test_a_rolled_symmetric_volume_is_its_own_mirror_image_after_a_roll(roll: in
     volume = np.pad(np.concatenate([half, half[::-1]]), [(8, 8), (0, 0), (0, 0)])
     moved = np.roll(volume, roll, axis=0)
 
-    found = grounds.mirror_of(moved)
+    found = reference_statistics.mirror_offset(moved)
 
     # A shift by one voxel moves the mirror image by one in the other direction.
-    assert found == (2 * roll if abs(2 * roll) <= grounds.FARTHEST_ROLL else None)
+    assert found == (2 * roll if abs(2 * roll) <= reference_statistics.MAX_OFFSET else None)
 
 
 def test_noise_has_no_mirror_image() -> None:
     noise = np.random.default_rng(0).random((20, 8, 8)).astype(np.float32)
 
-    assert grounds.mirror_of(noise) is None
+    assert reference_statistics.mirror_offset(noise) is None
 
 
 def test_a_blank_volume_has_no_mirror_image() -> None:
-    assert grounds.mirror_of(np.zeros((8, 8, 8), dtype=np.float32)) is None
+    assert reference_statistics.mirror_offset(np.zeros((8, 8, 8), dtype=np.float32)) is None
 
 
 def test_mean_and_variance_are_those_of_numpy() -> None:
@@ -158,13 +158,15 @@ def test_one_scan_makes_no_gaussian() -> None:
     samples, ground = cohort(COUNT)
 
     with pytest.raises(ValueError, match="at least two"):
-        grounds.with_gaussian(ground, samples[:1])
+        reference_statistics.with_gaussian(ground, samples[:1])
 
 
 def test_the_ground_survives_its_arrays_and_facts() -> None:
     _, ground = featured()
 
-    again = grounds.ground_from(grounds.arrays_of(ground), grounds.facts_of(ground))
+    again = reference_statistics.statistics_from_arrays(
+        reference_statistics.arrays_of(ground), reference_statistics.facts_of(ground)
+    )
 
     assert (again.box, again.mirror, again.modality) == (ground.box, ground.mirror, "mr")
     np.testing.assert_array_equal(again.region, ground.region)
@@ -177,7 +179,9 @@ def test_the_ground_survives_its_arrays_and_facts() -> None:
 def test_a_ground_without_features_stays_without() -> None:
     _, ground = cohort(COUNT)
 
-    again = grounds.ground_from(grounds.arrays_of(ground), grounds.facts_of(ground))
+    again = reference_statistics.statistics_from_arrays(
+        reference_statistics.arrays_of(ground), reference_statistics.facts_of(ground)
+    )
 
     assert again.gaussian is None
 
@@ -187,10 +191,12 @@ def test_the_region_is_the_body_of_some_scans_and_a_little_more() -> None:
     body[6, 6, 6] = True
     other = np.zeros(SHAPE, dtype=bool)
 
-    ground = grounds.ground_of([flat(0.5), flat(0.6)], [body, other], cropped=True, modality="ct")
+    ground = reference_statistics.intensity_statistics(
+        [flat(0.5), flat(0.6)], [body, other], cropped=True, modality="ct"
+    )
 
-    assert ground.region[6, 6, 6 + grounds.REGION_MARGIN]
-    assert not ground.region[6, 6, 6 + grounds.REGION_MARGIN + 1]
+    assert ground.region[6, 6, 6 + reference_statistics.REGION_MARGIN]
+    assert not ground.region[6, 6, 6 + reference_statistics.REGION_MARGIN + 1]
     assert ground.modality == "ct"
 
 
@@ -198,14 +204,14 @@ def test_the_box_holds_the_region_and_no_more() -> None:
     region = np.zeros(SHAPE, dtype=bool)
     region[2:5, 3, 4:9] = True
 
-    assert grounds.box_around(region) == (slice(2, 5), slice(3, 4), slice(4, 9))
+    assert reference_statistics.box_around(region) == (slice(2, 5), slice(3, 4), slice(4, 9))
 
 
 def test_crops_are_not_compared_with_their_mirror_image() -> None:
     ground = ground_of_flat([0.4, 0.5, 0.6])
 
     assert ground.mirror is None
-    assert feature_names(ground) == NAMES
+    assert feature_names(ground) == FEATURE_NAMES
 
 
 # view
@@ -215,7 +221,7 @@ def test_where_to_judge_needs_no_features() -> None:
     samples, ground = cohort(COUNT)
     with_features = featured()[1]
 
-    plain, full = View(samples[0], ground), View(samples[0], with_features)
+    plain, full = NormalizedSample(samples[0], ground), NormalizedSample(samples[0], with_features)
 
     assert ground.gaussian is None
     assert torch.equal(plain.judged, full.judged)
@@ -227,9 +233,9 @@ def test_stated_pathology_and_its_surroundings_are_not_judged_without_features_e
     stated = np.zeros(samples[0].own.shape, dtype=bool)
     stated[20, 24, 20] = True
 
-    judged = View(replace(samples[0], pathology=stated), ground).judged
+    judged = NormalizedSample(replace(samples[0], pathology=stated), ground).judged
 
-    left = View(samples[0], ground).judged & ~judged
+    left = NormalizedSample(samples[0], ground).judged & ~judged
     assert torch.equal(left.nonzero().amin(0), torch.tensor([17, 21, 17]))
     assert torch.equal(left.nonzero().amax(0), torch.tensor([23, 27, 23]))
 
@@ -248,13 +254,13 @@ def test_what_is_usual_is_refused_without_features() -> None:
     samples, ground = cohort(COUNT)
 
     with pytest.raises(ValueError, match="needs the features"):
-        _ = View(samples[0], ground).expected
+        _ = NormalizedSample(samples[0], ground).expected
 
 
 def test_a_scan_as_usual_as_the_mean_departs_nowhere() -> None:
     ground = ground_of_flat([0.4, 0.5, 0.6])
 
-    intensities = View(flat(0.5), ground).standardized[:3]
+    intensities = NormalizedSample(flat(0.5), ground).standardized[:3]
 
     assert float(intensities.abs().max()) < 0.05
 
@@ -268,7 +274,7 @@ def test_leaving_a_sample_out_is_as_if_it_had_never_been_there(index: int) -> No
     sample = flat(LEVELS[index], str(LEVELS[index]))
     never = ground_of_flat([v for n, v in enumerate(LEVELS) if n != index])
 
-    dropped = left_out(View(sample, ground)).expected
+    dropped = leave_patient_out(NormalizedSample(sample, ground)).expected
     refitted = expected_at(sample, never, device="cpu")
 
     torch.testing.assert_close(dropped.mean, refitted.mean, atol=2e-3, rtol=0)
@@ -278,9 +284,9 @@ def test_leaving_a_sample_out_is_as_if_it_had_never_been_there(index: int) -> No
 def test_all_scans_of_a_patient_are_left_out_together() -> None:
     samples = [flat(0.4, "a"), flat(0.9, "a"), flat(0.5, "b"), flat(0.6, "c"), flat(0.7, "d")]
     bodies = [sample.body for sample in samples]
-    bare = grounds.ground_of(samples, bodies, cropped=True, modality="mr")
+    bare = reference_statistics.intensity_statistics(samples, bodies, cropped=True, modality="mr")
 
-    without = grounds.with_gaussian(bare, samples).without["a"]
+    without = reference_statistics.with_gaussian(bare, samples).without["a"]
 
     assert without.count == 3
     np.testing.assert_allclose(without.mean[0], 0.6, atol=2e-3)
@@ -289,42 +295,46 @@ def test_all_scans_of_a_patient_are_left_out_together() -> None:
 def test_the_only_odd_sample_does_not_take_all_variance_with_it() -> None:
     ground = ground_of_flat([0.5, 0.52, 0.54, 0.9])
 
-    variance = left_out(View(flat(0.9, "0.9"), ground)).expected.variance
+    variance = leave_patient_out(NormalizedSample(flat(0.9, "0.9"), ground)).expected.variance
 
     assert float(variance[0].min()) > 0
 
 
 def test_an_unknown_patient_cannot_be_left_out() -> None:
     with pytest.raises(ValueError, match="without those of x"):
-        left_out(View(flat(0.4, "x"), ground_of_flat([0.4, 0.5, 0.6])))
+        leave_patient_out(NormalizedSample(flat(0.4, "x"), ground_of_flat([0.4, 0.5, 0.6])))
 
 
 def test_of_two_patients_neither_can_be_left_out() -> None:
     with pytest.raises(ValueError, match=r"without those of 0\.4"):
-        left_out(View(flat(0.4, "0.4"), ground_of_flat([0.4, 0.5])))
+        leave_patient_out(NormalizedSample(flat(0.4, "0.4"), ground_of_flat([0.4, 0.5])))
 
 
 def test_a_sample_departs_more_from_the_others_than_from_all() -> None:
     samples, ground = featured()
-    view = View(samples[0], ground)
+    view = NormalizedSample(samples[0], ground)
 
     with_itself, without = (
-        v.standardized[:, v.judged].abs().mean() for v in (view, left_out(view))
+        v.standardized[:, v.judged].abs().mean() for v in (view, leave_patient_out(view))
     )
 
     assert float(without) > float(with_itself)
 
 
-def usual(shape: tuple[int, ...]) -> Expected:
+def usual(shape: tuple[int, ...]) -> ExpectedFeatures:
     count = shape[0]
     inside = torch.ones(shape[1:], dtype=torch.bool)
     mean, variance, overall = torch.zeros(shape), torch.ones(shape), torch.ones(count)
-    return Expected(mean, variance, overall, torch.zeros(3, *shape[1:]), inside.float(), inside)
+    return ExpectedFeatures(
+        mean, variance, overall, torch.zeros(3, *shape[1:]), inside.float(), inside
+    )
 
 
-def seen(features: torch.Tensor) -> View:
+def seen(features: torch.Tensor) -> NormalizedSample:
     """A view whose features are given."""
-    view = View(flat(0.5), ground_of_flat([0.4, 0.5, 0.6]), usual=usual(tuple(features.shape)))
+    view = NormalizedSample(
+        flat(0.5), ground_of_flat([0.4, 0.5, 0.6]), usual=usual(tuple(features.shape))
+    )
     view.__dict__["features"] = features
     return view
 
@@ -371,13 +381,15 @@ def test_stated_pathology_does_not_disturb_the_features_around_it() -> None:
         replace(with_own(samples[0], own), pathology=stated) for own in (samples[0].own, bright)
     )
 
-    torch.testing.assert_close(View(quiet, ground).features, View(loud, ground).features)
+    torch.testing.assert_close(
+        NormalizedSample(quiet, ground).features, NormalizedSample(loud, ground).features
+    )
 
 
 def test_features_are_the_templates_where_both_grids_are_one() -> None:
     samples, ground = featured()
 
-    own = View(samples[0], ground).features
+    own = NormalizedSample(samples[0], ground).features
     there = grids.onto_own(template_features(samples[0], ground), samples[0])
 
     torch.testing.assert_close(own, there, atol=1e-3, rtol=1e-3)

@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_safegen.api import Fitted, NotJudged, Profile, Rule, ScanTarget, Scope, Score
-from safegen_detectors.anomaly import explanations
-from safegen_detectors.anomaly.methods import DEFAULT, SEGMENTATION, methods_named
+from safegen_detectors.anomaly.options import (
+    DEFAULT_EXPLANATIONS,
+    DEFAULT_METHODS,
+    SEGMENTATION,
+    methods_named,
+)
 
 if TYPE_CHECKING:
     from pytest_safegen.api import Heatmap, Unexplained
@@ -27,15 +31,15 @@ RULES: Mapping[str, Rule] = {
 class AnomalyDetector:
     """Several methods on one scale; the score is the largest departure of any.
 
-    `methods` are names from `methods.NAMES`; `options` hold the options of each by its name;
+    `methods` are names from `options.METHOD_NAMES`; `options` hold the options of each by its name;
     `explanations` are the maps made for scans that do not pass, and `explained` the spoiled scans
     they are learned from, 0 for none. `device` is where it learns. Stated pathology is left out
     of the judgement.
     """
 
-    methods: tuple[str, ...] = DEFAULT
+    methods: tuple[str, ...] = DEFAULT_METHODS
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    explanations: tuple[str, ...] = explanations.DEFAULT
+    explanations: tuple[str, ...] = DEFAULT_EXPLANATIONS
     explained: int = 40
     device: str = "auto"
 
@@ -50,12 +54,12 @@ class AnomalyDetector:
     def fit(self, reference: Iterable[ScanTarget], *, seed: int) -> Fitted:
         """What the methods learn from real scans, and the scores of those, held out."""
         # torch takes seconds to import
-        from safegen_detectors.anomaly import fitting
+        from safegen_detectors.anomaly import fit
         from safegen_detectors.threads import one_thread_each, resolved
 
         methods = methods_named(self.methods, self.options)
         with one_thread_each():
-            return fitting.fit(
+            return fit.fit(
                 reference,
                 methods,
                 seed=seed,
@@ -65,12 +69,12 @@ class AnomalyDetector:
 
     def recalibrate(self, profile: Profile, holdout: Iterable[ScanTarget]) -> Fitted:
         """The profile on the scales of a holdout."""
-        from safegen_detectors.anomaly import fitting
+        from safegen_detectors.anomaly import fit
         from safegen_detectors.threads import one_thread_each, resolved
 
         methods = methods_named(self.methods, self.options)
         with one_thread_each():
-            return fitting.recalibrate(profile, methods, holdout, device=resolved(self.device))
+            return fit.recalibrate(profile, methods, holdout, device=resolved(self.device))
 
     def score(
         self, targets: Sequence[ScanTarget], profile: Profile | None, *, device: str
@@ -78,12 +82,12 @@ class AnomalyDetector:
         """One score a scan, with the map of what departs."""
         if profile is None:
             raise NotJudged("anomaly needs a profile of real scans")
-        from safegen_detectors.anomaly import scoring
+        from safegen_detectors.anomaly import score
         from safegen_detectors.threads import one_thread_each
 
         methods = methods_named(self.methods, self.options)
         with one_thread_each():
-            return [scoring.score(target, profile, methods, device=device) for target in targets]
+            return [score.score(target, profile, methods, device=device) for target in targets]
 
     def explain(
         self, target: ScanTarget, profile: Profile | None, score: Score, *, device: str
@@ -91,8 +95,8 @@ class AnomalyDetector:
         """Grad-CAM, SHAP and their sum with the map, for one scan."""
         if profile is None or not self.explanations or SEGMENTATION not in self.methods:
             return []
-        from safegen_detectors.anomaly import explaining
+        from safegen_detectors.anomaly.explain import maps
         from safegen_detectors.threads import one_thread_each
 
         with one_thread_each():
-            return explaining.explain(target, profile, score, self.explanations, device=device)
+            return maps.explain(target, profile, score, self.explanations, device=device)

@@ -1,0 +1,169 @@
+"""Fit and read the method: diffusion models by cross-fitting, and the residuals they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+
+from safegen_detectors.anomaly.methods import residuals
+from safegen_detectors.anomaly.methods.base import Learned, Reading
+from safegen_detectors.anomaly.methods.crossfit import (
+    FoldResult,
+    arrays_by_fold,
+    cross_fit,
+    mean_reading,
+    outline_limit,
+)
+from safegen_detectors.anomaly.methods.diffusion.denoiser import (
+    Denoiser,
+    DenoisingPlan,
+    Frame,
+    scale_of,
+)
+from safegen_detectors.anomaly.methods.diffusion.network import (
+    Size,
+    SizeName,
+    build_network,
+    noise_levels_down,
+    pooling_factor,
+    size_for,
+    size_from_facts,
+)
+from safegen_detectors.anomaly.methods.residuals import Residuals
+from safegen_detectors.anomaly.methods.training import Budget, seeded
+from safegen_detectors.anomaly.methods.weights import module_from_arrays, state_to_arrays
+from safegen_detectors.anomaly.reference.normalized import NormalizedSample
+from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample
+
+NETWORK = "network/"
+
+
+@dataclass(frozen=True, slots=True)
+class Diffusion:
+    """Adds part of the noise to a scan, takes it away again, and judges what has changed.
+
+    `size` "small" works at 4 mm on a processor, "large" at up to 1 mm on a graphics card.
+    `level` of 1000 is how much noise is added, `restore_steps` in how many steps it is taken away,
+    `likelihood_levels` where the network's error estimates the likelihood, `draws` the number of
+    noises. `level`, `restore_steps`, and `steps` and `batch` of training, default to those of the
+    size; `seconds` is a limit for slow machines.
+    """
+
+    size: SizeName | Size = "auto"
+    level: int | None = None
+    restore_steps: int | None = None
+    likelihood_levels: tuple[int, ...] = (100, 250, 450)
+    draws: int = 2
+    steps: int | None = None
+    batch: int | None = None
+    rate: float = 2e-3
+    seconds: float | None = None
+    folds: int = 2
+
+    name = "diffusion"
+
+    def fit(
+        self, samples: Sequence[Sample], ground: ReferenceStatistics, *, seed: int, device: str
+    ) -> Learned:
+        """Networks by cross-fitting, and what they usually change at each place.
+
+        Raises:
+            ValueError: fewer patients than folds.
+        """
+        size = size_for(self.size, device)
+        facts = {
+            "size": asdict(size),
+            "restore": noise_levels_down(
+                self.level or size.level, self.restore_steps or size.restore
+            ),
+            "predict": list(self.likelihood_levels),
+            "draws": self.draws,
+            "seed": seed,
+        }
+        fold = partial(self._fit_fold, facts=facts, ground=ground, device=device)
+        learned = cross_fit(samples, fold, count=self.folds, seed=seed)
+        return replace(learned, facts={**facts, **learned.facts, "limit": outline_limit(learned)})
+
+    def read(self, view: NormalizedSample, learned: Learned) -> Reading:
+        """The mean over the networks; the map is 1 where the tops of half the real scans begin."""
+        readings = []
+        for denoiser, arrays in zip(denoisers(view, learned), arrays_by_fold(learned), strict=True):
+            trace = denoiser.trace(view.sample, _denoising_plan(learned.facts))
+            usual = residuals.residuals_from_arrays(arrays, denoiser.frame.region().cpu())
+            outline = residuals.relative_residual(trace, usual) / learned.facts["limit"]
+            found = denoiser.frame.on_own(outline, view.sample)
+            readings.append(Reading(statistics(trace, usual), found))
+        return mean_reading(readings)
+
+    def _fit_fold(
+        self,
+        train: Sequence[Sample],
+        unseen: Sequence[Sample],
+        seed: int,
+        *,
+        facts: Mapping[str, Any],
+        ground: ReferenceStatistics,
+        device: str,
+    ) -> FoldResult:
+        size = size_from_facts(facts["size"])
+        plain = _frame(size, train[0], ground, device, 1.0)
+        frame = replace(plain, scale=scale_of(train, plain))
+        with seeded(seed, device):
+            fresh = build_network(size)
+        budget = Budget(self.steps or size.steps, self.batch or size.batch, self.rate, self.seconds)
+        highest = max(*facts["restore"], *facts["predict"])
+        steps = Denoiser(fresh, frame).learn(train, budget, highest=highest, seed=seed)
+        weights = state_to_arrays(fresh, NETWORK)
+        # Rounded, as others will get it.
+        denoiser = Denoiser(
+            module_from_arrays(partial(build_network, size), weights, NETWORK), frame
+        )
+        traces = [denoiser.trace(sample, _denoising_plan(facts)) for sample in unseen]
+        arrays = {**weights, **residuals.residuals_to_arrays(residuals.mean_residuals(traces))}
+        found = {"steps": steps, "scale": frame.scale, "tops": residuals.held_out_tops(traces)}
+        return FoldResult(arrays, residuals.held_out(traces, statistics), found)
+
+
+def denoisers(view: NormalizedSample, learned: Learned) -> Iterator[Denoiser]:
+    """The network of each fold, in the frame of a view."""
+    size = size_from_facts(learned.facts["size"])
+    for arrays, facts in zip(arrays_by_fold(learned), learned.facts["folds"], strict=True):
+        frame = _frame(size, view.sample, view.ground, view.device, facts["scale"])
+        yield Denoiser(module_from_arrays(partial(build_network, size), arrays, NETWORK), frame)
+
+
+def denoising_path(view: NormalizedSample, learned: Learned) -> torch.Tensor:
+    """How wrong the networks are at each voxel (i, j, k) of the own grid on the way from noise."""
+    look = _denoising_plan(learned.facts)
+    return torch.stack(
+        [
+            one.frame.on_own(one.path(view.sample, look), view.sample)
+            for one in denoisers(view, learned)
+        ]
+    ).mean(0)
+
+
+def statistics(trace: Residuals, usual: Residuals) -> Mapping[str, float]:
+    """How far a trace is from the usual one, by name; higher is worse."""
+    departure = residuals.relative_residual(trace, usual)
+    return {
+        "denoising": residuals.root_mean_square(departure, trace.region),
+        "denoising peak": residuals.peak(departure, trace.region),
+        "likelihood": residuals.mean_ratio(trace.numbers, usual.numbers),
+        "likelihood change": residuals.mean_log_ratio(trace.numbers, usual.numbers),
+        "smoothness": residuals.smoothness(trace, usual),
+    }
+
+
+def _frame(
+    size: Size, sample: Sample, ground: ReferenceStatistics, device: str, scale: float
+) -> Frame:
+    return Frame(ground, pooling_factor(size, sample), size.stride, device, scale)
+
+
+def _denoising_plan(facts: Mapping[str, Any]) -> DenoisingPlan:
+    return DenoisingPlan(facts["restore"], facts["predict"], facts["draws"], facts["seed"])
