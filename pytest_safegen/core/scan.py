@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    FloatArray = NDArray[np.float32]
-    BoolArray = NDArray[np.bool_]
-    Affine = NDArray[np.float64]
-
+# In quotes, so that numpy is not imported with every pytest run.
+FloatArray: TypeAlias = "NDArray[np.float32]"
+BoolArray: TypeAlias = "NDArray[np.bool_]"
+Affine: TypeAlias = "NDArray[np.float64]"
 
 Fact = float | str | None
 """One cell of the table of scans; None is unknown."""

@@ -11,7 +11,16 @@ from pytest_safegen.config.hookspecs import DeclaresCode, Detector
 from pytest_safegen.core.code_digest import code_digest
 from pytest_safegen.core.scan import ScanRef
 
-GATE_CODE = ("pytest_safegen",)
+GATE_CODE = (
+    "pytest_safegen.core",
+    "pytest_safegen.data",
+    "pytest_safegen.faults",
+    "pytest_safegen.judging.calibration",
+    "pytest_safegen.prepare",
+    "pytest_safegen.profiles",
+    "pytest_safegen.readers",
+)
+"""What of the gate decides a profile: from a file to what a detector gets, and how it is fitted."""
 
 LIBRARIES = ("numpy", "scipy", "nibabel", "SimpleITK")
 """What decides every prepared voxel."""

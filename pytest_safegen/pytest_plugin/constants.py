@@ -1,13 +1,14 @@
-"""Names that the parts of the pytest plug-in share."""
+"""Names that the parts of the pytest plug-in share; light, for every pytest run loads them."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from pytest_safegen.core.finding import Finding
+if TYPE_CHECKING:
+    from pytest_safegen.core.finding import Finding
 
 GATE_NAME = "safegen-gate"
-
 FIXTURES = ("safegen_scan", "safegen_series", "safegen_release")
-
-FINDING = pytest.StashKey[Finding]()
+FINDING = pytest.StashKey["Finding"]()

@@ -27,7 +27,8 @@ from pytest_safegen.pytest_plugin.constants import GATE_NAME
 from pytest_safegen.pytest_plugin.nodes import CheckItem, properties
 from pytest_safegen.pytest_plugin.selection import release_checks
 from pytest_safegen.results.baseline import BaselineCheck
-from pytest_safegen.results.files import ResultLog, read_findings, save_run
+from pytest_safegen.results.files import ResultLog, read_findings
+from pytest_safegen.results.gate_json import save_run
 from pytest_safegen.results.provenance import (
     commit_of,
     comparability_of,

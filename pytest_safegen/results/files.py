@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from pytest_safegen.core.atomic_io import write_json
-from pytest_safegen.core.codec import finding_from_json, finding_to_json, run_from_json, run_to_json
+from pytest_safegen.core.codec import finding_from_json, finding_to_json, run_from_json
 from pytest_safegen.core.errors import SafegenError
 from pytest_safegen.core.finding import Finding, Run
 
@@ -46,15 +45,6 @@ def read_findings(folder: Path) -> Iterator[Finding]:
     """The findings of a report folder, in the order in which they came."""
     for plain in _lines(folder / RESULTS_FILE):
         yield finding_from_json(plain)
-
-
-def save_run(run: Run, folder: Path) -> None:
-    """Write results.json, everything of the run, and gate.json, what a release job needs."""
-    from pytest_safegen.results.gate_json import save_gate
-
-    findings = [finding_to_json(finding) for finding in run.findings]
-    write_json(folder / RUN_FILE, run_to_json(run) | {"findings": findings})
-    save_gate(run, folder)
 
 
 def load_run(folder: Path) -> Run:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from pytest_safegen.core.atomic_io import write_json
-from pytest_safegen.core.codec import finding_from_json, finding_to_json
+from pytest_safegen.core.codec import finding_from_json, finding_to_json, run_to_json
 from pytest_safegen.core.errors import UsageProblem
 from pytest_safegen.core.finding import Finding, Run, Verdict
-from pytest_safegen.results.files import GATE_FILE, RESULTS_FILE, read_findings
+from pytest_safegen.results.files import GATE_FILE, RESULTS_FILE, RUN_FILE, read_findings
 
 SCHEMA = 1
 SCHEMA_FILE = Path(__file__).with_name("gate.schema.json")
@@ -73,6 +73,13 @@ def _line(finding: Finding) -> str:
 def save_gate(run: Run, folder: Path) -> None:
     """Write gate.json."""
     write_json(folder / GATE_FILE, gate_of(run))
+
+
+def save_run(run: Run, folder: Path) -> None:
+    """Write results.json, everything of the run, and gate.json, what a release job needs."""
+    findings = [finding_to_json(finding) for finding in run.findings]
+    write_json(folder / RUN_FILE, run_to_json(run) | {"findings": findings})
+    save_gate(run, folder)
 
 
 def read_gate(path: Path) -> dict[str, Any]:

@@ -21,7 +21,8 @@ from pytest_safegen.core.finding import Finding, Run, Verdict
 from pytest_safegen.core.targets import Scope
 from pytest_safegen.judging.accounting import Key
 from pytest_safegen.judging.release import conclude
-from pytest_safegen.results.files import ROWS_FILE, ResultLog, load_run, save_run
+from pytest_safegen.results.files import ROWS_FILE, ResultLog, load_run
+from pytest_safegen.results.gate_json import save_run
 
 ALIKE = ("generator", "version", "config_digest", "profile_digests", "mode")
 SUMMED = ("scans", "series", "left_out", "discovered")

@@ -19,8 +19,13 @@ from pytest_safegen.judging.limits import rules_for
 from pytest_safegen.profiles.digest import LIBRARIES, code_of
 
 GIT_SECONDS = 20
-PREPARATION = ("readers", "nifti", "dicom", "itk", "volume", "prepare", "facts")
-"""Modules between a file and what a detector gets."""
+PREPARATION = (
+    "pytest_safegen.core.scan",
+    "pytest_safegen.data.table",
+    "pytest_safegen.prepare",
+    "pytest_safegen.readers",
+)
+"""What lies between a file and what a detector gets."""
 
 
 def commit_of(root: Path) -> tuple[str | None, bool | None]:
@@ -53,7 +58,7 @@ def comparability_of(
     code = {f"code of check {name}": code_of(one) for name, one in detectors.items()}
     return {
         "profile": profiles.digest if profiles else "none",
-        "preprocessing": code_digest([f"pytest_safegen.{name}" for name in PREPARATION], LIBRARIES),
+        "preprocessing": code_digest(PREPARATION, LIBRARIES),
         "limits and options": _digest(judged_by),
         "device class": (device or "cpu").partition(":")[0],
         **versions,

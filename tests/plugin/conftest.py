@@ -9,10 +9,10 @@ from __future__ import annotations
 import alembic.command
 import alembic.ddl.postgresql  # noqa: F401
 import pytest
-import pytest_safegen.knowledge
-import pytest_safegen.session
 from gate_project import Project
 
+import pytest_safegen.judging.runner
+import pytest_safegen.pytest_plugin.collection
 import pytest_safegen.results.comparison.messages
 import pytest_safegen.results.history.history
 import pytest_safegen.testing  # noqa: F401

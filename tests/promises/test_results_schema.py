@@ -13,7 +13,7 @@ import pytest
 from pytest_safegen import Finding, Measure, Run, Verdict
 from pytest_safegen.cli.main import main
 from pytest_safegen.core.codec import RUN_SCHEMA_FILE, SCHEMA_FILE, finding_to_json
-from pytest_safegen.results.files import save_run
+from pytest_safegen.results.gate_json import save_run
 
 SCHEMA = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
 FULL = Finding(

@@ -23,7 +23,8 @@ from pytest_safegen import (
 )
 from pytest_safegen.config.settings import Settings
 from pytest_safegen.judging.heatmaps import save_heatmap, save_layer
-from pytest_safegen.results.files import ResultLog, save_run
+from pytest_safegen.results.files import ResultLog
+from pytest_safegen.results.gate_json import save_run
 from safegen_reports import safegen_write_report
 from safegen_reports.html.targets import collect_targets
 

@@ -10,7 +10,8 @@ import pytest
 
 from pytest_safegen import Finding, Run, Verdict
 from pytest_safegen.cli.main import main
-from pytest_safegen.results.files import ResultLog, save_run
+from pytest_safegen.results.files import ResultLog
+from pytest_safegen.results.gate_json import save_run
 from safegen_reports.github import (
     MAX_SUMMARY_BYTES,
     truncate_lines,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from report_site import REGRESSION, SETTINGS, Site
 
-from pytest_safegen.results.files import save_run
+from pytest_safegen.results.gate_json import save_run
 from safegen_reports import safegen_write_report
 
 TURNED = "sub-2_a.nii"

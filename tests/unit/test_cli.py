@@ -12,7 +12,8 @@ from pytest_safegen.config.plugins import build_manager, detectors
 from pytest_safegen.config.settings import Settings
 from pytest_safegen.core.finding import Finding, Run, Verdict
 from pytest_safegen.profiles.io import load_profiles
-from pytest_safegen.results.files import ResultLog, save_run
+from pytest_safegen.results.files import ResultLog
+from pytest_safegen.results.gate_json import save_run
 from pytest_safegen.testing import phantom, write_cohort, write_scan
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from pytest_safegen import Finding, Heatmap, Run, UsageProblem, Verdict
 from pytest_safegen.judging.heatmaps import save_heatmap
-from pytest_safegen.results.files import ResultLog, load_run, save_run
+from pytest_safegen.results.files import ResultLog, load_run
+from pytest_safegen.results.gate_json import save_run
 from pytest_safegen.results.merge import merge
 
 WITH_METADATA = {"anomaly": "scan", "metadata": "release"}

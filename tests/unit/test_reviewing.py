@@ -12,7 +12,8 @@ from pytest_safegen import Finding, Run, Verdict
 from pytest_safegen.cli.main import main
 from pytest_safegen.judging.review import import_reviews, proposal_lines, proposals, review_lines
 from pytest_safegen.judging.waivers import Judgement, Review, read_reviews, to_toml
-from pytest_safegen.results.files import ResultLog, save_run
+from pytest_safegen.results.files import ResultLog
+from pytest_safegen.results.gate_json import save_run
 
 DAY = date(2026, 6, 15)
 REAL = [0.1, 0.5, 0.9, 1.3]

@@ -28,8 +28,8 @@ from pytest_safegen.results.files import (
     ResultLog,
     load_run,
     read_findings,
-    save_run,
 )
+from pytest_safegen.results.gate_json import save_run
 
 PLAIN = Finding("anomaly", "sub-01/a.nii.gz", Verdict.FAIL, "Too bright.", 3.0, 2.0, 0.1)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
