@@ -110,7 +110,7 @@ def judged(scans: Sequence[Scan], *, kind: str, group: str) -> dict[str, Any]:
     detector, begun = LongitudinalDetector(), time.process_time()
     row: dict[str, Any] = {"kind": kind, "group": group, "subject": scans[0].ref.subject}
     try:
-        score = detector.score([_target(scans)], None, device="cpu")[0]
+        score = detector.open(None, device="cpu").score([_target(scans)])[0]
     except NotJudged as problem:
         return row | {"verdict": "INCONCLUSIVE", "broken": [], "reason": str(problem)}
     spent = time.process_time() - begun

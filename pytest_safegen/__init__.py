@@ -49,6 +49,8 @@ if TYPE_CHECKING:
         ScanTarget as ScanTarget,
         Scope as Scope,
         Score as Score,
+        ScoreEach as ScoreEach,
+        Scorer as Scorer,
         Series as Series,
         SeriesTarget as SeriesTarget,
         Settings as Settings,

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
         Explains as Explains,
         LeavesOut as LeavesOut,
         Recalibrates as Recalibrates,
+        ScoreEach as ScoreEach,
+        Scorer as Scorer,
         hookimpl as hookimpl,
     )
     from pytest_safegen.config.settings import (
@@ -129,6 +131,8 @@ _HOMES = {
         "Explains",
         "LeavesOut",
         "Recalibrates",
+        "ScoreEach",
+        "Scorer",
         "hookimpl",
     ),
     "pytest_safegen.config.settings": ("Settings",),

@@ -122,18 +122,19 @@ def check_detector(detector: Detector, *, subjects: int = 10) -> None:
     reference = [replace(t, scan=None) for t in targets(scans, template)]
     profile = _profile(detector, reference)
     unseen = targets([phantom(subjects), phantom(subjects + 1)], template)
-    first = detector.score(unseen, profile, device="cpu")
-    again = detector.score(unseen, profile, device="cpu")
+    scorer = detector.open(profile, device="cpu")
+    first = scorer.score(unseen)
+    again = detector.open(profile, device="cpu").score(unseen)
     _demand(len(first) == len(unseen), "score() must return one score a target")
     for one, two, target in zip(first, again, unseen, strict=True):
         numbers = [m.value for m in one.measures] + ([] if one.value is None else [one.value])
         _demand(bool(numbers), "a score must hold a value or measures")
         _demand(bool(np.isfinite(numbers).all()), "a score on a sane scan must be finite")
         _demand(one.value == two.value, "the same scan must get the same score twice")
-        alone = detector.score([target], profile, device="cpu")[0]
+        alone = scorer.score([target])[0]
         _demand(one.value == alone.value, "a scan must score alone as it does in a batch")
         _demand_heatmap_on_grid(one.heatmap, target)
-    _demand_explanations(detector, unseen[0], profile, first[0])
+    _demand_explanations(scorer, unseen[0], first[0])
 
 
 def _demand_heatmap_on_grid(heatmap: Heatmap | None, target: ScanTarget) -> None:
@@ -145,12 +146,10 @@ def _demand_heatmap_on_grid(heatmap: Heatmap | None, target: ScanTarget) -> None
     _demand(bool(np.isfinite(heatmap.values).all()), "a heatmap must be finite")
 
 
-def _demand_explanations(
-    detector: Detector, target: ScanTarget, profile: Profile, score: Score
-) -> None:
-    if not isinstance(detector, Explains):
+def _demand_explanations(scorer: object, target: ScanTarget, score: Score) -> None:
+    if not isinstance(scorer, Explains):
         return
-    layers = detector.explain(target, profile, score, device="cpu")
+    layers = scorer.explain(target, score)
     names = [layer.name for layer in layers]
     _demand(all(map(LAYER_NAME.fullmatch, names)), "an explanation needs a short, lower-case name")
     _demand(len(set(names)) == len(names), "every explanation needs a name of its own")

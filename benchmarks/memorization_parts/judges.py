@@ -59,7 +59,7 @@ class Judges:
         target = prepared_for(scan, self.template)
         started = time.process_time()
         try:
-            (score,) = self.detector.score([target], self.profile, device="cpu")
+            (score,) = self.detector.open(self.profile, device="cpu").score([target])
         except NotJudged as problem:
             flagged = dict.fromkeys(self.limits, False) | self._others(target.prepared)
             return Said({**flagged, OURS: False}, "", 0.0, "INCONCLUSIVE", None, 0.0, str(problem))

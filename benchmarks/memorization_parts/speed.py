@@ -22,7 +22,7 @@ def seconds_with(persons: int, judges: Judges, targets: Sequence[ScanTarget]) ->
     taken = []
     for target in targets:
         wall, processor = time.perf_counter(), time.process_time()
-        judges.detector.score([target], profile, device="cpu")
+        judges.detector.open(profile, device="cpu").score([target])
         taken.append((time.perf_counter() - wall, time.process_time() - processor))
     walls, processors = np.median(taken[CONTROLLED_FIRST:], axis=0)
     return {

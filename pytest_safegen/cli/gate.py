@@ -37,11 +37,11 @@ def _verify(asked: argparse.Namespace) -> int:
     data = _data_digest(asked.data) if asked.data else None
     profile = _profile_digest(asked.profile) if asked.profile else None
     found = list(verify_gate(gate, asked.file.parent, data=data, profile=profile))
-    for promise in found:
-        word = {True: "ok", False: "WRONG", None: "open"}[promise.holds]
-        stream = sys.stderr if promise.holds is False else sys.stdout
-        print(f"{word}\t{promise.what}\t{promise.says}", file=stream)
-    return int(any(promise.holds is False for promise in found))
+    for check in found:
+        word = {True: "ok", False: "WRONG", None: "open"}[check.holds]
+        stream = sys.stderr if check.holds is False else sys.stdout
+        print(f"{word}\t{check.what}\t{check.message}", file=stream)
+    return int(any(check.holds is False for check in found))
 
 
 def _data_digest(folders: list[Path]) -> str:

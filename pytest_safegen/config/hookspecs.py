@@ -7,7 +7,8 @@ reports that come with the gate are plug-ins like any other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -59,14 +60,40 @@ class Detector(Protocol):
         The targets carry `prepared` and `facts`; their `scan` is None, to keep memory flat.
         """
 
-    def score(
-        self, targets: Sequence[Any], profile: Profile | None, *, device: str
-    ) -> Sequence[Score]:
+    def open(self, profile: Profile | None, *, device: str) -> Scorer:
+        """The detector with what it learned at hand: networks built, an index loaded, once a run.
+
+        `device` is a torch device name such as "cpu" or "cuda". Raise `NotJudged` if nothing can be
+        judged by this profile.
+        """
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """A detector at work with one profile on one device."""
+
+    def score(self, targets: Sequence[Any]) -> Sequence[Score]:
         """One score a target, in order; raise `NotJudged` if a target cannot be measured.
 
-        `targets` are ScanTarget, SeriesTarget or ReleaseTarget according to `scope`.
-        `device` is a torch device name such as "cpu" or "cuda".
+        `targets` are ScanTarget, SeriesTarget or ReleaseTarget according to the detector's scope.
         """
+
+
+@dataclass(frozen=True)
+class ScoreEach:
+    """A scorer made of a function from a target to its score, for detectors with nothing to load.
+
+    Example:
+
+        def open(self, profile, *, device):
+            return ScoreEach(lambda target: Score(float(target.scan.voxels.max())))
+    """
+
+    measure: Callable[[Any], Score]
+
+    def score(self, targets: Sequence[Any]) -> Sequence[Score]:
+        """The function's score of each target."""
+        return [self.measure(target) for target in targets]
 
 
 @runtime_checkable
@@ -113,14 +140,12 @@ class Recalibrates(Protocol):
 
 @runtime_checkable
 class Explains(Protocol):
-    """A detector that can show why it scored a target so, in maps beside the score's heatmap.
+    """A scorer that can show why it scored a target so, in maps beside the score's heatmap.
 
     It is asked after the verdict, and only where `--safegen-explain` wants it.
     """
 
-    def explain(
-        self, target: Any, profile: Profile | None, score: Score, *, device: str
-    ) -> Sequence[Heatmap | Unexplained]:
+    def explain(self, target: Any, score: Score) -> Sequence[Heatmap | Unexplained]:
         """Further maps of one target, each with a `name` of its own, on the grid of its scan.
 
         A map that cannot be made is `Unexplained`, or an exception if it spoils them all; either

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_safegen.core.errors import SafegenError
-from pytest_safegen.core.finding import Finding, Run, Verdict
+from pytest_safegen.core.finding import Breach, Finding, Run, Verdict
 from pytest_safegen.core.score import Measure
 
 SCHEMA = 1
@@ -26,6 +26,7 @@ def finding_to_json(finding: Finding) -> dict[str, Any]:
     plain["measures"] = {
         m.name: {"value": float(m.value), "unit": m.unit} for m in finding.measures
     }
+    plain["breaches"] = [{**one, "verdict": str(one["verdict"])} for one in plain["breaches"]]
     return {"schema": SCHEMA, **plain, "verdict": str(finding.verdict)}
 
 
@@ -44,6 +45,7 @@ def finding_from_json(plain: Mapping[str, Any]) -> Finding:
         values["measures"] = tuple(Measure(n, _number(m["value"]), m["unit"]) for n, m in measures)
         values["layers"] = {name: _text(path) for name, path in values["layers"].items()}
         values["verdict"] = Verdict(plain["verdict"])
+        values["breaches"] = tuple(map(_breach, plain["breaches"]))
         values |= {name: _number(values[name]) for name in NUMBERS if values[name] is not None}
         return Finding(**values)
     except (KeyError, TypeError, AttributeError, ValueError) as problem:
@@ -68,6 +70,11 @@ def run_from_json(plain: Mapping[str, Any], findings: Iterable[Finding]) -> Run:
     values = dict(plain) | {"findings": tuple(findings), "verdict": Verdict(plain["verdict"])}
     values["reasons"], values["roots"] = tuple(plain["reasons"]), tuple(plain["roots"])
     return Run(**values)
+
+
+def _breach(plain: Mapping[str, Any]) -> Breach:
+    numbers = {name: _number(plain[name]) for name in ("value", "limit")}
+    return Breach(**{**plain, **numbers, "verdict": Verdict(plain["verdict"])})
 
 
 def _number(value: Any) -> float:

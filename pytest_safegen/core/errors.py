@@ -4,7 +4,14 @@ from __future__ import annotations
 
 
 class SafegenError(Exception):
-    """A problem that the user can mend; its text is one or two plain sentences."""
+    """A problem that the user can mend; its text is one or two plain sentences.
+
+    `headline` says it in at most 90 characters ("Truncated file"); empty where the text will do.
+    """
+
+    def __init__(self, text: str = "", *, headline: str = "") -> None:
+        super().__init__(text)
+        self.headline = headline
 
 
 class UsageProblem(SafegenError):

@@ -35,15 +35,48 @@ class Verdict(StrEnum):
         return list(Verdict).index(self)
 
 
+HEADLINE_LENGTH = 90
+
+
+def shortened(text: str, length: int = HEADLINE_LENGTH) -> str:
+    """The first sentence of a text as a headline: without its full stop, cut between words.
+
+    >>> shortened("The file is truncated. Export it again.")
+    'The file is truncated'
+    >>> shortened("one two three", 9)
+    'one two…'
+    """
+    first = text.strip().split(". ")[0].split("\n")[0].rstrip(".")
+    if len(first) <= length:
+        return first
+    return first[:length].rpartition(" ")[0].rstrip(" ,;:(") + "…"
+
+
 def worst(*verdicts: Verdict) -> Verdict:
     """The worst of some verdicts; PASS where there is none."""
     return reduce(lambda a, b: a if a.rank >= b.rank else b, verdicts, Verdict.PASS)
 
 
 @dataclass(frozen=True, slots=True)
+class Breach:
+    """One number beyond its limit; not `above` where it lies below, `source` is the limit's."""
+
+    measure: str
+    value: float
+    limit: float
+    verdict: Verdict
+    unit: str = ""
+    above: bool = True
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """The gate's word on one check of one target, as it stands in results.jsonl.
 
+    `headline` says in at most 90 characters what is wrong, and is empty for a PASS; `reason` is the
+    full sentence, and `breaches` are the numbers behind it, the worst first. `modality` is that of
+    the real scans by which a score was calibrated, "" where there is only one.
     `target` is relative to the data root, or "" for the release as a whole; `heatmap` is a path
     relative to the report folder, and `layers` are those of the maps that explain it, by name.
     `content` is the digest of the files that were judged, of a finding that a person may waive.
@@ -62,6 +95,9 @@ class Finding:
     nearest: str | None = None
     seconds: float = 0.0
     content: str = ""
+    headline: str = ""
+    breaches: tuple[Breach, ...] = ()
+    modality: str = ""
 
 
 @dataclass(frozen=True, slots=True)

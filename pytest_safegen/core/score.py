@@ -41,20 +41,27 @@ class Unexplained:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One number with its unit; `says` is the clause that explains it if its rule is broken."""
+    """One number with its unit.
+
+    `message` is the clause that explains it if its rule is broken, and `headline` the same in at
+    most 90 characters, as a radiologist or an engineer would say it: "Grid changed", "Lesion grew
+    twice as fast as stated".
+    """
 
     name: str
     value: float
     unit: str = ""
-    says: str = ""
+    message: str = ""
+    headline: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
     """What a detector measured of one target; it judges nothing.
 
-    `value`: higher is worse; None where only the measures are judged. `says`: what is wrong and
-    where (mm), in one clause without a full stop, used if the score is above its limit.
+    `value`: higher is worse; None where only the measures are judged. `message`: what is wrong and
+    where (mm), in one clause without a full stop, used if the score is above its limit; `headline`:
+    the same in at most 90 characters ("Noise-like region, 9 ml, right frontal").
     `nearest`: the reference patient or timepoint that the score speaks of.
     """
 
@@ -62,7 +69,8 @@ class Score:
     measures: tuple[Measure, ...] = ()
     heatmap: Heatmap | None = None
     nearest: str | None = None
-    says: str = ""
+    message: str = ""
+    headline: str = ""
 
 
 @dataclass(frozen=True, slots=True)

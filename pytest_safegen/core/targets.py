@@ -40,12 +40,12 @@ class ScanTarget:
 class SeriesTarget:
     """What a series detector gets: all readable timepoints of one patient, in order.
 
-    `among` are all patients of the release, this one too; their scans have not been read.
+    `cohort` are all patients of the release, this one too; their scans have not been read.
     """
 
     series: Series
     scans: tuple[ScanTarget, ...]
-    among: tuple[Series, ...] = ()
+    cohort: tuple[Series, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

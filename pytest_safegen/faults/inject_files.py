@@ -103,7 +103,7 @@ def write_tables(
         "arguments": arguments,
         "scans": len(ordered),
         "sources": len({row.source.target for row in ordered}),
-        "kinds": {kind: FAMILIES[kind].says for kind in kinds},
+        "kinds": {kind: FAMILIES[kind].description for kind in kinds},
     }
     write_text(folder / DATASET, json.dumps(described, indent=2) + "\n")
 

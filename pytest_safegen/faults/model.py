@@ -74,14 +74,15 @@ class Family:
     """One kind of fault, of which `plant` makes as many as there are random numbers.
 
     `group` is its theme, `local` says whether it comes with a mask, `modalities` holds "mr" and
-    "ct" as far as such scans can have it; `says` ends the sentence "This place resembles ...".
+    "ct" as far as such scans can have it; `description` ends the sentence "This place resembles
+    ...".
     """
 
     name: str
     group: str
     local: bool
     modalities: frozenset[str]
-    says: str
+    description: str
     plant: Plant
 
 

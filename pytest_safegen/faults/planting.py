@@ -38,7 +38,7 @@ BOTH = MR | CT
 def local_family(
     name: str,
     group: str,
-    says: str,
+    description: str,
     effect: Effect,
     *,
     modalities: frozenset[str] = BOTH,
@@ -47,19 +47,21 @@ def local_family(
 ) -> Family:
     """A family of local faults; with `blend` the effect is mixed in by the region's soft edge."""
     plant: Plant = partial(plant_locally, effect=effect, region=region, blend=blend)
-    return Family(name, group, True, modalities, says, plant)
+    return Family(name, group, True, modalities, description, plant)
 
 
 def global_family(
     name: str,
     group: str,
-    says: str,
+    description: str,
     effect: GlobalEffect,
     *,
     modalities: frozenset[str] = BOTH,
 ) -> Family:
     """A family of faults of the whole scan."""
-    return Family(name, group, False, modalities, says, partial(plant_globally, effect=effect))
+    return Family(
+        name, group, False, modalities, description, partial(plant_globally, effect=effect)
+    )
 
 
 def plant_globally(

@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pytest_safegen.config.hookspecs import Detector, Explains
+from pytest_safegen.config.hookspecs import Explains
 from pytest_safegen.config.settings import Settings
 from pytest_safegen.core.atomic_io import atomic_path
 from pytest_safegen.core.errors import format_error
 from pytest_safegen.core.finding import Finding, Verdict
-from pytest_safegen.core.score import Heatmap, Profile, Score, Unexplained
+from pytest_safegen.core.score import Heatmap, Score, Unexplained
 from pytest_safegen.core.targets import Target
 
 LAYER_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -34,14 +34,7 @@ def with_heatmap(finding: Finding, score: Score, settings: Settings) -> Finding:
 
 
 def with_explanations(
-    finding: Finding,
-    detector: Detector,
-    target: Target,
-    profile: Profile | None,
-    score: Score,
-    *,
-    settings: Settings,
-    device: str,
+    finding: Finding, scorer: object, target: Target, score: Score, *, settings: Settings
 ) -> Finding:
     """The finding, with the maps that explain it on disk if the settings want them.
 
@@ -50,10 +43,10 @@ def with_explanations(
     wanted = settings.explain == "all" or (
         settings.explain == "failed" and finding.verdict in EXPLAINED
     )
-    if not isinstance(detector, Explains) or not wanted:
+    if not isinstance(scorer, Explains) or not wanted:
         return finding
     try:
-        layers = list(detector.explain(target, profile, score, device=device))
+        layers = list(scorer.explain(target, score))
     except Exception as problem:  # noqa: BLE001  an explanation is not a verdict
         return _with_note(finding, "The explanations", format_error(problem))
     for layer in layers:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from pytest_safegen.core.errors import UsageProblem
-from pytest_safegen.core.finding import Verdict
-from pytest_safegen.core.score import Measure, Profile, Rule
+from pytest_safegen.core.score import Profile, Rule
 from pytest_safegen.judging.calibration import limit_at
 
 SCORE = "score"
@@ -33,17 +32,6 @@ class Limits:
     fail_below: float = -math.inf
     warn_below: float = -math.inf
     source: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Breach:
-    """One number beyond its limit."""
-
-    verdict: Verdict
-    measure: Measure
-    limit: float
-    above: bool
-    source: str
 
 
 def parse_rule(expression: str) -> Rule:
@@ -140,12 +128,26 @@ def matches(name: str, wanted: str) -> bool:
 
 
 def limit_ratio(value: float, limits: Limits) -> float:
-    """How much of its limit a number uses up: 1 is at the limit, above 1 fails; at most 100."""
+    """How much of its limit a number uses up: 1 is at the limit, above 1 fails; 0 to 100.
+
+    It never falls as the number gets worse.
+    """
     used = 0.0
     if math.isfinite(limits.fail_above):
-        top = limits.fail_above
-        used = value / top if top > 0 else (1.0 + value - top if value > top else 0.0)
+        used = _share_of_upper(value, limits.fail_above)
     if math.isfinite(limits.fail_below):
-        low = limits.fail_below
-        used = max(used, low / value if value > 0 < low else 1.0 + low - value)
+        used = max(used, _share_of_lower(value, limits.fail_below))
     return float(min(max(used, 0.0), HIGHEST_RATIO))
+
+
+def _share_of_upper(value: float, limit: float) -> float:
+    if limit > 0:
+        return value / limit
+    return 1.0 + value - limit if value > limit else 0.0
+
+
+def _share_of_lower(value: float, limit: float) -> float:
+    """Below the limit it grows by 1 with each `limit` that is missing, not as limit / value."""
+    if value < limit:
+        return 1.0 + (limit - value) / (abs(limit) or 1.0)
+    return limit / value if limit > 0 else 1.0 + limit - value

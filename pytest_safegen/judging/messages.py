@@ -1,11 +1,12 @@
-"""What a finding says: a sentence for each number beyond its limit."""
+"""What a finding says: a headline, and a sentence for each number beyond its limit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pytest_safegen.core.finding import Verdict
-from pytest_safegen.judging.limits import SCORE, Breach, Limits
+from pytest_safegen.core.finding import HEADLINE_LENGTH, Breach, shortened
+from pytest_safegen.core.score import Measure
+from pytest_safegen.judging.limits import SCORE, Limits
 
 MOST_SENTENCES = 12  # the rest of what a check finds wrong is only named
 
@@ -13,8 +14,8 @@ MOST_SENTENCES = 12  # the rest of what a check finds wrong is only named
 def capitalized(text: str) -> str:
     """The text with a capital first letter, unless it begins with a file name.
 
-    >>> capitalized("the scan is empty"), capitalized("sub-01/a.nii.gz is cut off")
-    ('The scan is empty', 'sub-01/a.nii.gz is cut off')
+    >>> capitalized("the scan is empty"), capitalized("sub-01/a.nii.gz is truncated")
+    ('The scan is empty', 'sub-01/a.nii.gz is truncated')
     """
     first = text.partition(" ")[0]
     named = any(sign in first for sign in "/._")
@@ -24,7 +25,7 @@ def capitalized(text: str) -> str:
 def why_unjudged(bad: Sequence[str], missing: Sequence[str]) -> str:
     """Why a score gives no verdict: numbers that are not finite, or that are missing."""
     if bad:
-        return f"The check gave no number for {', '.join(bad)}, so nothing can be said."
+        return f"The check returned NaN or infinity for {', '.join(bad)}."
     if missing:
         return (
             f"A limit is set for {', '.join(missing)}, which this check did not measure here; "
@@ -36,38 +37,57 @@ def why_unjudged(bad: Sequence[str], missing: Sequence[str]) -> str:
 def no_limit(names: Sequence[str]) -> str:
     """Why measures without a single limit give no verdict."""
     return (
-        f"There is no limit for anything that the check measured ({', '.join(names[:5])}): give "
+        f"No limit applies to anything that the check measured ({', '.join(names[:5])}): give "
         "the detector a rule, or set one with --safegen-threshold."
     )
 
 
+def headline_for(breaches: Sequence[Breach], measures: Mapping[str, Measure]) -> str:
+    """The worst breach in at most 90 characters, and how many others there are."""
+    if not breaches:
+        return ""
+    worst, others = measures[breaches[0].measure], len(breaches) - 1
+    more = f" (+{others} more)" if others else ""
+    text = worst.headline or worst.message or f"{worst.name} out of range"
+    return shortened(capitalized(text), HEADLINE_LENGTH - len(more)) + more
+
+
 def reason_for(
     breaches: Sequence[Breach],
+    measures: Mapping[str, Measure],
     value: float | None,
     threshold: float | None,
     limits: Mapping[str, Limits],
 ) -> str:
     """The sentence of a finding: what is beyond its limit, or that nothing is."""
     if breaches:
-        return " ".join(_sentence(breach) for breach in breaches[:MOST_SENTENCES]) + _more(
-            breaches[MOST_SENTENCES:]
-        )
+        sentences = [_sentence(measures[one.measure]) for one in breaches[:MOST_SENTENCES]]
+        return " ".join(sentences) + _more(breaches[MOST_SENTENCES:])
     if SCORE in limits and value is not None and threshold is not None:
         return f"Score {value:.3g} is within the limit {threshold:.3g} ({limits[SCORE].source})."
     return f"All {len(limits)} measures with a limit are within it."
 
 
-def _sentence(breach: Breach) -> str:
-    number = breach.measure
-    side = "above" if breach.above else "below"
-    unit = f" {number.unit}" if number.unit else ""
-    what = number.says or f"{number.name} is out of range"
+def breach_line(breach: Breach) -> str:
+    """The numbers of a breach, for a terminal.
+
+    >>> from pytest_safegen.core.finding import Verdict
+    >>> breach_line(Breach("growth", 2.5, 2.0, Verdict.FAIL, "ml", source="set by the user"))
+    'growth 2.5 ml, limit 2 ml (set by the user)'
+    """
+    unit = f" {breach.unit}" if breach.unit else ""
+    what = "limit" if breach.verdict == "FAIL" else "warning level"
+    below = "" if breach.above else "lower "
     return (
-        f"{capitalized(what)}: {number.name} {number.value:.3g}{unit} is {side} "
-        f"the {'limit' if breach.verdict is Verdict.FAIL else 'warning level'} "
-        f"{breach.limit:.3g}{unit} ({breach.source})."
+        f"{breach.measure} {breach.value:.3g}{unit}, {below}{what} {breach.limit:.3g}{unit} "
+        f"({breach.source})"
     )
 
 
+def _sentence(measure: Measure) -> str:
+    text = measure.message or f"{measure.name} is out of range"
+    return f"{capitalized(text).rstrip('.')}."
+
+
 def _more(rest: Sequence[Breach]) -> str:
-    return f" Also out of range: {', '.join(b.measure.name for b in rest)}." if rest else ""
+    return f" Also out of range: {', '.join(breach.measure for breach in rest)}." if rest else ""

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_safegen.config.device import resolve_device
-from pytest_safegen.config.hookspecs import Detector
+from pytest_safegen.config.hookspecs import Detector, Scorer
 from pytest_safegen.config.settings import Settings
 from pytest_safegen.core.errors import (
     NotJudged,
@@ -74,6 +74,7 @@ class Runner:
         self._held: OrderedDict[str, Future[ScanTarget]] = OrderedDict()
         self._ahead: frozenset[str] = frozenset()
         self._scores: dict[tuple[str, str], Score | Exception] = {}
+        self._scorers: dict[tuple[str, int], Scorer | Exception] = {}
 
     def close(self) -> None:
         """Stop reading ahead."""
@@ -108,13 +109,13 @@ class Runner:
             if refusal is not None:
                 yield refusal
                 continue
-            score = _attempt(detector, target, profile, self.device)
+            score = self._attempt(detector, target, profile)
             if isinstance(score, Exception):
                 yield _unscored(check, ref.target, score, 0.0)
             else:
                 yield self._judged(check, ref.target, score, profile, 0.0)
 
-    def series(self, check: str, series: Series, *, among: tuple[Series, ...] = ()) -> Finding:
+    def series(self, check: str, series: Series, *, cohort: tuple[Series, ...] = ()) -> Finding:
         """The finding of one check on one patient's timepoints, among all of the release."""
         started = time.perf_counter()
         detector = self._detectors[check]
@@ -127,8 +128,8 @@ class Runner:
         if not readable:
             text = " ".join(target.problem for target in loaded)
             return _unjudged(check, series.target, Verdict.ERROR, text)
-        target = SeriesTarget(series, readable, among)
-        score = _attempt(detector, target, profile, self.device)
+        target = SeriesTarget(series, readable, cohort)
+        score = self._attempt(detector, target, profile)
         finding = self._finding(check, target, score, profile, started)
         unread = [target.problem for target in loaded if target.scan is None]
         return _with_unread(finding, unread)
@@ -146,7 +147,7 @@ class Runner:
             return _without_profile(check, "", unknown, self._no_profile)
         known = tuple(row for row in rows if len(row) > len(UNREAD_ROW))
         target = ReleaseTarget(known)
-        score = _attempt(detector, target, profile, self.device)
+        score = self._attempt(detector, target, profile)
         finding = self._finding(check, target, score, profile, started)
         missing = len(rows) - len(known)
         return _with_unread(finding, [f"{missing} scans cannot be read."] if missing else [])
@@ -233,7 +234,7 @@ class Runner:
         if key not in self._scores and self.device != "cpu":
             self._score_batch(detector, target, profile)
         if key not in self._scores:
-            self._scores[key] = _attempt(detector, target, profile, self.device)
+            self._scores[key] = self._attempt(detector, target, profile)
         return self._scores.pop(key)
 
     def _score_batch(self, detector: Detector, target: ScanTarget, profile: Profile | None) -> None:
@@ -248,11 +249,33 @@ class Runner:
         ]
         batch = batch[:BATCH_ON_ACCELERATOR]
         try:
-            scores = list(detector.score(batch, profile, device=self.device))
+            scores = list(self._scorer(detector, profile).score(batch))
             scored = dict(zip((item.ref.target for item in batch), scores, strict=True))
         except Exception:  # noqa: BLE001  then each is scored alone and tells for itself
             return
         self._scores |= {(detector.name, name): score for name, score in scored.items()}
+
+    def _scorer(self, detector: Detector, profile: Profile | None) -> Scorer:
+        """The detector with its profile, opened when first asked for; raises what `open` raised."""
+        key = (detector.name, id(profile))
+        if key not in self._scorers:
+            try:
+                self._scorers[key] = detector.open(profile, device=self.device)
+            except Exception as problem:  # noqa: BLE001  a stranger's code, which may raise anything
+                self._scorers[key] = problem
+        scorer = self._scorers[key]
+        if isinstance(scorer, Exception):
+            raise scorer
+        return scorer
+
+    def _attempt(
+        self, detector: Detector, target: Target, profile: Profile | None
+    ) -> Score | Exception:
+        try:
+            (score,) = self._scorer(detector, profile).score([target])
+        except Exception as problem:  # noqa: BLE001  one scan must not stop the others
+            return problem
+        return score
 
     def _finding(
         self,
@@ -272,10 +295,8 @@ class Runner:
             raise
         except Exception as problem:  # noqa: BLE001  what a check returns may be anything
             return _crashed(check, name, problem, seconds)
-        detector, asked = self._detectors[check], self._settings
-        return with_explanations(
-            finding, detector, target, profile, score, settings=asked, device=self.device
-        )
+        scorer = self._scorer(self._detectors[check], profile)
+        return with_explanations(finding, scorer, target, score, settings=self._settings)
 
     def _judged(
         self, check: str, target: str, score: Score, profile: Profile | None, seconds: float
@@ -329,16 +350,6 @@ def _unscored(check: str, target: str, problem: Exception, seconds: float) -> Fi
 def _crashed(check: str, target: str, problem: Exception, seconds: float) -> Finding:
     text = f"the check crashed ({format_error(problem)}); this is a defect of the check"
     return _unjudged(check, target, Verdict.ERROR, text, seconds)
-
-
-def _attempt(
-    detector: Detector, target: Target, profile: Profile | None, device: str
-) -> Score | Exception:
-    try:
-        (score,) = detector.score([target], profile, device=device)
-    except Exception as problem:  # noqa: BLE001  one scan must not stop the others
-        return problem
-    return score
 
 
 def _with_unread(finding: Finding, unread: Sequence[str]) -> Finding:

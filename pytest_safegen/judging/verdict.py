@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from pytest_safegen.core.finding import Finding, Verdict, worst
+from pytest_safegen.core.finding import Breach, Finding, Verdict, shortened, worst
 from pytest_safegen.core.score import Measure, Profile, Rule, Score
 from pytest_safegen.judging.calibration import p_value
 from pytest_safegen.judging.limits import (
     SCORE,
-    Breach,
     Limits,
     concrete,
     limit_ratio,
     matches,
     rule_of,
 )
-from pytest_safegen.judging.messages import no_limit, reason_for, why_unjudged
+from pytest_safegen.judging.messages import headline_for, no_limit, reason_for, why_unjudged
 
 
 def judge(
@@ -54,15 +53,24 @@ def judge(
 
 
 def unjudged(
-    check: str, target: str, verdict: Verdict, reason: str, *, seconds: float = 0.0
+    check: str,
+    target: str,
+    verdict: Verdict,
+    reason: str,
+    *,
+    headline: str = "",
+    seconds: float = 0.0,
 ) -> Finding:
     """A finding that says why there is no judgement."""
-    return Finding(check, target, verdict, reason, seconds=seconds)
+    head = headline or shortened(reason)
+    return Finding(check, target, verdict, reason, headline=head, seconds=seconds)
 
 
 def _numbers(score: Score) -> list[Measure]:
-    head = [] if score.value is None else [Measure(SCORE, score.value, says=score.says)]
-    return [*head, *score.measures]
+    if score.value is None:
+        return list(score.measures)
+    head = Measure(SCORE, score.value, message=score.message, headline=score.headline)
+    return [head, *score.measures]
 
 
 def _finding(
@@ -76,12 +84,15 @@ def _finding(
 ) -> Finding:
     breaches = _breaches(numbers, limits)
     known = score.value is not None and profile is not None and profile.calibration.size > 0
-    value, threshold = _headline(score, numbers, limits)
+    measures = {number.name: number for number in numbers}
+    value, threshold = _score_and_limit(score, numbers, limits)
     return Finding(
         check,
         target,
         worst(*(breach.verdict for breach in breaches)),
-        reason_for(breaches, value, threshold, limits),
+        reason_for(breaches, measures, value, threshold, limits),
+        headline=headline_for(breaches, measures),
+        breaches=tuple(breaches),
         score=value,
         threshold=threshold,
         p_value=p_value(score.value or 0.0, profile.calibration) if known and profile else None,
@@ -100,18 +111,20 @@ def _breaches(numbers: Sequence[Measure], limits: Mapping[str, Limits]) -> list[
 
 
 def _breach(number: Measure, limit: Limits) -> list[Breach]:
-    if number.value > limit.fail_above:
-        return [Breach(Verdict.FAIL, number, limit.fail_above, True, limit.source)]
-    if number.value < limit.fail_below:
-        return [Breach(Verdict.FAIL, number, limit.fail_below, False, limit.source)]
-    if number.value > limit.warn_above:
-        return [Breach(Verdict.WARN, number, limit.warn_above, True, limit.source)]
-    if number.value < limit.warn_below:
-        return [Breach(Verdict.WARN, number, limit.warn_below, False, limit.source)]
+    sides = (
+        (Verdict.FAIL, limit.fail_above, True),
+        (Verdict.FAIL, limit.fail_below, False),
+        (Verdict.WARN, limit.warn_above, True),
+        (Verdict.WARN, limit.warn_below, False),
+    )
+    for verdict, at, above in sides:
+        if number.value > at if above else number.value < at:
+            value, unit = float(number.value), number.unit
+            return [Breach(number.name, value, float(at), verdict, unit, above, limit.source)]
     return []
 
 
-def _headline(
+def _score_and_limit(
     score: Score, numbers: Sequence[Measure], limits: Mapping[str, Limits]
 ) -> tuple[float | None, float | None]:
     """Score and limit; a check judged by its measures gets its worst share of a limit."""

@@ -7,13 +7,14 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from pytest_safegen.config.hookspecs import Detector, LeavesOut, Recalibrates
+from pytest_safegen.config.hookspecs import Detector, LeavesOut, Recalibrates, Scorer
 from pytest_safegen.core.errors import NotJudged, ProfileError, ReadError
 from pytest_safegen.core.scan import Prepared, Release, ScanRef
 from pytest_safegen.core.score import Profile
@@ -145,7 +146,7 @@ class Fitter:
             scores = list(fitted.held_out.values())
             source = "patients of the holdout folder"
         elif holdout.members:
-            scores = self._patients(detector, holdout, _always(profile))
+            scores = self._patients(detector, holdout, self._opened(detector, profile))
             source = "patients of the holdout folder"
         elif held_out:
             scores = [_finite(score, detector.name, who) for who, score in held_out.items()]
@@ -182,32 +183,47 @@ class Fitter:
             share = MOST_LEFT_OUT_ONE_BY_ONE / len(subjects)
             cohort = cohort.only(hold_out(subjects, share=share, seed=self.seed))
         judge = cast("Detector", detector)
-        return self._patients(judge, cohort, lambda who: detector.without(profile, who))
+        return self._patients(
+            judge,
+            cohort,
+            lambda who: judge.open(detector.without(profile, who), device=self.device),
+        )
 
     def _in_folds(self, detector: Detector, cohort: Cohort, digest: str) -> list[float]:
         scores = []
         for part in folds(cohort.subjects(), count=FOLDS, seed=self.seed):
             others = cohort.only(set(cohort.subjects()) - part)
             profile, _ = self._learned(detector, others, digest)
-            scores += self._patients(detector, cohort.only(part), _always(profile))
+            scores += self._patients(detector, cohort.only(part), self._opened(detector, profile))
         return scores
 
+    def _opened(self, detector: Detector, profile: Profile) -> Callable[[str], Scorer]:
+        """One scorer for all patients, opened when the first is scored."""
+
+        @cache
+        def scorer() -> Scorer:
+            return detector.open(profile, device=self.device)
+
+        return lambda _: scorer()
+
     def _patients(
-        self, detector: Detector, cohort: Cohort, profile_for: Callable[[str], Profile]
+        self, detector: Detector, cohort: Cohort, scorer_for: Callable[[str], Scorer]
     ) -> list[float]:
         """One score a patient, that of the patient's worst scan."""
         scores = []
         for subject in self.progress(cohort.subjects(), f"calibrating {detector.name}"):
-            own = self._scores(detector, profile_for(subject), cohort.only([subject]))
+            own = self._scores(detector, scorer_for, cohort.only([subject]))
             scores += [max(own)] if own else []
         return scores
 
-    def _scores(self, detector: Detector, profile: Profile, cohort: Cohort) -> list[float]:
+    def _scores(
+        self, detector: Detector, scorer_for: Callable[[str], Scorer], cohort: Cohort
+    ) -> list[float]:
         values = []
         for member in cohort.members:
             target = member.target(template=cohort.template, scan=True)
             try:
-                (score,) = detector.score([target], profile, device=self.device)
+                (score,) = scorer_for(member.ref.subject).score([target])
             except NotJudged:
                 continue
             except Exception as problem:
@@ -238,10 +254,6 @@ def _finite(value: float, check: str, target: str) -> float:
             f"is {value}."
         )
     return float(value)
-
-
-def _always(profile: Profile) -> Callable[[str], Profile]:
-    return lambda _: profile
 
 
 def _refs(releases: Sequence[Release]) -> list[ScanRef]:

@@ -61,7 +61,7 @@ class Gate:
         self.manager = plugins.build_manager(settings, extra=config.pluginmanager.get_plugins())
         self.detectors: dict[str, Detector] = plugins.detectors(self.manager, settings)
         self.releases = discover_all(settings)
-        self._among = {one.target: rel.series for rel in self.releases for one in rel.series}
+        self._cohort_of = {one.target: rel.series for rel in self.releases for one in rel.series}
         self.accounting = Accounting.of(self.releases, self.detectors)
         self.selection = Selection.of(
             config,
@@ -119,8 +119,8 @@ class Gate:
         """The finding of one item, WAIVED if a person answers for it."""
         subject = item.subject
         if isinstance(subject, Series):
-            among = self._among[subject.target]
-            found = self.pipeline().series(item.check, subject, among=among)
+            cohort = self._cohort_of[subject.target]
+            found = self.pipeline().series(item.check, subject, cohort=cohort)
             return self.waivers.applied(found, subject.refs)
         upcoming = self._upcoming(subject)
         found = self.pipeline().scan(item.check, subject, upcoming=upcoming)

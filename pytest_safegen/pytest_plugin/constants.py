@@ -11,4 +11,4 @@ if TYPE_CHECKING:
 
 GATE_NAME = "safegen-gate"
 FIXTURES = ("safegen_scan", "safegen_series", "safegen_release")
-FINDING = pytest.StashKey["Finding"]()
+FINDING: pytest.StashKey[Finding] = pytest.StashKey()

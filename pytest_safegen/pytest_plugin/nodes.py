@@ -13,6 +13,7 @@ import pytest
 from pytest_safegen.core.finding import Finding
 from pytest_safegen.core.scan import Release, ScanRef, Series
 from pytest_safegen.core.targets import Scope
+from pytest_safegen.judging.messages import breach_line
 from pytest_safegen.pytest_plugin.constants import FINDING
 
 if TYPE_CHECKING:
@@ -133,12 +134,20 @@ class CheckItem(AmongData, pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The reason alone where the gate failed the item, no traceback."""
         if isinstance(excinfo.value, GateFailure):
-            return f"{self.stash[FINDING].verdict}: {excinfo.value}"
+            return failure_text(self.stash[FINDING])
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """Where the item is from, for the headline of a failure."""
         return self.path, None, f"{self.subject.target}::{self.check}"
+
+
+def failure_text(finding: Finding) -> str:
+    """What a failed item shows: the headline first, the sentence if it says more, the numbers."""
+    reason = finding.reason.rstrip(".")
+    lines = [f"{finding.verdict}: {finding.headline or reason}"]
+    lines += [] if reason == finding.headline else [finding.reason]
+    return "\n".join([*lines, *map(breach_line, finding.breaches)])
 
 
 def properties(finding: Finding) -> list[tuple[str, object]]:

@@ -27,7 +27,7 @@ class Check:
 
     what: str
     holds: bool | None
-    says: str = ""
+    message: str = ""
 
 
 def gate_of(run: Run) -> dict[str, Any]:

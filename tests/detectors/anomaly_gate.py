@@ -34,7 +34,7 @@ class Gate:
         return targets([scan], self.template)[0]
 
     def score(self, scan: Scan) -> Score:
-        return self.detector.score([self.target(scan)], self.profile, device="cpu")[0]
+        return self.detector.open(self.profile, device="cpu").score([self.target(scan)])[0]
 
     def value(self, scan: Scan) -> float:
         value = self.score(scan).value

@@ -94,7 +94,7 @@ def test_each_method_alone_makes_a_check(name: str) -> None:
     detector = quickest(name)
     fitted = detector.fit(references(range(4)), seed=SEED)
 
-    (score,) = detector.score([prepared(50)], profile_of(fitted), device="cpu")
+    (score,) = detector.open(profile_of(fitted), device="cpu").score([prepared(50)])
 
     assert score.value is not None
     assert np.isfinite(score.value)
@@ -114,12 +114,12 @@ def test_a_method_without_features_alone_makes_a_check(
     detector = replace(detector_of(), methods=(name,), options={name: options})
     fitted = detector.fit(references(range(4)), seed=SEED)
 
-    (score,) = detector.score([prepared(50)], profile_of(fitted), device="cpu")
+    (score,) = detector.open(profile_of(fitted), device="cpu").score([prepared(50)])
 
     assert score.value is not None
     assert np.isfinite(score.value)
     assert heatmap(score).shape == phantom(50).voxels.shape
-    assert score.says
+    assert score.message
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_an_unknown_method_or_option_is_refused(
 
 def test_without_real_scans_nothing_is_judged() -> None:
     with pytest.raises(NotJudged, match="needs a profile"):
-        AnomalyDetector().score([prepared(50)], None, device="cpu")
+        AnomalyDetector().open(None, device="cpu").score([prepared(50)])
 
 
 # fitting
@@ -175,12 +175,12 @@ def test_a_profile_gives_the_same_score_after_it_was_saved(tmp_path: Path) -> No
     target = prepared(50)
 
     one, other = (
-        known.detector.score([target], profile, device="cpu")[0]
+        known.detector.open(profile, device="cpu").score([target])[0]
         for profile in (known.profile, loaded.profiles["anomaly"])
     )
 
     assert one.value == other.value
-    assert one.says == other.says
+    assert one.message == other.message
     np.testing.assert_array_equal(heatmap(one), heatmap(other))
 
 
@@ -270,22 +270,22 @@ def test_the_map_reaches_the_limit_of_the_outline_in_a_fault() -> None:
 def test_the_sentence_names_the_kind_of_departure_the_place_and_a_feature() -> None:
     spoiled, _ = with_noise_ball(phantom(51), radius=RADIUS)
 
-    says = gate("artefact-segmentation").score(spoiled).says
+    message = gate("artefact-segmentation").score(spoiled).message
 
-    assert says.startswith("a region looks like no real scan there, in the ")
-    assert "it resembles" in says
-    assert "standard deviations above the real scans" in says
-    assert not says.endswith(".")
+    assert message.startswith("a region looks like no real scan there, in the ")
+    assert "it resembles" in message
+    assert "standard deviations above the real scans" in message
+    assert not message.endswith(".")
 
 
 def test_the_sentence_of_a_global_departure_names_its_measures() -> None:
     scan = phantom(52)
     noise = np.random.default_rng(0).normal(0, 10, scan.voxels.shape) * (scan.voxels > 0)
 
-    says = gate("image-quality").score(replace(scan, voxels=scan.voxels + noise)).says
+    message = gate("image-quality").score(replace(scan, voxels=scan.voxels + noise)).message
 
-    assert says.startswith("the scan as a whole is unlike real scans, above all in ")
-    assert says.count(" sd)") == 3
+    assert message.startswith("the scan as a whole is unlike real scans, above all in ")
+    assert message.count(" sd)") == 3
 
 
 def test_the_map_lies_on_the_scans_own_grid_whatever_its_orientation() -> None:
@@ -381,9 +381,9 @@ def test_a_scan_of_something_else_is_not_judged(change: Callable[[Scan], Scan]) 
     facts = {**known.profile.facts, "likeness": {"middle": 1.0, "spread": 0.08}}
     profile = replace(known.profile, facts=facts)
 
-    assert known.detector.score([prepared(50)], profile, device="cpu")
+    assert known.detector.open(profile, device="cpu").score([prepared(50)])
     with pytest.raises(NotJudged, match="does not fit this scan"):
-        known.detector.score([known.target(change(phantom(50)))], profile, device="cpu")
+        known.detector.open(profile, device="cpu").score([known.target(change(phantom(50)))])
 
 
 def test_a_scan_that_is_not_prepared_is_not_judged_for_the_reason_given() -> None:
@@ -391,7 +391,7 @@ def test_a_scan_that_is_not_prepared_is_not_judged_for_the_reason_given() -> Non
     target = replace(prepared(53), prepared=None, own=None, unprepared="it is upside down")
 
     with pytest.raises(NotJudged, match="it is upside down"):
-        known.detector.score([target], known.profile, device="cpu")
+        known.detector.open(known.profile, device="cpu").score([target])
 
 
 def with_values(change: Callable[[np.ndarray], np.ndarray]) -> Scan:
@@ -426,7 +426,7 @@ def said_of(scan: Scan) -> Score | str:
     try:
         own = canonical(scan, known.template.options)
         target = ScanTarget(scan.ref, scan, align(own, known.template), own)
-        return known.detector.score([target], known.profile, device="cpu")[0]
+        return known.detector.open(known.profile, device="cpu").score([target])[0]
     except NotJudged as problem:
         return str(problem)
 
@@ -446,7 +446,7 @@ def test_a_sick_scan_gets_a_number_or_a_sentence(name: str) -> None:
     assert np.isfinite([score.value, *numbers]).all()
     assert np.isfinite(heatmap(score)).all()
     assert heatmap(score).shape == scan.voxels.shape
-    assert score.says
+    assert score.message
 
 
 def test_scans_are_scored_alike_in_any_company() -> None:
@@ -454,7 +454,7 @@ def test_scans_are_scored_alike_in_any_company() -> None:
     spoiled, _ = with_noise_ball(phantom(51), radius=RADIUS)
     several = targets([spoiled, phantom(50)], known.template)
 
-    together = known.detector.score(several, known.profile, device="cpu")
+    together = known.detector.open(known.profile, device="cpu").score(several)
 
     assert [score.value for score in together] == [known.value(spoiled), known.value(phantom(50))]
 

@@ -28,7 +28,7 @@ def layers(scan: Scan, *names: str) -> dict[str, Heatmap | Unexplained]:
     gate = explaining()
     detector = replace(gate.detector, explanations=names) if names else gate.detector
     target, score = gate.target(scan), gate.score(scan)
-    made = detector.explain(target, gate.profile, score, device="cpu")
+    made = detector.open(gate.profile, device="cpu").explain(target, score)
     return {layer.name: layer for layer in made}
 
 
@@ -85,6 +85,8 @@ def test_without_the_network_there_is_nothing_to_explain(faulty: Scan) -> None:
     gate = explaining()
     detector = AnomalyDetector(methods=("image-quality",))
 
-    made = detector.explain(gate.target(faulty), gate.profile, gate.score(faulty), device="cpu")
+    made = detector.open(gate.profile, device="cpu").explain(
+        gate.target(faulty), gate.score(faulty)
+    )
 
     assert made == []

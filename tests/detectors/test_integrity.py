@@ -65,7 +65,7 @@ def target_of(scan: Scan) -> ScanTarget:
 
 def score_of(scan: Scan, profile: Profile | None = None) -> Score:
     target = ScanTarget(scan.ref, scan) if profile is None else target_of(scan)
-    return IntegrityDetector().score([target], profile, device="cpu")[0]
+    return IntegrityDetector().open(profile, device="cpu").score([target])[0]
 
 
 def measure_of(scan: Scan, name: str, profile: Profile | None = None) -> float:
@@ -154,15 +154,15 @@ def test_it_is_a_detector() -> None:
 
 def test_an_unreadable_scan_says_the_problem_of_the_reader() -> None:
     target = ScanTarget(sane_scan().ref, None, problem="The file x.nii.gz is cut short.")
-    score = IntegrityDetector().score([target], None, device="cpu")[0]
-    assert [(m.name, m.value, m.says) for m in score.measures] == [
+    score = IntegrityDetector().open(None, device="cpu").score([target])[0]
+    assert [(m.name, m.value, m.message) for m in score.measures] == [
         ("unreadable", 1.0, "The file x.nii.gz is cut short")
     ]
 
 
 def test_scores_come_in_the_order_of_the_targets() -> None:
     targets = [target_of(sane_scan()), target_of(nan_block(sane_scan()))]
-    scores = IntegrityDetector().score(targets, None, device="cpu")
+    scores = IntegrityDetector().open(None, device="cpu").score(targets)
     assert [score.heatmap is None for score in scores] == [True, False]
 
 
@@ -351,7 +351,7 @@ def test_a_reference_without_a_readable_scan_is_an_error() -> None:
 def test_a_scan_without_facts_is_not_judged_against_the_reference(mr_profile: Profile) -> None:
     scan = sane_scan()
     with pytest.raises(NotJudged, match="has no number"):
-        IntegrityDetector().score([ScanTarget(scan.ref, scan)], mr_profile, device="cpu")
+        IntegrityDetector().open(mr_profile, device="cpu").score([ScanTarget(scan.ref, scan)])
 
 
 @given(st.permutations("ijk"), st.lists(st.booleans(), min_size=3, max_size=3))

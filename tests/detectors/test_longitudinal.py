@@ -61,7 +61,7 @@ def series(*scans: Scan) -> SeriesTarget:
 
 
 def score(*scans: Scan):
-    return DETECTOR.score([series(*scans)], None, device="cpu")[0]
+    return DETECTOR.open(None, device="cpu").score([series(*scans)])[0]
 
 
 def finding(*scans: Scan):
@@ -85,7 +85,7 @@ def swapped(anatomy) -> SeriesTarget:
 
 @pytest.fixture(scope="module")
 def swapped_score(swapped):
-    return DETECTOR.score([swapped], None, device="cpu")[0]
+    return DETECTOR.open(None, device="cpu").score([swapped])[0]
 
 
 def test_it_is_a_detector():
@@ -257,7 +257,7 @@ def test_measures_are_finite_and_each_broken_rule_has_words(swapped_score):
     measures = swapped_score.measures
 
     assert all(np.isfinite(measure.value) for measure in measures)
-    assert all(m.says for m in measures if m.name in ("identity_votes", "local_match"))
+    assert all(m.message for m in measures if m.name in ("identity_votes", "local_match"))
 
 
 def test_the_score_is_the_same_twice(anatomy):
@@ -289,7 +289,7 @@ def test_defaults_are_taken_where_the_metadata_say_nothing(anatomy):
     first = scan(anatomy, 1)
     copy = replace(first, ref=scan(anatomy, 2).ref)
     detector = LongitudinalDetector({"background": "shared"})
-    found = detector.score([series(first, copy)], None, device="cpu")[0]
+    found = detector.open(None, device="cpu").score([series(first, copy)])[0]
 
     assert "equal_share" not in {measure.name for measure in found.measures}
 
@@ -321,7 +321,9 @@ def test_a_mask_that_cannot_be_used_is_told(anatomy):
 
 def test_explanations_are_maps_on_the_later_scans_grid(anatomy):
     target = series(scan(anatomy, 1), scan(anatomy, 2))
-    layers = DETECTOR.explain(target, None, score(scan(anatomy, 1), scan(anatomy, 2)), device="cpu")
+    layers = DETECTOR.open(None, device="cpu").explain(
+        target, score(scan(anatomy, 1), scan(anatomy, 2))
+    )
 
     assert {layer.name for layer in layers} == set(HEATMAPS)
     assert all(layer.values.shape == SHAPE for layer in layers)

@@ -164,7 +164,7 @@ def score_of(root: Path, column: str):
         scans.append(replace(scan, ref=ref))
     series = Series("sub-01", "sub-01", tuple(scan.ref for scan in scans))
     target = SeriesTarget(series, tuple(ScanTarget(scan.ref, scan) for scan in scans))
-    return LongitudinalDetector().score([target], None, device="cpu")[0]
+    return LongitudinalDetector().open(None, device="cpu").score([target])[0]
 
 
 def measures(root: Path, column: str):
@@ -187,7 +187,7 @@ def test_a_field_that_folds_says_where_and_a_gentle_one_passes(tmp_path):
     folding, gentle = (measures(tmp_path, f"{name}.nii.gz") for name in ("folds", "gentle"))
 
     assert folding["field_folds"].value > 0.05
-    assert "mm" in folding["field_folds"].says
+    assert "mm" in folding["field_folds"].message
     assert gentle["field_folds"].value == 0
 
 
@@ -224,4 +224,4 @@ def test_a_field_that_cannot_be_used_is_counted_and_named(tmp_path, column):
     found = measures(tmp_path, column)
 
     assert found["fields_unread"].value == 1
-    assert Path(column).name in found["fields_unread"].says
+    assert Path(column).name in found["fields_unread"].message

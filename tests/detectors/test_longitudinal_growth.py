@@ -209,10 +209,10 @@ def test_a_volume_that_jumps_and_comes_back_is_a_jump():
 
 def test_a_fast_growth_is_told_in_a_radiologists_words():
     series = volume_series([ball(m, ml, pathology="glioblastoma") for m, ml in ((0, 2), (0.3, 4))])
-    says = next(m.says for m in growth_measures(series) if m.name == "growth_speed")
+    message = next(m.message for m in growth_measures(series) if m.name == "growth_speed")
 
-    assert says.startswith("the tumour doubles in 9.")
-    assert "untreated glioblastoma doubles in 21 to 50 days" in says
+    assert message.startswith("the tumour doubles in 9.")
+    assert "untreated glioblastoma doubles in 21 to 50 days" in message
 
 
 @given(st.lists(st.floats(-3, 3), min_size=2, max_size=6))
@@ -225,7 +225,7 @@ def test_timepoints_that_state_different_growth_are_not_judged_by_one_of_them():
     found = {measure.name: measure for measure in growth_measures(series)}
 
     assert "growth_deviation" not in found
-    assert "doubling_days" in found["growth_statement_unread"].says
+    assert "doubling_days" in found["growth_statement_unread"].message
 
 
 def test_timepoints_that_tell_different_directions_have_none():

@@ -24,8 +24,12 @@ def nearer(follow_up, first, others):
     """The measure of a series of two scans in a release with some other patients."""
     own = series_of(first, follow_up)
     targets = tuple(ScanTarget(scan.ref, scan) for scan in (first, follow_up))
-    among = (own, *(series_of(other) for other in others))
-    score = LongitudinalDetector().score([SeriesTarget(own, targets, among)], None, device="cpu")[0]
+    cohort = (own, *(series_of(other) for other in others))
+    score = (
+        LongitudinalDetector()
+        .open(None, device="cpu")
+        .score([SeriesTarget(own, targets, cohort)])[0]
+    )
     return {measure.name: measure for measure in score.measures}.get("nearer_patients")
 
 
@@ -49,7 +53,7 @@ def test_a_follow_up_of_another_patient_is_told_by_name(release):
     found = nearer(follow_up_of(2, called=first), first, others)
 
     assert found.value >= 1
-    assert "the first scan of sub-02 better" in found.says
+    assert "the first scan of sub-02 better" in found.message
 
 
 def test_a_noisy_follow_up_is_still_nearest_to_its_own_patient(release):

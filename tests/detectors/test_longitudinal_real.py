@@ -47,7 +47,7 @@ def finding(*scans: Scan):
     target = SeriesTarget(
         Series("sub", "sub", refs), tuple(ScanTarget(scan.ref, scan) for scan in scans)
     )
-    score = detector.score([target], None, device="cpu")[0]
+    score = detector.open(None, device="cpu").score([target])[0]
     return judge("longitudinal", "sub", score, rules=detector.rules)
 
 

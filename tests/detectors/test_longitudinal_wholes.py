@@ -35,7 +35,7 @@ def found(*scans: Scan) -> dict[str, float]:
 def score(*scans: Scan) -> dict[str, float]:
     series = Series("p", "p", tuple(scan.ref for scan in scans))
     target = SeriesTarget(series, tuple(ScanTarget(scan.ref, scan) for scan in scans))
-    measures = LongitudinalDetector().score([target], None, device="cpu")[0].measures
+    measures = LongitudinalDetector().open(None, device="cpu").score([target])[0].measures
     return {measure.name: measure.value for measure in measures}
 
 

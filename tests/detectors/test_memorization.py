@@ -39,7 +39,7 @@ class Cohort:
 
     def score(self, scan: Scan, profile: Profile | None = None) -> Score:
         target = self.target(scan)
-        return DETECTOR.score([target], profile or self.profile, device="cpu")[0]
+        return DETECTOR.open(profile or self.profile, device="cpu").score([target])[0]
 
     def value(self, scan: Scan, profile: Profile | None = None) -> float:
         value = self.score(scan, profile).value
@@ -205,7 +205,7 @@ def test_an_exact_copy_is_copied_entirely(cohort: Cohort) -> None:
 def test_the_sentence_tells_how_the_copy_was_turned(cohort: Cohort, way: str, said: str) -> None:
     score = cohort.score(DISTURBANCES[way](phantom(SOURCE)))
 
-    assert f"the reference patient sub-{SOURCE:02d}, {said}" in score.says
+    assert f"the reference patient sub-{SOURCE:02d}, {said}" in score.message
 
 
 def test_two_scans_of_one_patient_do_not_hide_each_other(
@@ -291,9 +291,9 @@ def test_a_scan_that_is_not_prepared_is_not_judged_for_the_reason_given(cohort: 
     target = replace(cohort.target(phantom(50)), prepared=None, unprepared="it is upside down")
 
     with pytest.raises(NotJudged, match="it is upside down"):
-        DETECTOR.score([target], cohort.profile, device="cpu")
+        DETECTOR.open(cohort.profile, device="cpu").score([target])
 
 
 def test_without_real_scans_nothing_is_judged(cohort: Cohort) -> None:
     with pytest.raises(NotJudged, match="needs a profile"):
-        DETECTOR.score([cohort.target(phantom(50))], None, device="cpu")
+        DETECTOR.open(None, device="cpu").score([cohort.target(phantom(50))])

@@ -53,7 +53,7 @@ def profile(learned: Fitted) -> Profile:
 
 def scored(scan: Scan, template: Template, profile: Profile) -> Score:
     (target,) = targets([scan], template)
-    return MemorizationDetector().score([target], profile, device="cpu")[0]
+    return MemorizationDetector().open(profile, device="cpu").score([target])[0]
 
 
 def kind(score: Score) -> str:
@@ -154,9 +154,9 @@ def test_kinds(
 
 
 def test_the_sentence_on_a_copy_says_so(template: Template, profile: Profile) -> None:
-    says = scored(phantom(SOURCE), template, profile).says
+    message = scored(phantom(SOURCE), template, profile).message
 
-    assert "of the scan looks like a copy of the reference patient sub-03" in says
+    assert "of the scan looks like a copy of the reference patient sub-03" in message
 
 
 def test_a_salted_profile_holds_no_name(reference: list[ScanTarget]) -> None:
@@ -207,7 +207,7 @@ def test_a_scan_that_shows_less_than_half_is_not_passed(
     part = replace(target, prepared=replace(target.prepared, body=body), own=None)
 
     with pytest.raises(NotJudged, match="of the tissue that the reference scans share"):
-        MemorizationDetector().score([part], profile, device="cpu")
+        MemorizationDetector().open(profile, device="cpu").score([part])
 
 
 def found(scans: Sequence[Scan], template: Template, profile: Profile) -> set[frozenset[str]]:

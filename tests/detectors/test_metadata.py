@@ -84,7 +84,7 @@ def finding_of(
     rows: Sequence[Row], profile: Profile | None = MR, *, suite: Path | None = None
 ) -> Finding:
     detector = MetadataDetector(suite=suite)
-    score = detector.score([ReleaseTarget(tuple(rows))], profile, device="cpu")[0]
+    score = detector.open(profile, device="cpu").score([ReleaseTarget(tuple(rows))])[0]
     return judge("metadata", "", score, rules=detector.rules)
 
 

@@ -68,7 +68,7 @@ def test_an_export_can_be_imported(url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         ([], "needs a step"),
         (["show", "9.9"], "no run called '9.9'"),
@@ -79,10 +79,10 @@ def test_an_export_can_be_imported(url: str, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_use_is_one_sentence(
-    url: str, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+    url: str, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert history(url, *arguments) == 4
-    assert says in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_an_improved_scan_is_no_regression() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("worse", "not understood"),
         ("anomaly: failed 2%", "not understood"),
@@ -138,8 +138,8 @@ def test_an_improved_scan_is_no_regression() -> None:
         ("anomaly.share: any", "counts failed scans"),
     ],
 )
-def test_a_broken_sentence_is_refused(text: str, says: str) -> None:
-    with pytest.raises(UsageProblem, match=says):
+def test_a_broken_sentence_is_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageProblem, match=message):
         parse([text])
 
 

@@ -138,7 +138,7 @@ def test_a_verdict_survives(store: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "message"),
     [
         ("history.db", "is no URL"),
         ("mysql://me:secret@host/db", "neither SQLite nor PostgreSQL"),
@@ -146,8 +146,8 @@ def test_a_verdict_survives(store: str) -> None:
         ("postgresql+nothing://me:secret@host/db", "cannot be used"),
     ],
 )
-def test_a_wrong_url_is_refused_without_its_password(url: str, says: str) -> None:
-    with pytest.raises(HistoryError, match=says) as caught:
+def test_a_wrong_url_is_refused_without_its_password(url: str, message: str) -> None:
+    with pytest.raises(HistoryError, match=message) as caught:
         open_history(url)
     assert "secret" not in str(caught.value)
 

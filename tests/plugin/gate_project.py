@@ -22,7 +22,7 @@ CHECKS = "brightness,growth,population"
 STAND_INS = """
 import os
 import pytest_safegen
-from pytest_safegen import Fitted, Measure, Rule, Scope, Score
+from pytest_safegen import Fitted, Measure, Rule, Scope, Score, ScoreEach
 
 
 class StandIn:
@@ -36,8 +36,8 @@ class StandIn:
     def fit(self, reference, *, seed):
         return Fitted()
 
-    def score(self, targets, profile, *, device):
-        return [self._measure(target) for target in targets]
+    def open(self, profile, *, device):
+        return ScoreEach(self._measure)
 
 
 class Likeness:
@@ -51,9 +51,9 @@ class Likeness:
         means = [float(target.prepared.voxels.mean()) for target in reference]
         return Fitted(facts={"mean": sum(means) / len(means)})
 
-    def score(self, targets, profile, *, device):
+    def open(self, profile, *, device):
         mean = profile.facts["mean"]
-        return [Score(abs(float(t.prepared.voxels.mean()) - mean)) for t in targets]
+        return ScoreEach(lambda target: Score(abs(float(target.prepared.voxels.mean()) - mean)))
 
 
 def brightness(target):
@@ -66,16 +66,16 @@ def brightness(target):
         value = float("nan")
     if value == 96:
         raise RuntimeError("the stand-in crashed on purpose")
-    return Score(value, (Measure("mean", value / 2, "a.u."),), says="too bright")
+    return Score(value, (Measure("mean", value / 2, "a.u."),), message="too bright")
 
 
 def growth(target):
     tops = [float(scan.scan.voxels.max()) for scan in target.scans]
-    return Score(max(tops) - min(tops), says="it grew")
+    return Score(max(tops) - min(tops), message="it grew")
 
 
 def population(target):
-    return Score(float(len(target.rows)), says="too many scans")
+    return Score(float(len(target.rows)), message="too many scans")
 
 
 @pytest_safegen.hookimpl

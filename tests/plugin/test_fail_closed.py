@@ -30,7 +30,7 @@ def test_a_score_that_is_no_number_is_an_error(cohort: Project) -> None:
     cohort.scan("data/b.nii.gz", NOT_A_NUMBER)
     assert cohort.gate().ret == FAILED
     assert cohort.reason("brightness", "b.nii.gz") == (
-        "The check gave no number for score, mean, so nothing can be said."
+        "The check returned NaN or infinity for score, mean."
     )
 
 

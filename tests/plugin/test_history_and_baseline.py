@@ -96,7 +96,7 @@ def test_a_first_run_passes_or_fails_by_choice(project: Project, choice: str, co
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["--safegen-baseline=9.9"], "no run called '9.9'"),
         (["--safegen-baseline=1.0", "--safegen-fail-on-regression=worse"], "is not understood"),
@@ -109,10 +109,10 @@ def test_a_first_run_passes_or_fails_by_choice(project: Project, choice: str, co
         (["--safegen-store=history.db"], "is no URL"),
     ],
 )
-def test_wrong_use_is_one_sentence(releases: Project, arguments: list[str], says: str) -> None:
+def test_wrong_use_is_one_sentence(releases: Project, arguments: list[str], message: str) -> None:
     result = gate(releases, *arguments)
     assert result.ret == USAGE
-    result.stderr.fnmatch_lines([f"ERROR: *{says}*"])
+    result.stderr.fnmatch_lines([f"ERROR: *{message}*"])
 
 
 def test_a_baseline_with_other_checks_is_refused(releases: Project) -> None:

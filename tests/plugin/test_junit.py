@@ -25,11 +25,11 @@ def test_a_failing_scan_is_a_failure(project: Project) -> None:
     assert cases(project)["brightness"].find("failure") is not None
 
 
-def test_the_failure_says_the_reason(project: Project) -> None:
+def test_the_failure_says_what_is_wrong_and_by_how_much(project: Project) -> None:
     project.scan("data/a.nii.gz", BAD)
     failure = cases(project)["brightness"].find("failure")
     assert failure is not None
-    assert "Too bright: score 2 is above the limit 1" in (failure.text or "")
+    assert "FAIL: Too bright\nscore 2, limit 1 (engineering default)" in (failure.text or "")
 
 
 def test_a_failing_release_verdict_is_a_failure(project: Project) -> None:

@@ -42,6 +42,10 @@ class StandIn:
         self.fitted_on.append(subjects)
         return Fitted({"seed": np.array([seed])}, {"subjects": subjects})
 
+    def open(self, profile: Profile | None, *, device: str) -> OpenStandIn:
+        kind = ExplainingStandIn if hasattr(self, "explain") else OpenStandIn
+        return kind(self, profile, device)
+
     def score(
         self, targets: Sequence[Any], profile: Profile | None, *, device: str
     ) -> Sequence[Score]:
@@ -49,6 +53,26 @@ class StandIn:
         names = [getattr(getattr(target, "ref", None), "target", "") for target in targets]
         self.scored.append(names)
         return [self.measure(target) for target in targets]
+
+
+@dataclass(frozen=True)
+class OpenStandIn:
+    """A stand-in with a profile at hand."""
+
+    detector: Any
+    profile: Profile | None
+    device: str
+
+    def score(self, targets: Sequence[Any]) -> Sequence[Score]:
+        scores: Sequence[Score] = self.detector.score(targets, self.profile, device=self.device)
+        return scores
+
+
+class ExplainingStandIn(OpenStandIn):
+    """One whose detector explains."""
+
+    def explain(self, target: Any, score: Score) -> Any:
+        return self.detector.explain(target, self.profile, score, device=self.device)
 
 
 def ref_of(subject: str, *, modality: str | None = "T1w") -> ScanRef:

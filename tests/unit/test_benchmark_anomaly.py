@@ -132,7 +132,7 @@ def test_the_score_is_that_of_the_detector(data: Path) -> None:
     fitted = detector.fit(known, seed=0)
     profile = Profile("anomaly", "", fitted.arrays, fitted.facts, np.empty(0), "", len(known))
     target = target_of(read_scan(parts.tests[0]), reference.template)
-    (score,) = detector.score([target], profile, device="cpu")
+    (score,) = detector.open(profile, device="cpu").score([target])
 
     assert outcome.scores[OURS] == pytest.approx(score.value, rel=1e-4)
 

@@ -109,7 +109,7 @@ def test_a_path_listed_twice_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "says"),
+    ("lines", "message"),
     [
         (("file", "a.nii.gz"), "no column named path"),
         (("path\tsubject", "a.nii.gz"), "line 2: 1 cells"),
@@ -118,8 +118,10 @@ def test_a_path_listed_twice_is_refused(tmp_path: Path) -> None:
         (("",), "is empty"),
     ],
 )
-def test_a_malformed_manifest_is_refused(tmp_path: Path, lines: tuple[str, ...], says: str) -> None:
-    with pytest.raises(UsageProblem, match=says):
+def test_a_malformed_manifest_is_refused(
+    tmp_path: Path, lines: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(UsageProblem, match=message):
         release(tmp_path, *lines)
 
 

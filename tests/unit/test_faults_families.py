@@ -142,7 +142,7 @@ def test_a_family_says_what_it_is(name: str) -> None:
     assert family.name == name
     assert family.modalities <= {"mr", "ct"}
     assert family.modalities
-    assert not family.says.endswith(".")
+    assert not family.description.endswith(".")
 
 
 @pytest.mark.parametrize("strength", [0.0, -1.0, 1.01, float("nan")])

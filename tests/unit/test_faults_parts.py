@@ -42,15 +42,15 @@ def test_a_donor_of_another_shape_gives_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("voxels", "body", "says"),
+    ("voxels", "body", "message"),
     [
         (np.zeros((4, 4, 4)), np.zeros((4, 4, 4), bool), "float32"),
         (np.zeros((4, 4, 4), np.float32), np.zeros((4, 4, 3), bool), "The body"),
         (np.full((4, 4, 4), np.nan, np.float32), np.zeros((4, 4, 4), bool), "finite"),
     ],
 )
-def test_a_canvas_of_wrong_arrays_is_refused(voxels, body, says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_a_canvas_of_wrong_arrays_is_refused(voxels, body, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         Canvas(voxels, body, (1.0, 1.0, 1.0))
 
 

@@ -258,7 +258,7 @@ def test_a_fault_without_room_is_one_sentence_and_the_others_go_on(
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         (["--kinds", "rust"], "no kind of fault called rust"),
         (["--kinds", ""], "no kind of fault called nothing"),
@@ -268,10 +268,10 @@ def test_a_fault_without_room_is_one_sentence_and_the_others_go_on(
     ],
 )
 def test_a_wrong_order_is_refused(
-    real: Path, out: Path, capsys: Any, options: Sequence[str], says: str
+    real: Path, out: Path, capsys: Any, options: Sequence[str], message: str
 ) -> None:
     assert inject(real, out, *options) == 4
-    assert says in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not out.exists()
 
 

@@ -48,7 +48,7 @@ def shown(
 def explain(folder: Path, detector: StandIn, finding: Finding, which: str = "failed") -> Finding:
     settings = Settings(folder, report=folder, explain=which)
     return with_explanations(
-        finding, detector, TARGET, PROFILE, Score(3.0), settings=settings, device="cpu"
+        finding, detector.open(PROFILE, device="cpu"), TARGET, Score(3.0), settings=settings
     )
 
 
@@ -60,8 +60,8 @@ def raising(problem: Exception) -> Maps:
 
 
 def test_a_detector_with_explain_explains() -> None:
-    assert isinstance(Explaining(), Explains)
-    assert not isinstance(StandIn(), Explains)
+    assert isinstance(Explaining().open(None, device="cpu"), Explains)
+    assert not isinstance(StandIn().open(None, device="cpu"), Explains)
 
 
 @pytest.mark.parametrize(

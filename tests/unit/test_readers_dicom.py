@@ -90,8 +90,8 @@ def test_a_volume_agrees_with_simpleitk(tmp_path: Path) -> None:
 
 
 def test_a_missing_slice_is_named_by_its_place(tmp_path: Path) -> None:
-    says = problem(series(tmp_path / "a", (0, 1, 3, 4, 5)))
-    assert "lacks a slice between 3.00 mm and 9.00 mm" in says
+    message = problem(series(tmp_path / "a", (0, 1, 3, 4, 5)))
+    assert "lacks a slice between 3.00 mm and 9.00 mm" in message
 
 
 def test_a_slice_twice_is_named_by_its_place(tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, strategies as st
 from stand_in import profile_of
 
 from pytest_safegen.core.errors import UsageProblem
-from pytest_safegen.core.finding import Finding, Verdict
+from pytest_safegen.core.finding import Breach, Finding, Verdict
 from pytest_safegen.core.score import Measure, Profile, Rule, Score
 from pytest_safegen.judging.limits import (
     CALIBRATED,
@@ -160,21 +161,46 @@ def test_the_reason_begins_with_the_worst() -> None:
     assert found(score, rules=rules).reason.startswith("B is out of range")
 
 
-@pytest.mark.parametrize(
-    "part", ["A tumour outside the body", "depth 4.5 mm", "above the limit 3 mm", "(a book)"]
-)
-def test_the_reason_holds_what_how_much_the_limit_and_its_source(part: str) -> None:
+def test_the_reason_is_the_message_of_the_measure() -> None:
     score = Score(None, (Measure("depth", 4.5, "mm", "a tumour outside the body"),))
     rules = {"depth": Rule(fail_above=3.0, source="a book")}
-    assert part in found(score, rules=rules).reason
+    assert found(score, rules=rules).reason == "A tumour outside the body."
 
 
-def test_a_warning_speaks_of_a_warning_level() -> None:
-    assert "the warning level 3" in found(Score(4.0), rules={"score": Rule(warn_above=3.0)}).reason
+@pytest.mark.parametrize(
+    ("rule", "breach"),
+    [
+        (Rule(fail_above=3.0), Breach("depth", 4.5, 3.0, Verdict.FAIL, "mm", True, "a book")),
+        (Rule(fail_below=5.0), Breach("depth", 4.5, 5.0, Verdict.FAIL, "mm", False, "a book")),
+        (Rule(warn_above=4.0), Breach("depth", 4.5, 4.0, Verdict.WARN, "mm", True, "a book")),
+    ],
+)
+def test_a_finding_holds_how_much_against_which_limit_and_its_source(
+    rule: Rule, breach: Breach
+) -> None:
+    score = Score(None, (Measure("depth", 4.5, "mm"),))
+    rules = {"depth": replace(rule, source="a book")}
+    assert found(score, rules=rules).breaches == (breach,)
 
 
-def test_a_number_below_its_limit_is_said_to_be_below() -> None:
-    assert "is below the limit 3" in found(Score(2.0), rules={"score": Rule(fail_below=3.0)}).reason
+def test_the_headline_is_that_of_the_worst_breach_and_counts_the_others() -> None:
+    measures = (
+        Measure("width", 4.0, headline="Too wide"),
+        Measure("depth", 4.5, headline="Tumour outside the body"),
+    )
+    rules = {"width": Rule(warn_above=3.0), "depth": Rule(fail_above=3.0)}
+    assert found(Score(None, measures), rules=rules).headline == "Tumour outside the body (+1 more)"
+
+
+@given(st.text(min_size=1), st.integers(1, 12))
+def test_a_headline_has_at_most_90_characters(text: str, count: int) -> None:
+    measures = tuple(Measure(f"m{n}", 5.0, message=text) for n in range(count))
+    finding = found(Score(None, measures), rules={"m*": Rule(fail_above=3.0)})
+    assert 0 < len(finding.headline) <= 90
+
+
+def test_a_pass_has_no_headline() -> None:
+    assert found(Score(2.0), rules={"score": Rule(fail_above=3.0)}).headline == ""
 
 
 def test_the_reason_names_what_else_is_out_of_range() -> None:
@@ -207,25 +233,33 @@ def test_a_check_of_measures_shows_its_worst_share_of_a_limit() -> None:
         (-2.0, Limits(fail_above=-1.0), 0.0),
         (4.0, Limits(fail_below=2.0), 0.5),
         (2.0, Limits(fail_below=2.0), 1.0),
-        (1.0, Limits(fail_below=2.0), 2.0),
-        (0.0, Limits(fail_below=2.0), 3.0),
+        (1.0, Limits(fail_below=2.0), 1.5),
+        (0.0, Limits(fail_below=2.0), 2.0),
         (-1.0, Limits(fail_below=-1.0), 1.0),
         (1e9, Limits(fail_above=1.0), 100.0),
         (5.0, Limits(warn_above=1.0), 0.0),
         (3.0, Limits(fail_above=4.0, fail_below=2.0), 0.75),
     ],
 )
-def test_strain_is_the_share_of_a_limit(value: float, limits: Limits, expected: float) -> None:
+def test_limit_ratio_is_the_share_of_a_limit(value: float, limits: Limits, expected: float) -> None:
     assert limit_ratio(value, limits) == pytest.approx(expected)
 
 
+@given(st.floats(-50, 50), st.floats(-50, 50), st.floats(-50, 50))
+def test_limit_ratio_never_falls_as_a_number_gets_worse(a: float, b: float, limit: float) -> None:
+    better, worse = sorted((a, b))
+    upper, lower = Limits(fail_above=limit), Limits(fail_below=limit)
+    assert limit_ratio(better, upper) <= limit_ratio(worse, upper)
+    assert limit_ratio(worse, lower) <= limit_ratio(better, lower)
+
+
 @given(st.integers(-50, 50), st.integers(-50, 50))
-def test_strain_above_1_is_beyond_an_upper_limit(value: int, limit: int) -> None:
+def test_limit_ratio_above_1_is_beyond_an_upper_limit(value: int, limit: int) -> None:
     assert (limit_ratio(value, Limits(fail_above=limit)) > 1) == (value > limit)
 
 
 @given(st.integers(-50, 50), st.integers(-50, 50))
-def test_strain_above_1_is_beyond_a_lower_limit(value: int, limit: int) -> None:
+def test_limit_ratio_above_1_is_beyond_a_lower_limit(value: int, limit: int) -> None:
     assert (limit_ratio(value, Limits(fail_below=limit)) > 1) == (value < limit)
 
 

@@ -76,27 +76,39 @@ class AnomalyDetector:
         with one_thread_each():
             return fit.recalibrate(profile, methods, holdout, device=resolved(self.device))
 
-    def score(
-        self, targets: Sequence[ScanTarget], profile: Profile | None, *, device: str
-    ) -> Sequence[Score]:
-        """One score a scan, with the map of what departs."""
+    def open(self, profile: Profile | None, *, device: str) -> AnomalyScorer:
+        """The detector with a profile; raises NotJudged without one."""
         if profile is None:
             raise NotJudged("anomaly needs a profile of real scans")
+        return AnomalyScorer(self, profile, device)
+
+
+@dataclass(frozen=True)
+class AnomalyScorer:
+    """The methods of a detector at work with one profile."""
+
+    detector: AnomalyDetector
+    profile: Profile
+    device: str
+
+    def score(self, targets: Sequence[ScanTarget]) -> Sequence[Score]:
+        """One score a scan, with the map of what departs."""
         from safegen_detectors.anomaly import score
         from safegen_detectors.threads import one_thread_each
 
-        methods = methods_named(self.methods, self.options)
+        methods = methods_named(self.detector.methods, self.detector.options)
         with one_thread_each():
-            return [score.score(target, profile, methods, device=device) for target in targets]
+            return [
+                score.score(target, self.profile, methods, device=self.device) for target in targets
+            ]
 
-    def explain(
-        self, target: ScanTarget, profile: Profile | None, score: Score, *, device: str
-    ) -> Sequence[Heatmap | Unexplained]:
+    def explain(self, target: ScanTarget, score: Score) -> Sequence[Heatmap | Unexplained]:
         """Grad-CAM, SHAP and their sum with the map, for one scan."""
-        if profile is None or not self.explanations or SEGMENTATION not in self.methods:
+        names = self.detector.explanations
+        if not names or SEGMENTATION not in self.detector.methods:
             return []
         from safegen_detectors.anomaly.explain import maps
         from safegen_detectors.threads import one_thread_each
 
         with one_thread_each():
-            return maps.explain(target, profile, score, self.explanations, device=device)
+            return maps.explain(target, self.profile, score, names, device=self.device)

@@ -73,7 +73,7 @@ def score(target: ScanTarget, profile: Profile, methods: Sequence[Method], *, de
         value=float(found.departures.max()),
         measures=_measures(found, region),
         heatmap=None if values is None else heatmap_of(values, target),
-        says=_message(found, values, region, profile),
+        message=_message(found, values, region, profile),
     )
 
 

@@ -11,11 +11,12 @@ from pytest_safegen.api import (
     Measure,
     NotJudged,
     Profile,
-    ReleaseTarget,
     Rule,
     ScanTarget,
     Scope,
     Score,
+    ScoreEach,
+    Scorer,
 )
 from safegen_detectors.cohort.judge import Outcome, judge
 from safegen_detectors.cohort.messages import failure_message, measure_names
@@ -63,16 +64,15 @@ class MetadataDetector:
             }
         )
 
-    def score(
+    def open(
         self,
-        targets: Sequence[ReleaseTarget],
         profile: Profile | None,
         *,
         device: str,  # noqa: ARG002 - a table needs no accelerator
-    ) -> Sequence[Score]:
+    ) -> Scorer:
         """A measure an expectation: the share of scans that fail it, 1 if it cannot be judged."""
         expectations = self._expectations(profile)
-        return [_score(target.rows, expectations) for target in targets]
+        return ScoreEach(lambda target: _score(target.rows, expectations))
 
     def _expectations(self, profile: Profile | None) -> Sequence[Expectation]:
         if self.suite is not None:

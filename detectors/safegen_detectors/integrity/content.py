@@ -141,38 +141,40 @@ def measure_content(content: Content) -> tuple[Measure, ...]:
 
 def _nonfinite(content: Content) -> Measure:
     share = float(content.nonfinite.mean())
-    says = ""
+    message = ""
     if share:
         place = centre_of(content.nonfinite, content.scan.affine)
-        says = f"{content.nonfinite.sum()} voxels hold no finite number, around {place}"
-    return Measure("nonfinite_share", share, "", says)
+        message = f"{content.nonfinite.sum()} voxels hold no finite number, around {place}"
+    return Measure("nonfinite_share", share, "", message)
 
 
 def _distinct(content: Content) -> Measure:
     count = distinct_values(content.scan.voxels)
-    says = f"the scan holds only {count} different values, as an empty scan or a mask does"
-    return Measure("distinct_values", float(count), "values", says)
+    message = f"the scan holds only {count} different values, as an empty scan or a mask does"
+    return Measure("distinct_values", float(count), "values", message)
 
 
 def _body(content: Content) -> Measure:
     share = float(content.body.mean())
-    says = f"the scan is empty: only {share:.2%} of it is brighter than its background"
-    return Measure("body_share", share, "", says)
+    message = f"the scan is empty: only {share:.2%} of it is brighter than its background"
+    return Measure("body_share", share, "", message)
 
 
 def _clipped(content: Content) -> Measure:
-    share, says = content.clipped_share, ""
+    share, message = content.clipped_share, ""
     if share:
         place = centre_of(content.clipped, content.scan.affine)
         top = content.scan.voxels[content.clipped].max()
-        says = f"{share:.1%} of the body is cut off at the largest value {top:.4g}, around {place}"
-    return Measure("clipped_share", share, "", says)
+        message = (
+            f"{share:.1%} of the body is cut off at the largest value {top:.4g}, around {place}"
+        )
+    return Measure("clipped_share", share, "", message)
 
 
 def _flat(content: Content) -> Measure:
     share = flat_share(content.scan.voxels, content.body)
-    says = f"{share:.0%} of neighbouring body voxels are exactly equal, as in a label map"
-    return Measure("flat_share", share, "", says)
+    message = f"{share:.0%} of neighbouring body voxels are exactly equal, as in a label map"
+    return Measure("flat_share", share, "", message)
 
 
 def _blank(content: Content) -> Measure:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pytest_safegen.api import Fitted, Measure, Profile, Rule, ScanTarget, Scope, Score
+from pytest_safegen.api import (
+    Fitted,
+    Measure,
+    Profile,
+    Rule,
+    ScanTarget,
+    Scope,
+    Score,
+    ScoreEach,
+    Scorer,
+)
 from safegen_detectors.integrity.content import (
     CLIPPED_SHARE,
     fault_heatmap,
@@ -64,15 +74,14 @@ class IntegrityDetector:
         rows = [target.facts for target in reference if not target.problem]
         return Fitted(facts={"usual": learn_ranges(rows)})
 
-    def score(
+    def open(
         self,
-        targets: Sequence[ScanTarget],
         profile: Profile | None,
         *,
         device: str,  # noqa: ARG002 - counting voxels needs no accelerator
-    ) -> Sequence[Score]:
+    ) -> Scorer:
         """A score of measures only for each scan, readable or not."""
-        return [_score(target, profile) for target in targets]
+        return ScoreEach(lambda target: _score(target, profile))
 
 
 def _score(target: ScanTarget, profile: Profile | None) -> Score:

@@ -122,5 +122,5 @@ def measure_grid(scan: Scan) -> tuple[Measure, ...]:
 def _fewest_voxels(scan: Scan) -> Measure:
     fewest = min(scan.voxels.shape)
     axis = "ijk"[scan.voxels.shape.index(fewest)]
-    says = f"there are only {fewest} voxels along {axis}"
-    return Measure("fewest_voxels", float(fewest), "voxels", says)
+    message = f"there are only {fewest} voxels along {axis}"
+    return Measure("fewest_voxels", float(fewest), "voxels", message)

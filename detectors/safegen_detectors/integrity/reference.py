@@ -207,8 +207,8 @@ def compare_with_reference(row: Row, usual: ReferenceRanges) -> tuple[Measure, .
         raise
 
 
-def _measure(name: str, value: float, says: str) -> Measure:
-    return Measure(f"{name}_against_reference", value, "of the allowed range", says)
+def _measure(name: str, value: float, message: str) -> Measure:
+    return Measure(f"{name}_against_reference", value, "of the allowed range", message)
 
 
 def _worst_axis(name: str, values: Triple, allowed: Ranges, what: str) -> Measure:
@@ -225,22 +225,22 @@ def _worst_axis(name: str, values: Triple, allowed: Ranges, what: str) -> Measur
 def _content(row: Row, usual: ReferenceRanges) -> Measure:
     """How much too little of a scan has content; too much may be no more than noise."""
     volume, least = content_volume(row), usual.volume.low
-    says = f"only {volume:.4g} ml are not background, the reference has at least {least:.4g} ml"
+    message = f"only {volume:.4g} ml are not background, the reference has at least {least:.4g} ml"
     return Measure(
         "content_against_reference",
         least / max(volume, SMALLEST_VOLUME),
         "of the least allowed",
-        says,
+        message,
     )
 
 
 def _tail(row: Row, usual: ReferenceRanges) -> Measure:
     value = tail_ratio(row)
-    says = (
+    message = (
         f"the brightest voxel stands out {value:.3g} times as far as the 99th percentile, "
         f"the reference allows up to {usual.tail.high:.3g} times"
     )
-    return _measure("tail", usual.tail.distance_of_log(value), says)
+    return _measure("tail", usual.tail.distance_of_log(value), message)
 
 
 def _hounsfield(row: Row, usual: ReferenceRanges) -> tuple[Measure, ...]:
@@ -250,10 +250,10 @@ def _hounsfield(row: Row, usual: ReferenceRanges) -> tuple[Measure, ...]:
     low, deviation = required_number(row, "p1"), required_number(row, "std")
     off, wrong = usual.darkest.distance(low), usual.spread.distance_of_log(deviation)
     if off >= wrong:
-        says = f"the darkest percent ends at {low:.4g}, {_allowed_text(usual.darkest, 'HU')}"
+        message = f"the darkest percent ends at {low:.4g}, {_allowed_text(usual.darkest, 'HU')}"
     else:
-        says = f"the standard deviation is {deviation:.4g}, {_allowed_text(usual.spread, 'HU')}"
-    return (_measure("intensity", max(off, wrong), f"{says}: {_SCALE_LOST}"),)
+        message = f"the standard deviation is {deviation:.4g}, {_allowed_text(usual.spread, 'HU')}"
+    return (_measure("intensity", max(off, wrong), f"{message}: {_SCALE_LOST}"),)
 
 
 def _allowed_text(allowed: AllowedRange, unit: str) -> str:

@@ -62,13 +62,16 @@ class LongitudinalDetector:
         """Nothing: limits are published or physical, not fitted."""
         return Fitted()
 
-    def score(
+    def open(
         self,
-        targets: Sequence[SeriesTarget],
-        profile: Profile | None,  # noqa: ARG002 - part of the contract
+        profile: Profile | None,  # noqa: ARG002 - nothing is learned
         *,
-        device: str,  # noqa: ARG002 - part of the contract
-    ) -> list[Score]:
+        device: str,  # noqa: ARG002 - registration runs on the processor
+    ) -> LongitudinalDetector:
+        """The detector itself, which needs no profile."""
+        return self
+
+    def score(self, targets: Sequence[SeriesTarget]) -> list[Score]:
         """One score a series, judged by its measures.
 
         Raises:
@@ -79,10 +82,7 @@ class LongitudinalDetector:
     def explain(
         self,
         target: SeriesTarget,
-        profile: Profile | None,  # noqa: ARG002 - part of the contract
         score: Score,  # noqa: ARG002 - part of the contract
-        *,
-        device: str,  # noqa: ARG002 - part of the contract
     ) -> list[Heatmap | Unexplained]:
         """The maps of `HEATMAPS` for the worst pair; the scans are compared again for it."""
         groups = scans_by_modality(self._told(target))

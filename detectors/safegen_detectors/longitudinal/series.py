@@ -136,8 +136,8 @@ def _compare_pairs(
             found.append(_compare_pair(aligned, how.deformation))
         except NotJudged as problem:
             problems.append(f"{later.name} cannot be laid over {earlier.name}: {problem}")
-    says = problems[0].rstrip(".") if problems else ""
-    return found, [Measure("pairs_not_compared", len(problems), "pairs", says)]
+    message = problems[0].rstrip(".") if problems else ""
+    return found, [Measure("pairs_not_compared", len(problems), "pairs", message)]
 
 
 def _compare_pair(aligned: Alignment, deformation: DeformationMode) -> PairComparison:

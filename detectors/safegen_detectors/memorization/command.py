@@ -60,7 +60,7 @@ def _run(asked: argparse.Namespace) -> int:
     except NotJudged as problem:
         raise UsageProblem(f"{asked.release} cannot be compared: {problem}.") from problem
     for one in found:
-        print(f"{' = '.join(one.subjects)}: {one.says}")
+        print(f"{' = '.join(one.subjects)}: {one.message}")
     print(f"{len(found)} duplicates")
     left_out = {name: why for one in releases for name, why in one.problems.items()}
     for name, why in left_out.items():

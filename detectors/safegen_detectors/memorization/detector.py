@@ -5,51 +5,24 @@ Nothing heavy is imported before a method runs: torch takes seconds to import.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pytest_safegen.api import Fitted, NotJudged, Profile, Rule, ScanTarget, Scope, Score
+from pytest_safegen.api import (
+    Fitted,
+    NotJudged,
+    Profile,
+    Rule,
+    ScanTarget,
+    Scope,
+    ScoreEach,
+    Scorer,
+)
 from safegen_detectors.memorization.pseudonyms import Pseudonyms
 
-if TYPE_CHECKING:
-    from safegen_detectors.memorization.search.index import Index
-
-
 RULES: Mapping[str, Rule] = {"score": Rule(false_alarm_rate=0.01, source="calibrated")}
-
-
-@dataclass
-class IndexCache:
-    """The index of the latest profile: built and self-tested once a run, not once a scan."""
-
-    _key: tuple[Any, ...] = field(default=(), repr=False)
-    _index: Index | None = field(default=None, repr=False)
-    _problem: str = ""
-
-    def index(self, profile: Profile, device: str) -> Index:
-        """The index of a profile on a device.
-
-        Raises:
-            NotJudged: there are too few persons, or the self-test fails.
-        """
-        from safegen_detectors.memorization.search.index import index_from_profile
-        from safegen_detectors.memorization.self_test import run_self_test
-
-        key = (profile.arrays["descriptors"], profile.calibration, device)
-        if self._index is None or not _identical(key, self._key):
-            index = index_from_profile(profile, device)
-            self._key, self._index, self._problem = key, index, run_self_test(index, profile)
-        if self._problem:
-            raise NotJudged(f"the control of this run failed: {self._problem}")
-        return self._index
-
-
-def _identical(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
-    """Whether both hold the very same objects."""
-    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
 
 
 @dataclass(frozen=True)
@@ -61,7 +34,6 @@ class MemorizationDetector:
     """
 
     salt: str = ""
-    _kept: IndexCache = field(default_factory=IndexCache, init=False, repr=False, compare=False)
 
     name = "memorization"
     version = "4"
@@ -83,16 +55,23 @@ class MemorizationDetector:
 
         return fit.recalibrate(profile, holdout)
 
-    def score(
-        self, targets: Sequence[ScanTarget], profile: Profile | None, *, device: str
-    ) -> Sequence[Score]:
-        """One score a scan, with the map of what is copied and the patient it is copied from."""
-        from safegen_detectors.memorization import score  # torch takes seconds to import
+    def open(self, profile: Profile | None, *, device: str) -> Scorer:
+        """The index of descriptors on the device, built and self-tested once.
 
+        Raises:
+            NotJudged: no profile, too few persons in it, or a failed self-test.
+        """
         if profile is None:
             raise NotJudged("memorization needs a profile of real scans")
-        index = self._kept.index(profile, device)
-        return [score.score(target, profile, index=index) for target in targets]
+        # torch takes seconds to import
+        from safegen_detectors.memorization.score import score
+        from safegen_detectors.memorization.search.index import index_from_profile
+        from safegen_detectors.memorization.self_test import run_self_test
+
+        index = index_from_profile(profile, device)
+        if problem := run_self_test(index, profile):
+            raise NotJudged(f"the self-test of this run failed: {problem}")
+        return ScoreEach(lambda target: score(target, profile, index=index))
 
     def without(self, profile: Profile, subject: str) -> Profile:
         """The profile as if that patient, under all names found for the same person, was not in."""

@@ -16,7 +16,7 @@ import torch
 from pytest_safegen.api import Profile, ScanTarget, limit_at
 from safegen_detectors.memorization.features.pattern import identity_pattern
 from safegen_detectors.memorization.fit import find_identities
-from safegen_detectors.memorization.score import FALSE_ALARM_RATE, MatchKind, locate, message
+from safegen_detectors.memorization.score import FALSE_ALARM_RATE, MatchKind, locate, write_message
 from safegen_detectors.memorization.search.index import (
     Index,
     index_from_profile,
@@ -32,10 +32,10 @@ REFERENCE = "\0"  # begins the names of the reference in the index; no subject c
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """Two subjects, or more, who are one; `says` how that shows."""
+    """Two subjects, or more, who are one; `message` how that shows."""
 
     subjects: tuple[str, ...]
-    says: str
+    message: str
 
 
 def find_duplicates(
@@ -107,8 +107,8 @@ def _find_duplicate(
     if not (same := release_subjects(name)):
         return None  # a reference patient, whom the check itself names
     where = locate(volume, stance.prepared, evidence, others)
-    says = message(MatchKind.COPY, where, evidence, stance, " = ".join(same))
-    return Duplicate((subject, *same), says.replace("the reference patient ", ""))
+    message = write_message(MatchKind.COPY, where, evidence, stance, " = ".join(same))
+    return Duplicate((subject, *same), message.replace("the reference patient ", ""))
 
 
 def _person_of(subject: str, index: Index) -> int:

@@ -70,7 +70,7 @@ def score(target: ScanTarget, profile: Profile, *, index: Index) -> Score:
         measures=_measures(kind, where, evidence, covered, typical),
         heatmap=_heatmap(target, stance.prepared, where),
         nearest=name,
-        says=message(kind, where, evidence, stance, name),
+        message=write_message(kind, where, evidence, stance, name),
     )
 
 
@@ -102,7 +102,7 @@ def _measures(
 ) -> tuple[Measure, ...]:
     here, around, everywhere, anywhere = evidence.strengths
     return (
-        Measure("kind", float(kind), unit=kind.name, says=f"the scan is {kind.meaning}"),
+        Measure("kind", float(kind), unit=kind.name, message=f"the scan is {kind.meaning}"),
         Measure("copied_share", where.share),
         Measure("local_correlation", where.correlation),
         Measure("margin_here", here, unit="sd"),
@@ -217,7 +217,7 @@ def classify(value: float, found: CopiedRegion, profile: Profile) -> MatchKind:
     return MatchKind.LINKED if linked else MatchKind.COPY
 
 
-def message(
+def write_message(
     kind: MatchKind, found: CopiedRegion, evidence: Margins, stance: OrientedScan, name: str
 ) -> str:
     """Who, how much, how laid, how like, and where, in one clause."""

@@ -21,7 +21,7 @@ class PlottedPoint:
     low: float
     high: float
     verdict: str
-    says: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)

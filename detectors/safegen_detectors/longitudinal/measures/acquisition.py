@@ -57,8 +57,8 @@ def timeline_measures(refs: Sequence[ScanRef]) -> list[Measure]:
 def _time_disorder(refs: Sequence[ScanRef]) -> Measure:
     steps = time_reversals([ref.months for ref in refs])
     told = ", ".join("?" if ref.months is None else f"{ref.months:g}" for ref in refs)
-    says = f"the times of the scans do not increase (months {told}, in the order of the series)"
-    return Measure("time_disorder", len(steps), "steps", says if steps else "")
+    message = f"the times of the scans do not increase (months {told}, in the order of the series)"
+    return Measure("time_disorder", len(steps), "steps", message if steps else "")
 
 
 def _session_disorder(refs: Sequence[ScanRef]) -> list[Measure]:
@@ -70,8 +70,8 @@ def _session_disorder(refs: Sequence[ScanRef]) -> list[Measure]:
     timed = [ref for _, ref in sorted(zip(numbers, timed, strict=True), key=lambda pair: pair[0])]
     steps = time_reversals([ref.months for ref in timed])
     told = ", ".join(f"{ref.session} at month {ref.months:g}" for ref in timed)
-    says = f"the sessions are numbered against their times ({told})" if steps else ""
-    return [Measure("session_disorder", len(steps), "steps", says)]
+    message = f"the sessions are numbered against their times ({told})" if steps else ""
+    return [Measure("session_disorder", len(steps), "steps", message)]
 
 
 def grid_measures(aligned: Alignment) -> list[Measure]:
@@ -109,14 +109,16 @@ def declared_grid_measures(aligned: Alignment) -> list[Measure]:
     pair = pair_name(aligned)
     found = []
     if all(read_label(one, "same_grid") for one in labels):
-        says = f"one grid is promised for all timepoints, and it changes {pair}"
-        found.append(Measure("grid_promise_broken", float(not share_voxel_grid(aligned)), "", says))
+        message = f"one grid is promised for all timepoints, and it changes {pair}"
+        found.append(
+            Measure("grid_promise_broken", float(not share_voxel_grid(aligned)), "", message)
+        )
     if all(read_label(one, "coregistered") for one in labels):
         shift, turn = _registration_offset(aligned)
-        says = f"the scans are said to be registered, and the anatomy is off by {{}} {pair}"
+        message = f"the scans are said to be registered, and the anatomy is off by {{}} {pair}"
         found += [
-            Measure("registration_shift", shift, "mm", says.format(f"{shift:.1f} mm")),
-            Measure("registration_turn", turn, "degrees", says.format(f"{turn:.1f} degrees")),
+            Measure("registration_shift", shift, "mm", message.format(f"{shift:.1f} mm")),
+            Measure("registration_turn", turn, "degrees", message.format(f"{turn:.1f} degrees")),
         ]
     return found
 

@@ -47,7 +47,7 @@ def change_measures(aligned: Alignment) -> list[Measure]:
     voxel = voxel_volume(aligned.later.prepared.affine)
     lesion = lesion_on_grid(aligned.later, onto=aligned.later.prepared)
     at = (aligned.later.prepared.affine @ [*region.middle.astype(float), 1.0])[:3]
-    says = (
+    message = (
         f"a region of {region.voxels * voxel:.1f} ml around {format_point(at.tolist())} changed "
         f"{pair_name(aligned)} although it should not"
         f"{_distance_to_lesion(lesion, region, aligned)}: its structure "
@@ -55,7 +55,10 @@ def change_measures(aligned: Alignment) -> list[Measure]:
         "stand out"
     )
     name = "changed_region_ct" if aligned.later.intensity == "ct" else "changed_region"
-    return [Measure(name, region.voxels * voxel, "ml", says), *_unmatched_regions(aligned, where)]
+    return [
+        Measure(name, region.voxels * voxel, "ml", message),
+        *_unmatched_regions(aligned, where),
+    ]
 
 
 def _unmatched_regions(aligned: Alignment, where: BoolArray) -> list[Measure]:
@@ -74,12 +77,12 @@ def _unmatched_regions(aligned: Alignment, where: BoolArray) -> list[Measure]:
     for name, level in MATCH_LEVELS.items():
         region = largest_region_below(match, where=where, level=level)
         at = (affine @ [*region.middle.astype(float), 1.0])[:3]
-        says = (
+        message = (
             f"a region of {region.voxels * voxel:.1f} ml around "
             f"{format_point(at.tolist())} matches badly "
             f"{pair_name(aligned)} (local match below {level:.2f}), and all around it matches well"
         )
-        found.append(Measure(name, region.voxels * voxel, "ml", says))
+        found.append(Measure(name, region.voxels * voxel, "ml", message))
     return found
 
 

@@ -55,12 +55,12 @@ def _grain_measures(aligned: Alignment) -> list[Measure]:
     )
     fixed = later.prepared.voxels[box]
     grain = grain_correlation(fixed, moved[box], where=aligned.zone[box])
-    says = (
+    message = (
         f"the grain of the image repeats {pair_name(aligned)} "
         f"(correlation {grain or 0.0:.2f}; real "
         "rescans reach 0.24 to 0.56)"
     )
-    return [] if grain is None else [Measure("grain_correlation", grain, "", says)]
+    return [] if grain is None else [Measure("grain_correlation", grain, "", message)]
 
 
 def _zone_on_scan_grid(aligned: Alignment) -> BoolArray:
@@ -77,12 +77,12 @@ def _equal_share_measures(aligned: Alignment, zone: BoolArray) -> list[Measure]:
     if not share_voxel_grid(aligned):
         return []
     share = equal_share(aligned.earlier.scan.voxels, aligned.later.scan.voxels, where=zone)
-    says = (
+    message = (
         f"{share:.0%} of the voxels outside the lesion repeat "
         f"{pair_name(aligned)}, value for value; "
         "real rescans share hardly any"
     )
-    return [Measure("equal_share", share, "", says)]
+    return [Measure("equal_share", share, "", message)]
 
 
 def _noise_measures(aligned: Alignment, zone: BoolArray) -> list[Measure]:
@@ -103,12 +103,12 @@ def _noise_measures(aligned: Alignment, zone: BoolArray) -> list[Measure]:
     sigmas = np.ones(3)
     sigmas[int(np.argmax(spacing_of(later.affine)))] = 0.0
     noise = noise_correlation(later.voxels[box], moving, where=zone[box], sigmas=sigmas.tolist())
-    says = (
+    message = (
         f"the noise repeats {pair_name(aligned)} "
         f"(correlation {noise or 0.0:.2f}; real rescans reach "
         "0.06 to 0.75)"
     )
-    return [] if noise is None else [Measure("noise_correlation", noise, "", says)]
+    return [] if noise is None else [Measure("noise_correlation", noise, "", message)]
 
 
 def _central_box(zone: BoolArray, affine: Affine) -> tuple[tuple[slice, ...], Affine]:

@@ -109,7 +109,7 @@ def _mass_effect(aligned: Alignment, motion: TissueMotion) -> list[Measure]:
     )
     if flux is None:
         return []
-    says = (
+    message = (
         f"the tissue around the lesion gives way by {flux.volume:+.1f} ml "
         f"{pair_name(aligned)}, and "
         f"the lesion changes by {gained:+.1f} ml"
@@ -117,8 +117,8 @@ def _mass_effect(aligned: Alignment, motion: TissueMotion) -> list[Measure]:
     allowed = STILL_MOTION * flux.area / 1000.0
     share = np.sign(flux.volume) * max(abs(flux.volume) - allowed, 0.0) / gained
     return [
-        Measure("mass_effect", float(share), "of the lesion's change", says),
-        Measure("mass_effect_against", float(-share), "of the lesion's change", says),
+        Measure("mass_effect", float(share), "of the lesion's change", message),
+        Measure("mass_effect_against", float(-share), "of the lesion's change", message),
     ]
 
 
@@ -159,8 +159,8 @@ def field_measures(points: Sequence[Timepoint]) -> list[Measure]:
         except ReadError as problem:
             unread.append(f"{point.name}: {problem}")
     if unread:
-        says = f"a deformation field cannot be used at {'; '.join(unread)}"
-        found.append(Measure("fields_unread", len(unread), "fields", says))
+        message = f"a deformation field cannot be used at {'; '.join(unread)}"
+        found.append(Measure("fields_unread", len(unread), "fields", message))
     return found
 
 
@@ -207,13 +207,13 @@ def _folding_measures(point: Timepoint, field: DisplacementField) -> list[Measur
         f"the deformation field of {point.name} folds {folded:.2%} of the body, worst at {at}: "
         "tissue cannot pass through itself"
     )
-    says = (
+    message = (
         f"the deformation field of {point.name} changes the volume of {extreme:.1%} of the body "
         f"away from the lesion by a factor of {MAX_STRETCH:g} or more"
     )
     return [
         Measure("field_folds", folded, "of the body", folds),
-        Measure("field_stretch", extreme, "of the body", says),
+        Measure("field_stretch", extreme, "of the body", message),
     ]
 
 

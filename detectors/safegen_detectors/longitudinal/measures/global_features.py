@@ -167,18 +167,18 @@ def _feature_changes(
 
 def _sharpness_change(one: Timepoint, two: Timepoint, change: float) -> Measure:
     words = "less" if change < 0 else "more"
-    says = (
+    message = (
         f"{two.name} holds {words} fine structure than {one.name} (by a factor of "
         f"{math.exp(abs(change)):.1f}), as if it were {'blurred' if change < 0 else 'sharpened'}"
     )
-    return Measure("sharpness_change", abs(change), "", says)
+    return Measure("sharpness_change", abs(change), "", message)
 
 
 def _noise_change(one: Timepoint, two: Timepoint, change: float) -> Measure:
     words = "less" if change < 0 else "more"
     factor = math.exp(abs(change))
-    says = f"{two.name} has {words} noise than {one.name}, by a factor of {factor:.1f}"
-    return Measure("noise_change", abs(change), "", says)
+    message = f"{two.name} has {words} noise than {one.name}, by a factor of {factor:.1f}"
+    return Measure("noise_change", abs(change), "", message)
 
 
 def _contrast_change(
@@ -189,11 +189,11 @@ def _contrast_change(
 ) -> Measure:
     """Wasserstein-1 distance of the tissue's intensities, in interquartile ranges."""
     change = float(np.abs(first - second).mean())
-    says = (
+    message = (
         f"the contrast of the tissue changes from {one.name} to {two.name} (its intensities by "
         f"{change:.2f} interquartile ranges), as between two protocols"
     )
-    return Measure("tissue_contrast_change", change, "", says)
+    return Measure("tissue_contrast_change", change, "", message)
 
 
 def _brain_change(one: Timepoint, two: Timepoint, first: float, second: float) -> Iterator[Measure]:
@@ -213,7 +213,7 @@ def _brain_change(one: Timepoint, two: Timepoint, first: float, second: float) -
     bare = [brain - (lesion or 0.0) for brain, lesion in zip((first, second), lesions, strict=True)]
     changes = [second / first - 1.0, bare[1] / max(bare[0], TINY) - 1.0]
     change = min(changes, key=abs)
-    says = (
+    message = (
         f"the brain's volume changes by {change:+.1%} from {one.name} to {two.name} in "
         f"{years:.1f} years; healthy brains lose 0.6 % a year, Alzheimer's disease 1.8 %"
     )
@@ -221,7 +221,7 @@ def _brain_change(one: Timepoint, two: Timepoint, first: float, second: float) -
         "brain_volume_change",
         abs(change) / (ALLOWED_CHANGE + ALLOWED_CHANGE_PER_YEAR * years),
         "",
-        says,
+        message,
     )
 
 
@@ -232,15 +232,15 @@ def _lesion_volume(point: Timepoint) -> float | None:
 
 
 def _lung_change(one: Timepoint, two: Timepoint, ratio: float) -> Measure:
-    says = f"the lung's volume changes from {one.name} to {two.name} by a factor of {ratio:.2f}"
-    return Measure("lung_volume_change", abs(math.log(ratio)), "", says)
+    message = f"the lung's volume changes from {one.name} to {two.name} by a factor of {ratio:.2f}"
+    return Measure("lung_volume_change", abs(math.log(ratio)), "", message)
 
 
 def _density_change(
     one: Timepoint, two: Timepoint, first: float, second: float, tissue: str
 ) -> Measure:
-    says = (
+    message = (
         f"{tissue} tissue has {first:.0f} HU at {one.name} and {second:.0f} HU at {two.name} "
         "(median)"
     )
-    return Measure(f"{tissue}_tissue_change", abs(second - first), "HU", says)
+    return Measure(f"{tissue}_tissue_change", abs(second - first), "HU", message)

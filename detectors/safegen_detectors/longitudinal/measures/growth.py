@@ -94,12 +94,12 @@ def _against_statement(series: VolumeSeries) -> list[Measure]:
 def _growth_deviation(series: VolumeSeries, step: VolumeStep, stated: GrowthStatement) -> Measure:
     asked = _stated_log_ratio(series, step, stated)
     off = growth_deviation(step.log_ratio, asked=asked, noise=step.noise)
-    says = (
+    message = (
         f"{_describe_change(series, step)}: x{math.exp(step.log_ratio):.2f} "
         "where the stated growth "
         f"({stated.words}) asks for x{math.exp(min(asked, MAX_LOG_RATIO)):.2f}"
     )
-    return Measure("growth_deviation", off, "", says)
+    return Measure("growth_deviation", off, "", message)
 
 
 def _stated_log_ratio(series: VolumeSeries, step: VolumeStep, stated: GrowthStatement) -> float:
@@ -111,8 +111,8 @@ def _stated_log_ratio(series: VolumeSeries, step: VolumeStep, stated: GrowthStat
 def _untreated_shrinkage(series: VolumeSeries, step: VolumeStep) -> Measure:
     """In units of what an untreated lesion of that kind may lose."""
     least = least_log_ratio(noise=step.noise, band=series.band)
-    says = f"{_describe_change(series, step)} and no treatment is told; {series.band.usual}"
-    return Measure("untreated_shrinkage", max(step.log_ratio / least, 0.0), "", says)
+    message = f"{_describe_change(series, step)} and no treatment is told; {series.band.usual}"
+    return Measure("untreated_shrinkage", max(step.log_ratio / least, 0.0), "", message)
 
 
 def _against_direction(series: VolumeSeries) -> list[Measure]:
@@ -131,12 +131,12 @@ def _unmet_change(series: VolumeSeries, direction: int) -> list[Measure]:
     if direction == 0 or step.days <= 0:
         return []
     needed = NOISE_SIGMAS * step.noise + math.log(1.02)
-    says = (
+    message = (
         f"the text says that the lesion {DIRECTION_WORDS[direction]}, and "
         f"{_describe_change(series, step)}: no change that could be measured"
     )
     unmet = min(needed / max(direction * step.log_ratio, needed / 10), 10.0)
-    return [Measure("change_unmet", unmet, "", says), *_excluded_growth(series, step, direction)]
+    return [Measure("change_unmet", unmet, "", message), *_excluded_growth(series, step, direction)]
 
 
 def _excluded_growth(series: VolumeSeries, step: VolumeStep, direction: int) -> list[Measure]:
@@ -154,11 +154,11 @@ def _excluded_growth(series: VolumeSeries, step: VolumeStep, direction: int) -> 
     ):
         return []
     most = step.log_ratio + NOISE_SIGMAS * step.noise
-    says = (
+    message = (
         f"the text says that the lesion grows, and {_describe_change(series, step)}: at most "
         f"{math.expm1(most):+.0%}, where {series.band.usual}"
     )
-    return [Measure("growth_excluded", float(most < MIN_GROWTH), "", says)]
+    return [Measure("growth_excluded", float(most < MIN_GROWTH), "", message)]
 
 
 def _direction_deviation(series: VolumeSeries, step: VolumeStep, direction: int) -> Measure:
@@ -168,11 +168,11 @@ def _direction_deviation(series: VolumeSeries, step: VolumeStep, direction: int)
         within=series.band.stable_within,
         noise=step.noise,
     )
-    says = (
+    message = (
         f"the text says that the lesion {DIRECTION_WORDS[direction]}, and "
         f"{_describe_change(series, step)}"
     )
-    return Measure("direction_deviation", off, "", says)
+    return Measure("direction_deviation", off, "", message)
 
 
 def _volume_jumps(series: VolumeSeries) -> list[Measure]:
@@ -208,8 +208,8 @@ def _order_doubt(series: VolumeSeries) -> list[Measure]:
         return [Measure("order_doubt", NO_DOUBT)]
     better = any(strain(other) <= 1.0 for other in series.exchanged())
     volumes = ", ".join(f"{volume.ml:.2g} ml at {volume.name}" for volume in series.volumes)
-    says = f"two timepoints look exchanged: in another order the volumes fit ({volumes})"
-    return [Measure("order_doubt", (SURE if sure else DOUBT) if better else NO_DOUBT, "", says)]
+    message = f"two timepoints look exchanged: in another order the volumes fit ({volumes})"
+    return [Measure("order_doubt", (SURE if sure else DOUBT) if better else NO_DOUBT, "", message)]
 
 
 def _expected_change(series: VolumeSeries) -> tuple[bool, Callable[[VolumeSeries], float]] | None:

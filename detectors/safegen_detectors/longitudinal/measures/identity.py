@@ -67,22 +67,22 @@ def _fine_structure(aligned: Alignment) -> Measure:
     box = bounding_box(aligned.zone)
     fixed, moved = aligned.later.prepared.voxels[box], aligned.moved[box]
     fine = fine_correlation(fixed, moved, where=aligned.zone[box])
-    says = (
+    message = (
         f"the fine structure of the tissue is drawn anew {pair_name(aligned)} (correlation "
         f"{fine:.2f}; real scans of one patient reach 0.92)"
     )
-    return Measure("fine_structure", fine, "", says)
+    return Measure("fine_structure", fine, "", message)
 
 
 def _contrast_flip(aligned: Alignment) -> Measure:
     """How much the same edges turn from bright to dark: less than 0 where they do not."""
     likeness = aligned.likeness
     edges = likeness.gradient_match >= GRADIENT_MATCH_LIMIT
-    says = (
+    message = (
         f"bright tissue turns dark {pair_name(aligned)} (local match {likeness.local_match:.2f} "
         "along the same edges), as if it were another contrast"
     )
-    return Measure("contrast_flip", -likeness.local_match if edges else -1.0, "", says)
+    return Measure("contrast_flip", -likeness.local_match if edges else -1.0, "", message)
 
 
 def _body_change(aligned: Alignment) -> float:
@@ -95,11 +95,11 @@ def _body_change(aligned: Alignment) -> float:
 
 
 def _similarity_measures(aligned: Alignment) -> list[Measure]:
-    likeness, says = aligned.likeness, _dissimilarity_message(aligned)
+    likeness, message = aligned.likeness, _dissimilarity_message(aligned)
     return [
-        Measure("local_match", likeness.local_match, "", says),
-        Measure("self_similarity_distance", likeness.self_similarity_distance, "", says),
-        Measure("gradient_match", likeness.gradient_match, "", says),
+        Measure("local_match", likeness.local_match, "", message),
+        Measure("self_similarity_distance", likeness.self_similarity_distance, "", message),
+        Measure("gradient_match", likeness.gradient_match, "", message),
     ]
 
 
@@ -127,19 +127,21 @@ def _other_patient_message(aligned: Alignment) -> str:
 def _mirror_margin(aligned: Alignment) -> Measure:
     flipped = align_once(mirror(aligned.earlier), aligned.later)
     margin = aligned.likeness.local_match - flipped.likeness.local_match
-    says = (
+    message = (
         f"left and right look exchanged {pair_name(aligned)}: the mirror image fits "
         f"{'better' if margin < 0 else 'as well'} ({flipped.likeness.local_match:.2f} against "
         f"{aligned.likeness.local_match:.2f})"
     )
-    return Measure("mirror_margin", margin, "", says)
+    return Measure("mirror_margin", margin, "", message)
 
 
 def _size_change(aligned: Alignment) -> Measure:
     mapping = register(aligned.later.prepared, aligned.earlier.prepared, kind="affine")
     change = mean_size_change(mapping)
-    says = f"the anatomy changes its size by {change:.1%} {pair_name(aligned)}; adult heads do not"
-    return Measure("size_change", change, "", says)
+    message = (
+        f"the anatomy changes its size by {change:.1%} {pair_name(aligned)}; adult heads do not"
+    )
+    return Measure("size_change", change, "", message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +167,15 @@ def cohort_measures(pairs: Sequence[Alignment], target: SeriesTarget) -> list[Me
     if not others:
         return []
     nearer = sorted((o for o in others if o.match > own + CLEAR_MARGIN), key=lambda o: -o.match)
-    says = f"{worst.later.name} fits {len(nearer)} of {len(others)} other patients better"
+    message = f"{worst.later.name} fits {len(nearer)} of {len(others)} other patients better"
     if nearer:
-        says = (
+        message = (
             f"{worst.later.name} fits the first scan of {nearer[0].subject} better than that of "
             f"its own patient (local match {nearer[0].match:.2f} against {own:.2f}; {len(others)} "
             "patients of the release were asked)"
         )
     name = "nearer_patients_ct" if later.intensity == "ct" else "nearer_patients"
-    return [Measure(name, len(nearer), "patients", says)]
+    return [Measure(name, len(nearer), "patients", message)]
 
 
 def _votes_needed(aligned: Alignment) -> int:
@@ -186,7 +188,7 @@ def _first_scans(aligned: Alignment, target: SeriesTarget) -> list[ScanRef]:
     modality = aligned.later.ref.modality
     firsts = [
         next((ref for ref in series.refs if ref.modality == modality), None)
-        for series in target.among
+        for series in target.cohort
         if series.target != target.series.target
     ]
     known = [ref for ref in firsts if ref is not None]

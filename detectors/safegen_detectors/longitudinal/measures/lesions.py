@@ -85,18 +85,18 @@ def may_shrink(aligned: Alignment) -> bool:
 
 def _vanished_lesions(aligned: Alignment, fates: LesionMatches) -> Measure:
     lost = len(fates.vanished)
-    says = f"{lost} untreated lesion{'s' * (lost > 1)} of the mask vanished {pair_name(aligned)}"
-    return Measure("lesions_vanished", lost, "lesions", says)
+    message = f"{lost} untreated lesion{'s' * (lost > 1)} of the mask vanished {pair_name(aligned)}"
+    return Measure("lesions_vanished", lost, "lesions", message)
 
 
 def _new_lesions(aligned: Alignment, later: Sequence[Lesion], fates: LesionMatches) -> Measure:
     text = read_label(aligned.later.ref.labels, "prompt") or ""
     where = ", ".join(format_point(later[b].centre.tolist()) for b in fates.new[:3])
     count, single = len(fates.new), bool(re.search(SINGLE_LESION, text))
-    says = (
+    message = (
         f"the text speaks of a single lesion, and {count} are new {pair_name(aligned)} at {where}"
     )
-    return Measure("lesions_beside_single" if single else "lesions_new", count, "lesions", says)
+    return Measure("lesions_beside_single" if single else "lesions_new", count, "lesions", message)
 
 
 def _moved_lesion(
@@ -106,11 +106,11 @@ def _moved_lesion(
     if not len(earlier) == len(later) == 1:
         return []
     away = farthest_move(earlier, later, fates, alike=SIMILAR_VOLUME)
-    says = (
+    message = (
         f"a lesion is gone and one of its volume is new {away:.0f} mm away {pair_name(aligned)}; "
         "lesions do not move"
     )
-    return [Measure("lesion_moved", away, "mm", says)]
+    return [Measure("lesion_moved", away, "mm", message)]
 
 
 def _left_place(
@@ -124,8 +124,8 @@ def _left_place(
     ]
     if not shares or aligned.later.intensity == "ct":
         return []
-    says = f"the lesion grows, and leaves {max(shares):.0%} of where it was {pair_name(aligned)}"
-    return [Measure("lesion_left", max(shares), "", says)]
+    message = f"the lesion grows, and leaves {max(shares):.0%} of where it was {pair_name(aligned)}"
+    return [Measure("lesion_left", max(shares), "", message)]
 
 
 def _shape_change(
@@ -147,12 +147,12 @@ def _shape_change(
     if not changes:
         return []
     change, part = max(changes, key=lambda pair: pair[0])
-    says = (
+    message = (
         f"the lesion at {format_point(part.centre.tolist())} becomes "
         f"{math.exp(change):.1f} times as long "
         f"or as flat {pair_name(aligned)}"
     )
-    return [Measure("lesion_shape_change", change, "", says)]
+    return [Measure("lesion_shape_change", change, "", message)]
 
 
 def _one_to_one(fates: LesionMatches) -> list[tuple[int, int]]:
@@ -178,11 +178,11 @@ def _repeated_lesion(
     same = 1 - max(
         share_outside(one, other, margin=margin), share_outside(other, one, margin=margin)
     )
-    says = (
+    message = (
         f"the lesion keeps its very shape and volume {pair_name(aligned)} ({same:.0%} of it in the "
         "same place), although a change is stated"
     )
-    return [Measure("lesion_repeats", same, "", says)]
+    return [Measure("lesion_repeats", same, "", message)]
 
 
 def _change_is_stated(aligned: Alignment, ml: float) -> bool:

@@ -106,7 +106,7 @@ def _region_measures(
 ) -> list[Measure]:
     inside, deepest = float((depths == 0).mean()), float(depths.max())
     where = format_point(places[int(depths.argmax())])
-    says = (
+    message = (
         f"{1 - inside:.0%} of the lesion mask at {point.name} lies outside {region.noun}, farthest "
         f"at {where}"
     )
@@ -114,7 +114,7 @@ def _region_measures(
         f"the lesion mask at {point.name} reaches {deepest:.1f} mm out of {region.noun} at {where}"
     )
     return [
-        Measure(f"{region.name}_inside", inside, "", says),
+        Measure(f"{region.name}_inside", inside, "", message),
         Measure(f"{region.name}_depth_outside", deepest, "mm", reaches),
     ]
 
@@ -126,7 +126,7 @@ def mask_measures(points: Sequence[Timepoint], where: Sequence[MaskLocation]) ->
     """
     unread = [f"{point.name}: {text}" for point in points if (text := point.scan.mask_problem)]
     unread += [one.problem for one in where if one.problem]
-    says = "; ".join(unread)
+    message = "; ".join(unread)
     empty = [
         point
         for point in points
@@ -141,7 +141,7 @@ def mask_measures(points: Sequence[Timepoint], where: Sequence[MaskLocation]) ->
     odd = ", ".join(point.ref.labels["sidecar_unread"] for point in sidecars)
     return [
         Measure("sidecars_unread", len(sidecars), "files", f"what is stated is not known: {odd}"),
-        Measure("masks_unread", len(unread), "masks", f"no mask can be used at {says}"),
+        Measure("masks_unread", len(unread), "masks", f"no mask can be used at {message}"),
         Measure("masks_empty", len(empty), "masks", blank),
     ]
 
@@ -178,11 +178,11 @@ def contrast_measures(points: Sequence[Timepoint]) -> list[Measure]:
 def _contrast_kept(one: Timepoint, two: Timepoint, first: float, second: float) -> Measure:
     kept = float(np.sign(first * second) * min(abs(first), abs(second)))
     words = ["brighter" if contrast > 0 else "darker" for contrast in (first, second)]
-    says = (
+    message = (
         f"the lesion is {words[0]} than its surround at {one.name} and {words[1]} at {two.name} "
         f"({first:+.1f} and {second:+.1f} times the spread of the tissue)"
     )
-    return Measure("lesion_contrast_kept", kept, "", says)
+    return Measure("lesion_contrast_kept", kept, "", message)
 
 
 def lesion_contrast(point: Timepoint) -> float | None:
