@@ -2,7 +2,7 @@
 # Install the project for development: install.sh PYTHON [cpu|skip]
 #
 # torch comes first, so that pip never fetches the build with CUDA as a dependency. "skip" leaves
-# the choice of torch to pip.
+# the choice of torch to pip. Everything else has the version of lock.txt, which `make lock` makes.
 set -euo pipefail
 
 python=$1
@@ -22,4 +22,5 @@ if [ "$torch" = cpu ] && ! "$python" -m pip install --no-index --no-deps -r "$wa
     "$python" -m uv pip install --python "$python" --torch-backend=cpu -r "$wanted"
 fi
 
-"$python" -m pip install --quiet -e "$here/..[dev]"
+"$python" -m pip install --quiet -r "$here/lock.txt"
+"$python" -m pip install --quiet --no-deps -e "$here/.."

@@ -183,7 +183,7 @@ def test_with_a_limit_below_unseen_patients_the_control_fails(
 ) -> None:
     sharp = replace(profile, calibration=np.linspace(0.0, 0.01, 200))
 
-    with pytest.raises(NotJudged, match="control of this run failed"):
+    with pytest.raises(NotJudged, match="self-test of this run failed"):
         scored(phantom(STRANGER), template, sharp)
 
 
