@@ -3,7 +3,7 @@
 set -euo pipefail
 
 arguments=("--safegen-data=$SAFEGEN_DATA" "--safegen-report=safegen-report")
-for name in reference profile baseline config model; do
+for name in reference profile baseline config generator; do
     variable="SAFEGEN_${name^^}"
     if [ -n "${!variable:-}" ]; then
         arguments+=("--safegen-$name=${!variable}")

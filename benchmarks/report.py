@@ -61,7 +61,7 @@ def main() -> None:
     """Print the measurements of one size, and write them as JSON if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scans", type=int, default=10_000)
-    parser.add_argument("--images", type=int, default=Settings(Path()).images)
+    parser.add_argument("--picture-budget", type=int, default=Settings(Path()).picture_budget)
     parser.add_argument("--all-fail", action="store_true", help="every scan fails every check")
     parser.add_argument("--output", type=Path, help="JSON file for the measurements")
     parser.add_argument("--build", type=Path, help=argparse.SUPPRESS)
@@ -87,7 +87,12 @@ def _build(asked: argparse.Namespace) -> dict[str, Any]:
     run, release = _material(asked.build, asked.scans, all_fail=asked.all_fail)
     before = own_peak_mib()
     wall, cpu = time.perf_counter(), time.process_time()
-    write_report(run, [release], asked.build / "report", Settings(Path(), images=asked.images))
+    write_report(
+        run,
+        [release],
+        asked.build / "report",
+        Settings(Path(), picture_budget=asked.picture_budget),
+    )
     return {
         "scans": asked.scans,
         "findings": len(run.findings),

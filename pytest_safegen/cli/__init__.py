@@ -1,4 +1,5 @@
-"""The `safegen` command, a module a command.
+"""The `safegen` command: `main`, and a module for each of its commands.
 
-Imports what its commands need, inside functions.
+A module has `add`, which declares the command's arguments. What is heavy is imported when a command
+runs, so that `safegen --help` is quick.
 """

@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_safegen.cli.arguments import add_history_option, history_url
 from pytest_safegen.core.errors import UsageProblem
-from pytest_safegen.results.comparison.rules import measures_of
 
 if TYPE_CHECKING:
+    from pytest_safegen.config.hookspecs import Commands
     from pytest_safegen.core.finding import Run
-
 
 INCOMPARABLE = 3
 
 
-def add_compare(
-    compare: argparse.ArgumentParser, store_of: Callable[[argparse.Namespace], str]
-) -> None:
-    """Add the arguments; `store_of` says which store they mean."""
-    compare.add_argument("a", help="baseline: a run in the history, or a report folder")
-    compare.add_argument("b", help="the run that is held against it, likewise")
-    compare.add_argument("--store", help="URL of the store; default: that of the settings")
+def add(commands: Commands) -> None:
+    """Add the command."""
+    compare = commands.add_parser("compare", help="compare two runs")
+    compare.add_argument("a", help="baseline: a run of the history, or a report folder")
+    compare.add_argument("b", help="the run to compare with it, likewise")
+    add_history_option(compare)
     compare.add_argument(
-        "--fail-on-regression", action="append", default=[], metavar="EXPR", help="a rule"
+        "--fail-on-regression",
+        action="append",
+        default=[],
+        metavar="EXPR",
+        help="what counts as a regression, as in --safegen-fail-on-regression",
     )
     compare.add_argument("--json", type=Path, metavar="FILE", help="write the outcome as JSON")
-    compare.set_defaults(run=_compare, store_of=store_of)
+    compare.set_defaults(run=_compare)
 
 
 def _compare(asked: argparse.Namespace) -> int:
+    """0: no regression; 1: a regression; 3: the runs cannot be compared."""
     from pytest_safegen.core.atomic_io import write_json
     from pytest_safegen.results.comparison import (
         Outcome,
@@ -41,6 +44,7 @@ def _compare(asked: argparse.Namespace) -> int:
         parse,
     )
     from pytest_safegen.results.comparison.messages import as_json, lines
+    from pytest_safegen.results.comparison.rules import measures_of
 
     rules = parse(asked.fail_on_regression)
     a, b = _run(asked, asked.a), _run(asked, asked.b)
@@ -61,8 +65,10 @@ def _run(asked: argparse.Namespace, name: str) -> Run:
 
     if (Path(name) / RUN_FILE).is_file():
         return load_run(Path(name))
-    store = asked.store_of(asked)
-    if store == OFF:
-        raise UsageProblem(f"{name} is no report folder, and there is no history; name a --store.")
-    history = open_history(store, create=False)
+    url = history_url(asked)
+    if url == OFF:
+        raise UsageProblem(
+            f"{name} is not a report folder, and the history is switched off; give --history URL."
+        )
+    history = open_history(url, create=False)
     return history.load(history.find(name))

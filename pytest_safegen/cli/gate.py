@@ -5,33 +5,38 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_safegen.core.errors import UsageProblem
 
-GENERAL = ("verdict", "findings")
+if TYPE_CHECKING:
+    from pytest_safegen.config.hookspecs import Commands
 
 
-def add_gate(gate: argparse.ArgumentParser) -> None:
-    """Add `gate verify`."""
+def add(commands: Commands) -> None:
+    """Add the command."""
+    gate = commands.add_parser("gate", help="check a gate.json before a release")
     steps = gate.add_subparsers(required=True, metavar="STEP")
-    verify = steps.add_parser("verify", help="check a gate.json against what is to be released")
+    verify = steps.add_parser("verify", help="check a gate.json against the data to release")
     verify.add_argument("file", type=Path, help="gate.json")
     verify.add_argument("--data", type=Path, action="append", default=[], help="folder of scans")
-    verify.add_argument("--profile", type=Path, help="profile that must have judged them")
     verify.add_argument(
-        "--attested-only", action="store_true", help="do not ask for the data; only the verdict"
+        "--profile", type=Path, help="profile that the scans must have been judged by"
+    )
+    verify.add_argument(
+        "--attested-only", action="store_true", help="check the verdict alone, without the data"
     )
     verify.set_defaults(run=_verify)
 
 
 def _verify(asked: argparse.Namespace) -> int:
-    """0: it lets the release through and speaks of this data; 1: it does not."""
+    """0: the release may go out, and gate.json is about this data; 1: otherwise."""
     from pytest_safegen.results.gate_json import read_gate, verify_gate
 
     if not asked.data and not asked.attested_only:
         raise UsageProblem(
-            "`safegen gate verify` needs --data, the folder to be released (or --attested-only, "
-            "if something else binds gate.json to the data)."
+            "`safegen gate verify` needs --data, the folder to release; use --attested-only if "
+            "something else ties gate.json to the data."
         )
     gate = read_gate(asked.file)
     data = _data_digest(asked.data) if asked.data else None
@@ -52,7 +57,7 @@ def _data_digest(folders: list[Path]) -> str:
     releases = found if len(found) == 1 else [named_by_root(release) for release in found]
     digest = data_digest(releases)
     if not digest:
-        raise UsageProblem(f"There is no scan in {folders[0]}.")
+        raise UsageProblem(f"No scan found in {', '.join(map(str, folders))}.")
     return digest
 
 

@@ -1,46 +1,51 @@
-"""The command `safegen history`: list, show, tag, prune, export, import, and the page of trends."""
+"""The command `safegen history`: list, show, tag, prune, export and import runs; draw trends."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_safegen.cli.arguments import add_history_option, history_url, settings_with
 from pytest_safegen.core.errors import UsageProblem
 
 if TYPE_CHECKING:
+    from pytest_safegen.config.hookspecs import Commands
     from pytest_safegen.core.finding import Run
     from pytest_safegen.results.history import Entry, History
 
-StoreOf = Callable[[argparse.Namespace], str]
 
-
-def add_history(history: argparse.ArgumentParser, store_of: StoreOf) -> None:
-    """Add the steps of `history`; `store_of` says which store the arguments mean."""
-    history.add_argument("--store", help="URL of the store; default: that of the settings")
-    history.add_argument("--html", type=Path, metavar="FILE", help="write the page of trends")
-    history.set_defaults(run=_page, store_of=store_of)
+def add(commands: Commands) -> None:
+    """Add the command and its steps."""
+    history = commands.add_parser("history", help="the runs so far, and their trends")
+    add_history_option(history)
+    history.add_argument("--html", type=Path, metavar="FILE", help="write a page of trends")
+    history.set_defaults(run=_page)
     steps = history.add_subparsers(metavar="STEP")
-    listing = steps.add_parser("list", help="a line a run")
-    listing.add_argument("model", nargs="?", help="only NAME or NAME@VERSION")
+    listing = steps.add_parser("list", help="print one line per run")
+    listing.add_argument("generator", nargs="?", help="only NAME or NAME@VERSION")
     listing.set_defaults(run=_list)
-    show = steps.add_parser("show", help="all that is known of a run")
+    show = steps.add_parser("show", help="print everything about a run")
     show.add_argument("name", help="latest, VERSION, NAME@VERSION, a tag, or a run's id")
     show.set_defaults(run=_show)
-    tag = steps.add_parser("tag", help="give a run a name; it is never pruned then")
+    tag = steps.add_parser("tag", help="name a run; runs with a tag are never pruned")
     tag.add_argument("name", help="the run, as in show")
     tag.add_argument("tag")
-    tag.add_argument("--remove", action="store_true", help="take the name away")
+    tag.add_argument("--remove", action="store_true", help="remove the tag")
     tag.set_defaults(run=_tag)
-    prune = steps.add_parser("prune", help="forget old runs that have no tag")
-    prune.add_argument("--keep", type=int, help="newest runs kept of each version")
-    prune.add_argument("--before", metavar="DATE", help="only runs before that day, 2026-01-31")
-    prune.add_argument("--dry-run", action="store_true", help="only say what would go")
+    prune = steps.add_parser("prune", help="delete old runs without a tag")
+    prune.add_argument(
+        "--keep", type=int, help="keep the newest N runs of each version", metavar="N"
+    )
+    prune.add_argument(
+        "--before", metavar="DATE", help="only runs before that day, such as 2026-01-31"
+    )
+    prune.add_argument("--dry-run", action="store_true", help="only print what would be deleted")
     prune.set_defaults(run=_prune)
-    export = steps.add_parser("export", help="write all runs, a line of JSON each")
+    export = steps.add_parser("export", help="write all runs as JSON, one per line")
     export.add_argument("file", type=Path)
     export.set_defaults(run=_export)
     taken = steps.add_parser("import", help="add exported runs, or the run of a report folder")
@@ -51,29 +56,28 @@ def add_history(history: argparse.ArgumentParser, store_of: StoreOf) -> None:
 def _open(asked: argparse.Namespace, *, create: bool = False) -> History:
     from pytest_safegen.results.history import OFF, open_history
 
-    store = asked.store_of(asked)
-    if store == OFF:
-        raise UsageProblem(f"The settings keep no history (store = {OFF!r}); name a --store.")
-    return open_history(store, create=create)
+    url = history_url(asked)
+    if url == OFF:
+        raise UsageProblem("The history is switched off in the settings; give --history URL.")
+    return open_history(url, create=create)
 
 
 def _page(asked: argparse.Namespace) -> None:
     if asked.html is None:
         raise UsageProblem("`safegen history` needs a step (such as list) or --html FILE.")
     from pytest_safegen.config.plugins import build_manager
-    from pytest_safegen.config.settings import resolve
 
     history = _open(asked)
     loaded = [history.load(entry) for entry in history.entries() if entry.complete]
     if not loaded:
-        raise UsageProblem(f"The history {history.name} has no complete run to draw.")
-    settings = resolve(root=Path.cwd(), command_line={}, ini={})
-    build_manager(settings).hook.safegen_write_trends(runs=loaded, file=asked.html.absolute())
+        raise UsageProblem(f"The history {history.name} holds no complete run yet.")
+    hook = build_manager(settings_with()).hook
+    hook.safegen_write_trends(runs=loaded, file=asked.html.absolute())
     print(asked.html)
 
 
 def _list(asked: argparse.Namespace) -> None:
-    for entry in _open(asked).entries(asked.model):
+    for entry in _open(asked).entries(asked.generator):
         print("\t".join(_columns(entry)))
 
 
@@ -94,7 +98,7 @@ def _show(asked: argparse.Namespace) -> None:
     run = history.load(entry)
     facts = {
         "run": run.id,
-        "model": entry.name,
+        "generator": entry.name,
         "created": run.created,
         "commit": _commit(run),
         "verdict": str(run.verdict),
@@ -143,7 +147,7 @@ def _prune(asked: argparse.Namespace) -> None:
         history.remove(gone)
     for entry in gone:
         print("\t".join(_columns(entry)))
-    print(f"{len(gone)} runs {'would be' if asked.dry_run else 'were'} removed", file=sys.stderr)
+    print(f"{len(gone)} runs {'would be' if asked.dry_run else 'were'} deleted", file=sys.stderr)
 
 
 def _prunable(entries: Sequence[Entry], keep: int | None, before: str | None) -> list[Entry]:
@@ -163,8 +167,10 @@ def _day(text: str | None) -> str | None:
 
     try:
         return date.fromisoformat(text).isoformat() if text else None
-    except ValueError as problem:
-        raise UsageProblem(f"{text!r} is no day; write it as 2026-01-31.") from problem
+    except ValueError as error:
+        raise UsageProblem(
+            f"Invalid date {text!r}: expected YYYY-MM-DD, such as 2026-01-31."
+        ) from error
 
 
 def _export(asked: argparse.Namespace) -> None:
@@ -179,13 +185,13 @@ def _import(asked: argparse.Namespace) -> None:
     from pytest_safegen.results.files import load_run
 
     if asked.source.is_dir():
-        run = load_run(asked.source)  # before a store is made for nothing
+        run = load_run(asked.source)  # before a history is created for nothing
         new = int(_open(asked, create=True).add(run))
-        print(f"{new} runs added, {1 - new} were there already")
+        print(f"{new} runs added, {1 - new} were known already")
         return
     try:
         lines = asked.source.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UsageProblem(f"{asked.source} cannot be read: {problem}.") from problem
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageProblem(f"{asked.source} cannot be read: {error}.") from error
     new, known = _open(asked, create=True).imported(lines, source=str(asked.source))
-    print(f"{new} runs added, {known} were there already")
+    print(f"{new} runs added, {known} were known already")

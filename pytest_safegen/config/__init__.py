@@ -1,4 +1,4 @@
-"""Every setting once, the hook specifications, and the plug-ins that are installed.
+"""Settings, hook specifications, and the installed plug-ins.
 
-Imports `core`; `options` imports nothing, for every pytest run loads it.
+Imports `core`; `options` imports nothing of ours, since every pytest run loads it.
 """

@@ -1,8 +1,8 @@
-"""The whole extension surface: what a plug-in can add to the gate.
+"""What a plug-in can add to the gate: the whole extension surface, on one page.
 
-A plug-in is a module (an entry point of the group `pytest_safegen`, a name under `plugins` in the
-settings, or a conftest.py) with functions marked `@pytest_safegen.hookimpl`. The detectors and
-reports that come with the gate are plug-ins like any other.
+A plug-in is a module with functions marked `@pytest_safegen.hookimpl`: an entry point of the group
+`pytest_safegen`, a name under `plugins` in the settings, or a conftest.py. The built-in detectors
+and reports are plug-ins like any other.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @runtime_checkable
 class Detector(Protocol):
-    """Measures targets. Holds options, never state: what it learns goes through the profile.
+    """Measures targets. It holds options and no state: what it learns is kept in the profile.
 
     Attributes:
-        name: the check's name, as in `--safegen-checks`, lower-case.
+        name: the check's name, as in `--safegen-checks`: lower-case letters, digits, - and _.
         version: change it whenever the same scan would get another score; profiles depend on it.
-        scope: what one score speaks of: a scan, a series or the release.
-        needs_profile: True if nothing can be said without real scans.
-        rules: the limits that are in force unless the user gives others; the key "score" is
-            the rule of `Score.value`, any other key is the name of a measure.
+        scope: what is scored: a scan, a series or the release.
+        needs_profile: True if the check cannot judge without real scans.
+        rules: the default limits; the key "score" is the rule for `Score.value`, any other key
+            is the name of a measure.
     """
 
     @property
@@ -55,33 +55,33 @@ class Detector(Protocol):
     def rules(self) -> Mapping[str, Rule]: ...  # noqa: D102
 
     def fit(self, reference: Iterable[ScanTarget], *, seed: int) -> Fitted:
-        """Learn from real scans; `reference` can be iterated more than once.
+        """What the detector learns from real scans; `reference` can be iterated more than once.
 
         The targets carry `prepared` and `facts`; their `scan` is None, to keep memory flat.
         """
 
     def open(self, profile: Profile | None, *, device: str) -> Scorer:
-        """The detector with what it learned at hand: networks built, an index loaded, once a run.
+        """A scorer for this profile, called once per run: build networks and load indices here.
 
-        `device` is a torch device name such as "cpu" or "cuda". Raise `NotJudged` if nothing can be
-        judged by this profile.
+        `device` is a PyTorch device such as "cpu" or "cuda". Raise `NotJudged` if this profile does
+        not allow any judgement.
         """
 
 
 @runtime_checkable
 class Scorer(Protocol):
-    """A detector at work with one profile on one device."""
+    """Scores targets with one profile on one device."""
 
     def score(self, targets: Sequence[Any]) -> Sequence[Score]:
-        """One score a target, in order; raise `NotJudged` if a target cannot be measured.
+        """One score per target, in order; raise `NotJudged` if a target cannot be measured.
 
-        `targets` are ScanTarget, SeriesTarget or ReleaseTarget according to the detector's scope.
+        `targets` are ScanTarget, SeriesTarget or ReleaseTarget, by the detector's scope.
         """
 
 
 @dataclass(frozen=True)
 class ScoreEach:
-    """A scorer made of a function from a target to its score, for detectors with nothing to load.
+    """A scorer from a function that scores one target, for detectors with nothing to load.
 
     Example:
 
@@ -98,13 +98,13 @@ class ScoreEach:
 
 @runtime_checkable
 class DeclaresCode(Protocol):
-    """A detector that says which code decides its scores: when that changes, profiles are stale.
+    """A detector that names the code its scores depend on; profiles are refitted when it changes.
 
-    Without this, it is everything in the package of the detector's module.
+    The default is everything in the package of the detector's module.
 
     Attributes:
         code: dotted names of modules and packages, each with everything in it.
-        libraries: names of installed distributions whose version changes the scores.
+        libraries: installed distributions whose version can change the scores.
     """
 
     @property
@@ -115,47 +115,47 @@ class DeclaresCode(Protocol):
 
 @runtime_checkable
 class LeavesOut(Protocol):
-    """A detector that needs every reference patient in its profile (such as an index of copies).
+    """A detector whose profile must hold every reference patient, such as an index of copies.
 
-    It is calibrated by leaving one patient out at a time instead of holding patients out.
+    It is calibrated by leaving out one patient at a time.
     """
 
     def without(self, profile: Profile, subject: str) -> Profile:
-        """The profile as if that patient had never been in the reference."""
+        """The profile without this patient, as if the reference had never held them."""
 
 
 @runtime_checkable
 class Recalibrates(Protocol):
-    """A detector whose score has scales of its own that a holdout should set, not only its limit.
+    """A detector whose scores have scales that should be set by the holdout, as the limit is.
 
-    Without this, the limit comes from the scores of the holdout on the scales of the reference.
+    By default only the limit comes from the holdout; the scales are those of the reference.
     """
 
     def recalibrate(self, profile: Profile, holdout: Iterable[ScanTarget]) -> Fitted:
-        """The profile's knowledge on the scales of the holdout, with `held_out` scores of it.
+        """The profile rescaled to the holdout, with its scores in `held_out`.
 
-        The score of a patient must not depend on that patient's own part in the scales.
+        A patient's score must not depend on that patient's own part in the scales.
         """
 
 
 @runtime_checkable
 class Explains(Protocol):
-    """A scorer that can show why it scored a target so, in maps beside the score's heatmap.
+    """A scorer that can explain a score by maps beside its heatmap.
 
-    It is asked after the verdict, and only where `--safegen-explain` wants it.
+    It is called after the verdict, for the findings that `--safegen-explain` selects.
     """
 
     def explain(self, target: Any, score: Score) -> Sequence[Heatmap | Unexplained]:
-        """Further maps of one target, each with a `name` of its own, on the grid of its scan.
+        """Maps of one target on the grid of its scan, each with a unique `name`.
 
-        A map that cannot be made is `Unexplained`, or an exception if it spoils them all; either
-        becomes a note behind the finding's reason and never changes the verdict.
+        Return `Unexplained` for a map that cannot be computed, or raise if none can; either becomes
+        a note after the finding's reason and never changes the verdict.
         """
 
 
 @hookspec
 def safegen_detectors(settings: Settings) -> Iterable[Detector]:
-    """Return the detectors that this plug-in adds.
+    """Return detectors to add.
 
     Example:
 
@@ -168,10 +168,10 @@ def safegen_detectors(settings: Settings) -> Iterable[Detector]:
 
 @hookspec
 def safegen_add_commands(commands: Commands) -> None:
-    """Add commands to `safegen`; `commands` is what `argparse.ArgumentParser.add_subparsers` gave.
+    """Add commands to `safegen`; `commands` comes from `argparse.ArgumentParser.add_subparsers`.
 
     A command sets `run`, a function that takes the parsed arguments and returns an exit code or
-    None. A SafegenError that it raises is printed, and the exit code is 4.
+    None for 0. If it raises a SafegenError, its text is printed and the exit code is 4.
 
     Example:
 
@@ -187,9 +187,9 @@ def safegen_add_commands(commands: Commands) -> None:
 def safegen_write_report(
     run: Run, releases: Sequence[Release], folder: Path, settings: Settings
 ) -> None:
-    """Write something from the results into the report folder, once, when all is judged.
+    """Write to the report folder, once, after everything is judged.
 
-    An implementation names only the arguments that it needs.
+    An implementation takes only the arguments it needs.
 
     Example:
 
@@ -202,7 +202,7 @@ def safegen_write_report(
 
 @hookspec
 def safegen_write_trends(runs: Sequence[Run], file: Path) -> None:
-    """Draw the complete runs of a history, in the order of time, for `safegen history --html`.
+    """Draw the trends over a history's complete runs, oldest first (`safegen history --html`).
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Every setting once: the command line, the ini names and safegen.toml are made from this table."""
+"""All settings, once: command line, ini and safegen.toml are made from this table."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ class Option(NamedTuple):
 
 
 OPTIONS = (
-    Option(
-        "data", "paths", "DIR", "folder of synthetic scans to judge; may be given several times"
-    ),
+    Option("data", "paths", "DIR", "folder of synthetic scans to judge; repeatable"),
     Option("reference", "paths", "DIR", "folder of the real scans the generator was trained on"),
-    Option("holdout", "paths", "DIR", "folder of real scans it never saw, used for calibration"),
-    Option("profile", "path", "FILE", "profile fitted before with `safegen fit`"),
-    Option("checks", "words", "NAMES", "only these checks, separated by commas"),
-    Option("exclude_checks", "words", "NAMES", "all checks but these, separated by commas"),
+    Option(
+        "holdout", "paths", "DIR", "folder of real scans the generator never saw, for calibration"
+    ),
+    Option("profile", "path", "FILE", "profile written by `safegen fit`, instead of a reference"),
+    Option("checks", "words", "NAMES", "run only these checks, separated by commas"),
+    Option("exclude_checks", "words", "NAMES", "skip these checks, separated by commas"),
     Option(
         "thresholds",
         "table",
         "CHECK[.MEASURE]=EXPR",
-        "a limit of your own: '<=0.3', '>=0.8' or 'p<=0.01'; may be given several times",
+        "your own limit: '<=0.3', '>=0.8' or 'p<=0.01'; repeatable",
         cli="threshold",
     ),
     Option(
@@ -51,7 +51,7 @@ OPTIONS = (
         "device",
         "choice",
         "DEVICE",
-        "where detectors compute: auto, cpu, cuda or mps",
+        "PyTorch device: auto, cpu, cuda or mps",
         ("auto", "cpu", "cuda", "mps"),
     ),
     Option("report", "path", "DIR", "folder for results and the HTML report (safegen-report)"),
@@ -59,22 +59,22 @@ OPTIONS = (
         "heatmaps",
         "choice",
         "WHICH",
-        "which heatmaps are kept: failed, all or none",
+        "heatmaps to keep: failed, all or none",
         ("failed", "all", "none"),
     ),
     Option(
         "explain",
         "choice",
         "WHICH",
-        "which findings get further maps that explain them: failed, all or none",
+        "findings to explain with further maps: failed, all or none",
         ("failed", "all", "none"),
     ),
-    Option("model", "text", "NAME@VERSION", "the generator and its version; names the run"),
+    Option("generator", "text", "NAME@VERSION", "generator and version; names the run"),
     Option(
-        "store",
+        "history",
         "text",
         "URL",
-        "where runs are remembered: sqlite:///FILE, postgresql+psycopg://USER@HOST/DATABASE, none",
+        "where runs are kept: sqlite:///FILE, postgresql+psycopg://USER@HOST/DATABASE, or none",
     ),
     Option(
         "baseline",
@@ -86,55 +86,65 @@ OPTIONS = (
         "baseline_report",
         "path",
         "DIR",
-        "report folder of the baseline: its pictures stand beside those of scans that got worse",
+        "report folder of the baseline; its pictures appear beside those of scans that got worse",
     ),
     Option(
         "fail_on_regression",
         "lines",
         "EXPR",
-        "what got worse enough to fail: 'anomaly: failed +0.02', 'memorization: any', "
-        "'anomaly: delta 0.2'; may be given several times",
+        "what counts as a regression: 'anomaly: failed +0.02', 'memorization: any', "
+        "'anomaly: delta 0.2'; repeatable",
     ),
     Option(
-        "first_run",
+        "missing_baseline",
         "choice",
         "WHAT",
-        "where the baseline is `latest` and there is no earlier run: pass (with a warning) or fail",
+        "if the baseline is `latest` and there is no earlier run: pass (with a warning) or fail",
         ("pass", "fail"),
     ),
-    Option("min_scans", "integer", "N", "fewer scans than this fail the gate (1)"),
+    Option("min_scans", "integer", "N", "fail if there are fewer scans (1)"),
     Option(
-        "canaries",
+        "self_test",
         "integer",
         "N",
-        "plant a fault in copies of N scans that passed; each must fail, or nothing is said (0)",
+        "plant faults in copies of N scans that passed; unless all fail, the run is INCONCLUSIVE "
+        "(0)",
     ),
     Option(
         "mode",
         "choice",
         "MODE",
-        "enforce: failures turn the run red; warn: they become warnings; record: only recorded",
+        "enforce: failures turn the run red; warn: they become warnings; record: they are only "
+        "recorded",
         ("enforce", "warn", "record"),
     ),
     Option(
-        "waivers", "path", "FILE", "findings that people reviewed and accept; see `safegen review`"
+        "waivers",
+        "path",
+        "FILE",
+        "findings that people reviewed and accepted; see `safegen review`",
     ),
     Option(
         "viewer",
         "choice",
         "KIND",
-        "the report's viewer of scans: slices, or niivue for 3-D beside them",
+        "scan viewer of the report: slices, or niivue for slices and 3-D",
         ("slices", "niivue"),
     ),
-    Option("images", "integer", "MB", "pictures and volumes in the report, the worst first (100)"),
+    Option(
+        "picture_budget",
+        "integer",
+        "MB",
+        "space for pictures and volumes in the report, worst scans first (100)",
+    ),
     Option(
         "mlflow",
         "text",
         "URI",
         "log metrics, tags and the report to MLflow: http://HOST:5000, sqlite:///FILE",
     ),
-    Option("seed", "integer", "N", "seed of everything random (0)"),
+    Option("seed", "integer", "N", "random seed (0)"),
 )
 
 FILE_ONLY = ("plugins", "detectors")
-"""Keys of the settings file that have no option: plug-in modules, and options of detectors."""
+"""Keys of the settings file without an option: plug-in modules, and options of detectors."""

@@ -1,4 +1,4 @@
-"""Build the plug-in manager and ask it for detectors."""
+"""The plug-in manager, and the detectors that its plug-ins provide."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 def build_manager(settings: Settings, *, extra: Iterable[object] = ()) -> pluggy.PluginManager:
-    """A plug-in manager with everything installed, named in the settings, or passed as `extra`."""
+    """A plug-in manager with all plug-ins: installed, named in the settings, and `extra`.
+
+    Raises:
+        UsageProblem: a plug-in that cannot be imported, or whose hooks do not fit.
+    """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     try:
@@ -30,22 +34,22 @@ def build_manager(settings: Settings, *, extra: Iterable[object] = ()) -> pluggy
         manager.check_pending()
     except UsageProblem:
         raise
-    except Exception as problem:  # a stranger's code, which may raise anything
-        raise UsageProblem(f"A plug-in cannot be used: {_said(problem)}.") from problem
+    except Exception as error:  # foreign code may raise anything
+        raise UsageProblem(f"Loading a plug-in failed: {_described(error)}.") from error
     return manager
 
 
 def detectors(manager: pluggy.PluginManager, settings: Settings) -> dict[str, Detector]:
-    """The detectors in force, by check name, in a fixed order.
+    """The detectors of a run, by check name, in alphabetical order.
 
     Raises:
-        UsageProblem: a check that nobody provides, two detectors of one name, or a plug-in that
-            provides something else or cannot make its detectors with these options.
+        UsageProblem: an unknown check, two detectors with the same name, or a plug-in that returns
+            something else or rejects its options.
     """
     found: dict[str, Detector] = {}
     for detector in _provided(manager, settings):
         if detector.name in found:
-            raise UsageProblem(f"Two plug-ins provide a check named {detector.name!r}.")
+            raise UsageProblem(f"Two plug-ins provide a check called {detector.name!r}.")
         found[detector.name] = detector
     _refuse_unknown(settings, found)
     asked = settings.checks or tuple(found)
@@ -62,16 +66,17 @@ def _provided(manager: pluggy.PluginManager, settings: Settings) -> list[Detecto
         provided = [detector for group in groups for detector in group]
     except SafegenError:
         raise
-    except Exception as problem:  # a stranger's code, which may raise anything
+    except Exception as error:  # foreign code may raise anything
         raise UsageProblem(
-            f"A plug-in cannot make its detectors with these settings: {_said(problem)}."
-        ) from problem
+            f"A plug-in failed to create its detectors with these settings: {_described(error)}."
+        ) from error
     for detector in provided:
         usable = isinstance(detector, Detector) and not isinstance(detector, type)
         if not usable or not NAME.fullmatch(str(detector.name)):
             raise UsageProblem(
-                f"A plug-in provides {detector!r}, which is no detector: it needs name (lower-case "
-                "letters, digits, - and _), version, scope, needs_profile, rules, fit and score."
+                f"A plug-in returned {detector!r}, which is not a detector: a detector has name "
+                "(lower-case letters, digits, - and _), version, scope, needs_profile, rules, fit "
+                "and open."
             )
     return provided
 
@@ -79,15 +84,15 @@ def _provided(manager: pluggy.PluginManager, settings: Settings) -> list[Detecto
 def _import(name: str) -> object:
     try:
         return import_module(name)
-    except Exception as problem:  # a stranger's code, which may raise anything
+    except Exception as error:  # foreign code may raise anything
         raise UsageProblem(
-            f"The plug-in {name!r} of the settings cannot be imported: {_said(problem)}."
-        ) from problem
+            f"Cannot import the plug-in {name!r} named in the settings: {_described(error)}."
+        ) from error
 
 
-def _said(problem: Exception) -> str:
-    text = str(problem).rstrip(".")
-    return text if isinstance(problem, ImportError) else f"{type(problem).__name__}: {text}"
+def _described(error: Exception) -> str:
+    text = str(error).rstrip(".")
+    return text if isinstance(error, ImportError) else f"{type(error).__name__}: {text}"
 
 
 def _refuse_unknown(settings: Settings, found: Iterable[str]) -> None:
@@ -95,5 +100,6 @@ def _refuse_unknown(settings: Settings, found: Iterable[str]) -> None:
     for name in [*settings.checks, *settings.exclude_checks, *limits, *settings.detectors]:
         if name not in found:
             near = difflib.get_close_matches(name, list(found), n=1)
-            hint = f"Did you mean {near[0]}?" if near else f"Known are: {', '.join(sorted(found))}."
-            raise UsageProblem(f"There is no check named {name!r}. {hint}")
+            known = f"Known checks: {', '.join(sorted(found))}."
+            hint = f"Did you mean {near[0]}?" if near else known
+            raise UsageProblem(f"Unknown check {name!r}. {hint}")

@@ -134,7 +134,7 @@ class Gate:
 
     def _verdicts_on_release(self) -> list[str]:
         named = ["accounting", *([WAIVERS] if self.settings.waivers else [])]
-        named += [CANARIES] if self.settings.canaries else []
+        named += [CANARIES] if self.settings.self_test else []
         named += [REGRESSION] if self.settings.baseline else []
         return [*self.checks(Scope.RELEASE), *named]
 

@@ -130,7 +130,7 @@ class Controller:
         if self.gate.settings.waivers:
             verdict = self.gate.waivers.verdict(self.findings, self.gate.targets())
             self._report(session, verdict)
-        if self.gate.settings.canaries and not narrowed and not stopped:
+        if self.gate.settings.self_test and not narrowed and not stopped:
             self._report(session, self._canaries())
         if self.memory.asked and not narrowed:
             self._report(session, self.memory.compare(self._so_far()))
@@ -216,7 +216,7 @@ class Controller:
             [name for name in self.gate.checks(Scope.SCAN) if detectors[name].needs_profile],
             [ref for release in self.gate.releases for ref in release.refs],
             self.findings,
-            count=settings.canaries,
+            count=settings.self_test,
             seed=settings.seed,
         )
 
@@ -288,7 +288,7 @@ class Controller:
     def _so_far(self) -> Run:
         """The run as far as it is known before the verdict."""
         settings = self.gate.settings
-        generator, _, version = (settings.model or "").partition("@")
+        generator, _, version = (settings.generator or "").partition("@")
         profiles = self.gate.opened.profiles if self.gate.opened else None
         device = self.gate.pipeline().device if profiles else ""
         commit, dirty = commit_of(settings.root)

@@ -47,9 +47,9 @@ class BaselineCheck:
         from pytest_safegen.results.history import OFF, open_history
 
         _demand_sense(settings, off=OFF)
-        if settings.history == OFF:
+        if settings.history_url == OFF:
             return cls()
-        history = open_history(settings.history, to_write=True)
+        history = open_history(settings.history_url, to_write=True)
         if not settings.baseline:
             return cls(history)
         from pytest_safegen.results.comparison import parse
@@ -59,7 +59,7 @@ class BaselineCheck:
         if baseline is not None:
             _demand_fit(baseline, rules, settings.baseline, detectors)
             _demand_report_of(baseline, settings)
-        return cls(history, baseline, rules, settings.baseline, settings.first_run)
+        return cls(history, baseline, rules, settings.baseline, settings.missing_baseline)
 
     def compare(self, run: Run) -> Finding:
         """The verdict `safegen-gate::regression` on a run that is judged and not yet kept."""
@@ -105,15 +105,15 @@ def _demand_sense(settings: Settings, *, off: str) -> None:
         raise UsageProblem(
             "--safegen-baseline-report is the report of --safegen-baseline, which is not given."
         )
-    if settings.baseline and settings.history == off:
+    if settings.baseline and settings.history_url == off:
         raise UsageProblem(
-            "--safegen-baseline needs a history, and --safegen-store=none keeps none."
+            "--safegen-baseline needs a history, and --safegen-history=none keeps none."
         )
 
 
 def _baseline(history: History, settings: Settings) -> Run | None:
     """The run that is named; None where it is the latest and there is none of the generator."""
-    generator = (settings.model or "").partition("@")[0] or None
+    generator = (settings.generator or "").partition("@")[0] or None
     name = settings.baseline or LATEST
     if name == LATEST and not any(
         e.complete and generator in (None, e.run.generator) for e in history.entries()

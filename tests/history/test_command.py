@@ -30,7 +30,7 @@ def url(tmp_path: Path) -> str:
 
 
 def history(url: str, *arguments: str) -> int:
-    return main(["history", f"--store={url}", *arguments])
+    return main(["history", f"--history={url}", *arguments])
 
 
 def versions(url: str) -> list[str | None]:
@@ -73,7 +73,7 @@ def test_an_export_can_be_imported(url: str, tmp_path: Path) -> None:
         ([], "needs a step"),
         (["show", "9.9"], "no run called '9.9'"),
         (["prune"], "needs --keep N"),
-        (["prune", "--before=soon"], "is no day"),
+        (["prune", "--before=soon"], "expected YYYY-MM-DD"),
         (["import", "nothing.jsonl"], "cannot be read"),
         (["import", "."], "holds no finished run"),
     ],
@@ -91,7 +91,7 @@ def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
 
 def compare(url: str, *arguments: str) -> int:
-    return main(["compare", f"--store={url}", *arguments])
+    return main(["compare", f"--history={url}", *arguments])
 
 
 def test_the_same_scores_are_no_regression(url: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,7 +88,7 @@ ARGS = "--safegen-checks=brightness,population --safegen-device=cpu -p no:cachep
 
 def test_a_good_release_is_green_with_every_output(project: Project) -> None:
     project.scan("data/a.nii.gz")
-    job = Job(project, data="data", model="gan@1.0", args=ARGS)
+    job = Job(project, data="data", generator="gan@1.0", args=ARGS)
     assert job.run() == 0, job.text
     assert [job.output(name) for name in ("verdict", "violations", "regressions")] == [
         "PASS",
@@ -126,7 +126,9 @@ def test_a_gate_that_cannot_run_is_red_even_with_fail_on_never(project: Project)
 def test_an_input_is_never_run_as_code(project: Project) -> None:
     project.scan("data/a.nii.gz")
     hostile = "gan@1.0; touch hacked $(touch hacked) `touch hacked`"
-    Job(project, data="data", model=hostile, args=ARGS + " ; touch hacked $(touch hacked)").run()
+    Job(
+        project, data="data", generator=hostile, args=ARGS + " ; touch hacked $(touch hacked)"
+    ).run()
     assert not (project.root / "hacked").exists()
 
 

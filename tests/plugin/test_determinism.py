@@ -20,10 +20,10 @@ REFERENCE, RELEASE = range(12), range(20, 23)
 SETTINGS = """
 data = ["synthetic"]
 profile = "heads.safegen"
-store = "none"
+history = "none"
 heatmaps = "all"
 explain = "none"
-canaries = 1
+self_test = 1
 
 [detectors.anomaly.artefact-segmentation]
 steps = 10

@@ -142,7 +142,7 @@ def test_an_own_test_that_cannot_be_imported_leaves_no_pass(cohort: Project) -> 
 
 def test_a_canary_that_goes_through_turns_the_run_red(project: Project) -> None:
     project.scan("data/a.nii.gz")
-    result = project.gate("--safegen-canaries=2", checks="brightness")
+    result = project.gate("--safegen-self-test=2", checks="brightness")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert project.verdicts()["canaries", ""] == "INCONCLUSIVE"
     assert project.gate_json()["verdict"] == "INCONCLUSIVE"

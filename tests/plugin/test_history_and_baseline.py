@@ -1,4 +1,4 @@
-"""--safegen-store, --safegen-baseline and --safegen-fail-on-regression in a pytest run."""
+"""--safegen-history, --safegen-baseline and --safegen-fail-on-regression in a pytest run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def releases(project: Project) -> Project:
     """A first version of a generator that was judged, and its scans."""
     for place in range(SCANS):
         project.scan(f"data/s{place:02}.nii.gz", GOOD + place / 100)
-    assert gate(project, "--safegen-model=gan@1.0").ret == OK
+    assert gate(project, "--safegen-generator=gan@1.0").ret == OK
     return project
 
 
@@ -48,12 +48,12 @@ def test_a_part_of_a_run_is_kept_as_incomplete(releases: Project) -> None:
 
 def test_store_none_keeps_nothing(project: Project) -> None:
     project.scan("data/a.nii.gz")
-    assert gate(project, "--safegen-store=none").ret == OK
+    assert gate(project, "--safegen-history=none").ret == OK
     assert not (project.root / ".safegen").exists()
 
 
 def test_the_same_release_has_no_regression(releases: Project) -> None:
-    result = gate(releases, "--safegen-model=gan@1.1", "--safegen-baseline=1.0")
+    result = gate(releases, "--safegen-generator=gan@1.1", "--safegen-baseline=1.0")
     assert result.ret == OK
     assert releases.verdicts()[("regression", "")] == "PASS"
     assert "could have seen" in releases.reason("regression")
@@ -62,7 +62,7 @@ def test_the_same_release_has_no_regression(releases: Project) -> None:
 def test_new_failures_are_a_regression(releases: Project) -> None:
     releases.scan("data/s03.nii.gz", BAD * 20)
     releases.scan("data/s04.nii.gz", BAD * 20)
-    result = gate(releases, "--safegen-model=gan@1.1", "--safegen-baseline=1.0")
+    result = gate(releases, "--safegen-generator=gan@1.1", "--safegen-baseline=1.0")
     assert result.ret == FAILED
     result.stdout.fnmatch_lines(["FAILED safegen-gate::regression*"])
     assert releases.gate_json()["regression"]["outcome"] == "regressed"
@@ -73,7 +73,7 @@ def test_new_failures_are_a_regression(releases: Project) -> None:
 def test_a_rule_of_the_user_replaces_the_usual_ones(releases: Project) -> None:
     for place in range(SCANS):
         releases.scan(f"data/s{place:02}.nii.gz", GOOD + place / 100 + 0.05)
-    shifted = ("--safegen-baseline=1.0", "--safegen-model=gan@1.1")
+    shifted = ("--safegen-baseline=1.0", "--safegen-generator=gan@1.1")
     assert gate(releases, *shifted).ret == FAILED
     mild = "--safegen-fail-on-regression=brightness: delta 0.95"
     assert gate(releases, *shifted, mild).ret == OK
@@ -90,7 +90,7 @@ def test_other_limits_are_incomparable_and_never_green(releases: Project) -> Non
 @pytest.mark.parametrize(("choice", "code"), [("pass", OK), ("fail", FAILED)])
 def test_a_first_run_passes_or_fails_by_choice(project: Project, choice: str, code: int) -> None:
     project.scan("data/a.nii.gz")
-    result = gate(project, "--safegen-baseline=latest", f"--safegen-first-run={choice}")
+    result = gate(project, "--safegen-baseline=latest", f"--safegen-missing-baseline={choice}")
     assert result.ret == code
     assert "no earlier run" in project.reason("regression")
 
@@ -105,8 +105,8 @@ def test_a_first_run_passes_or_fails_by_choice(project: Project, choice: str, co
             "Did you mean 'brightness'",
         ),
         (["--safegen-fail-on-regression=brightness: any"], "needs --safegen-baseline"),
-        (["--safegen-baseline=1.0", "--safegen-store=none"], "keeps none"),
-        (["--safegen-store=history.db"], "is no URL"),
+        (["--safegen-baseline=1.0", "--safegen-history=none"], "keeps none"),
+        (["--safegen-history=history.db"], "is no URL"),
     ],
 )
 def test_wrong_use_is_one_sentence(releases: Project, arguments: list[str], message: str) -> None:
@@ -123,7 +123,7 @@ def test_a_baseline_with_other_checks_is_refused(releases: Project) -> None:
 
 def test_the_store_can_be_named(project: Project, tmp_path: Path) -> None:
     project.scan("data/a.nii.gz")
-    gate(project, f"--safegen-store=sqlite:///{tmp_path / 'team' / 'runs.db'}")
+    gate(project, f"--safegen-history=sqlite:///{tmp_path / 'team' / 'runs.db'}")
     assert (tmp_path / "team" / "runs.db").is_file()
     assert not (project.root / ".safegen").exists()
 
@@ -132,7 +132,9 @@ def test_a_run_is_logged_to_mlflow_as_well(project: Project) -> None:
     pytest.importorskip("mlflow", reason="`pip install 'pytest-safegen[mlflow]'` runs this test")
     project.scan("data/a.nii.gz")
     store = f"sqlite:///{project.root / 'mlflow.db'}"
-    gate(project, "--safegen-model=gan@1.0", f"--safegen-mlflow={store}").assert_outcomes(passed=3)
+    gate(project, "--safegen-generator=gan@1.0", f"--safegen-mlflow={store}").assert_outcomes(
+        passed=3
+    )
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(tracking_uri=store)
@@ -160,7 +162,7 @@ def test_mlflow_that_is_not_installed_is_wrong_use_before_anything_is_judged(
 
 def test_the_report_of_another_run_is_no_report_of_the_baseline(releases: Project) -> None:
     kept = releases.report.rename(releases.root / "kept")
-    again = gate(releases, "--safegen-model=gan@1.1", "--safegen-baseline=1.0")
+    again = gate(releases, "--safegen-generator=gan@1.1", "--safegen-baseline=1.0")
     assert again.ret == OK
     options = ("--safegen-baseline=1.1", f"--safegen-baseline-report={kept}")
     refused = gate(releases, *options)

@@ -99,7 +99,7 @@ def test_a_plugin_of_the_settings_adds_checks(cohort: Project) -> None:
 
 
 def test_the_model_is_in_the_results(cohort: Project) -> None:
-    cohort.gate("--safegen-model=ddpm@1.2")
+    cohort.gate("--safegen-generator=ddpm@1.2")
     assert (cohort.gate_json()["generator"], cohort.gate_json()["version"]) == ("ddpm", "1.2")
 
 
@@ -113,10 +113,10 @@ WRONG = {
     "unknown excluded check": ('exclude_checks = "grow"', "Did you mean growth?"),
     "threshold of an unknown check": ('thresholds = {grwth = "1"}', "Did you mean growth?"),
     "bad threshold": ('thresholds = {growth = "big"}', "'big' is not understood"),
-    "bad mode": ('mode = "loose"', "it is one of enforce, warn, record"),
-    "bad number": ("min_scans = -1", "it is a whole number, 0 or more"),
+    "bad mode": ('mode = "loose"', "expected one of enforce, warn, record (--safegen-mode)"),
+    "bad number": ("min_scans = -1", "expected an integer >= 0 (--safegen-min-scans)"),
     "not TOML": ("data = [", "is not valid TOML"),
-    "unknown plugin": ('plugins = ["no_such_module"]', "cannot be imported"),
+    "unknown plugin": ('plugins = ["no_such_module"]', "Cannot import the plug-in"),
 }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
+from pytest_safegen.config.options import FILE_ONLY, OPTIONS
 from pytest_safegen.config.settings import Settings, resolve
 from pytest_safegen.core.errors import UsageProblem
 
@@ -40,8 +42,8 @@ def test_the_file_goes_before_the_default(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("nothing", [None, "", []])
 def test_what_is_not_given_does_not_hide_the_file(tmp_path: Path, nothing: Any) -> None:
-    (tmp_path / "safegen.toml").write_text('model = "vae@1"')
-    assert settings(tmp_path, ini={"model": nothing}, model=nothing).model == "vae@1"
+    (tmp_path / "safegen.toml").write_text('generator = "vae@1"')
+    assert settings(tmp_path, ini={"generator": nothing}, generator=nothing).generator == "vae@1"
 
 
 def test_safegen_toml_goes_before_pyproject(tmp_path: Path) -> None:
@@ -81,7 +83,7 @@ def test_a_file_that_is_no_toml_is_refused_by_name(tmp_path: Path, raw: bytes) -
 
 
 def test_a_named_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageProblem, match=r"gone\.toml cannot be read"):
+    with pytest.raises(UsageProblem, match=r"Cannot read the settings file .*gone\.toml"):
         settings(tmp_path, config="gone.toml")
 
 
@@ -155,7 +157,7 @@ def test_a_threshold_of_the_file_may_be_a_number(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["a = true", "a = [1]", "a = 2020-01-01"])
 def test_a_threshold_that_is_no_limit_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(UsageProblem, match="the limit of a is text or a number"):
+    with pytest.raises(UsageProblem, match=r"Invalid thresholds\.a=.*: expected a limit"):
         from_toml(tmp_path, f"[thresholds]\n{text}")
 
 
@@ -172,8 +174,26 @@ def test_a_whole_number_is_taken(tmp_path: Path, raw: Any) -> None:
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "inf", "nan", "true", '"many"', "[1]", '"-1"'])
 def test_what_is_no_whole_number_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(UsageProblem, match="whole number"):
+    with pytest.raises(UsageProblem, match="expected an integer >= 0"):
         from_toml(tmp_path, f"min_scans = {text}")
+
+
+def test_an_invalid_value_names_setting_value_expectation_and_option(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem) as caught:
+        settings(tmp_path, min_scans="a")
+    expected = "Invalid min_scans='a': expected an integer >= 0 (--safegen-min-scans)."
+    assert str(caught.value) == expected
+
+
+def test_every_setting_has_an_option_or_is_only_in_files() -> None:
+    fields = {field.name for field in dataclasses.fields(Settings)} - {"root"}
+    assert fields == {option.name for option in OPTIONS} | set(FILE_ONLY)
+
+
+def test_the_history_is_a_file_of_the_project_unless_a_url_is_given(tmp_path: Path) -> None:
+    default = f"sqlite:///{tmp_path / '.safegen' / 'history.db'}"
+    assert settings(tmp_path).history_url == default
+    assert settings(tmp_path, history="none").history_url == "none"
 
 
 def test_a_choice_that_is_none_names_the_choices(tmp_path: Path) -> None:
@@ -185,8 +205,8 @@ def test_a_choice_that_is_none_names_the_choices(tmp_path: Path) -> None:
     "text",
     [
         *("data = 3", "data = [3]", "data = {a = 1}", "data = ['']", "profile = 3"),
-        *("profile = ['a']", "checks = 3", "checks = [3]", "checks = {a = 1}", "model = 3"),
-        *("model = ['a']", "mode = ['warn']", "mode = 3", "thresholds = 3", "plugins = 'a'"),
+        *("profile = ['a']", "checks = 3", "checks = [3]", "checks = {a = 1}", "generator = 3"),
+        *("generator = ['a']", "mode = ['warn']", "mode = 3", "thresholds = 3", "plugins = 'a'"),
         *("plugins = [3]", "detectors = 3", "detectors = {anomaly = 3}"),
     ],
 )
@@ -201,7 +221,7 @@ def test_an_unknown_key_gets_a_hint(tmp_path: Path) -> None:
 
 
 def test_an_unknown_key_that_is_near_nothing_gets_the_list(tmp_path: Path) -> None:
-    with pytest.raises(UsageProblem, match=r"Known are: .*thresholds"):
+    with pytest.raises(UsageProblem, match=r"Known settings: .*thresholds"):
         from_toml(tmp_path, "zzz = 1")
 
 
@@ -219,7 +239,9 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
-keys = st.sampled_from(["data", "profile", "checks", "thresholds", "device", "model", "seed", "x"])
+keys = st.sampled_from(
+    ["data", "profile", "checks", "thresholds", "device", "generator", "seed", "x"]
+)
 
 
 @given(keys, anything)

@@ -98,12 +98,12 @@ def test_a_check_that_nobody_provides_gets_a_hint(asked: dict[str, Any]) -> None
 
 
 def test_a_check_that_is_near_nothing_gets_the_list() -> None:
-    with pytest.raises(UsageProblem, match="Known are: anomaly, integrity"):
+    with pytest.raises(UsageProblem, match="Known checks: anomaly, integrity"):
         found(checks=("zzz",))
 
 
 def test_two_checks_of_one_name_are_refused() -> None:
-    with pytest.raises(UsageProblem, match="Two plug-ins provide a check named 'stand-in'"):
+    with pytest.raises(UsageProblem, match="Two plug-ins provide a check called 'stand-in'"):
         found(Plugin(StandIn()), Plugin(StandIn()))
 
 
@@ -112,7 +112,7 @@ def test_two_checks_of_one_name_are_refused() -> None:
     [3, "anomaly", StandIn, StandIn("Loud"), StandIn("a.b"), StandIn(""), StandIn("a::b")],
 )
 def test_what_is_no_detector_is_refused(provided: Any) -> None:
-    with pytest.raises(UsageProblem, match="is no detector"):
+    with pytest.raises(UsageProblem, match="is not a detector"):
         found(Plugin(provided))
 
 
@@ -171,7 +171,7 @@ def test_a_plugin_may_be_named_twice(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_module_that_is_not_there_is_refused_by_name() -> None:
-    with pytest.raises(UsageProblem, match="'no_such_module' of the settings cannot be imported"):
+    with pytest.raises(UsageProblem, match="Cannot import the plug-in 'no_such_module'"):
         found(plugins=("no_such_module",))
 
 
@@ -193,5 +193,5 @@ def test_a_hook_that_does_not_exist_like_this_is_refused(
     name = written(
         tmp_path, monkeypatch, f"import pytest_safegen\n@pytest_safegen.hookimpl\n{text}"
     )
-    with pytest.raises(UsageProblem, match="A plug-in cannot be used"):
+    with pytest.raises(UsageProblem, match="Loading a plug-in failed"):
         found(plugins=(name,))

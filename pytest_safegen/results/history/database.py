@@ -174,5 +174,7 @@ def _said(url: URL, problem: DBAPIError) -> str:
     if "locked" in first:
         return f"The store {name} is locked by another program: {first}. Try again later."
     if "readonly" in first or "read-only" in first:
-        return f"The store {name} is read-only: {first}. Name another one, or --safegen-store=none."
+        return (
+            f"The store {name} is read-only: {first}. Name another one, or --safegen-history=none."
+        )
     return f"The store {name} cannot be used: {first.rstrip('.')}."

@@ -26,7 +26,7 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """Generator and version, as `--safegen-model` has them."""
+        """Generator and version, as `--safegen-generator` has them."""
         return model_name(self.run)
 
 

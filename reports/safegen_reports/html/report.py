@@ -104,7 +104,7 @@ def write_report(run: Run, releases: Sequence[Release], folder: Path, settings: 
     environment = _environment(settings.viewer)
     _write_assets(folder, settings.viewer)
     rows = worst_targets_first(collect_targets(run, releases))
-    written = _write_pages(run, rows, folder, environment, PictureBudget(settings.images))
+    written = _write_pages(run, rows, folder, environment, PictureBudget(settings.picture_budget))
     checks = dot_plots(run)
     names = [check.name for check in checks]
     lists = write_list_pages(rows, names, run, folder, environment)
@@ -118,7 +118,7 @@ def write_report(run: Run, releases: Sequence[Release], folder: Path, settings: 
         ),
         without_pictures=written.left_out,
         lists=lists,
-        images=settings.images,
+        images=settings.picture_budget,
         pages={target.name: target.page for target in rows},
         root="",
     )
