@@ -1,10 +1,11 @@
-"""The pytest side at start-up: options, markers, fixtures; light, for every pytest run loads it.
+"""The pytest plug-in at start-up: options, markers, fixtures; light, for every pytest run loads it.
 
-Everything else is in `session`, imported only where there are synthetic scans to judge.
+Everything else is in `pytest_plugin`, imported only if there are synthetic scans to judge.
 """
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Keep pytest from running a conftest.py that lies among the scans."""
+    """Keep pytest from running a conftest.py found among the scans."""
     given = vars(early_config.known_args_namespace)
     if _may_have_data(early_config, given):
         from pytest_safegen.pytest_plugin.conftest_guard import block_conftests
@@ -44,11 +45,11 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register markers, and the gate itself if there is data to judge."""
     config.addinivalue_line("markers", "safegen: a check of the gate on a synthetic scan or series")
-    config.addinivalue_line("markers", "safegen_check(name): the check that the item stands for")
+    config.addinivalue_line("markers", "safegen_check(name): the name of that check")
     if _may_have_data(config, vars(config.option)):
-        from pytest_safegen.pytest_plugin.collection import configure
+        from pytest_safegen.pytest_plugin.registration import register
 
-        configure(config)
+        register(config)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -68,8 +69,8 @@ def safegen_scan(request: pytest.FixtureRequest) -> Scan:
 
     try:
         return read_scan(request.param)
-    except ReadError as problem:
-        pytest.fail(str(problem), pytrace=False)
+    except ReadError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def _argument(option: Option) -> dict[str, Any]:
 
 
 def _may_have_data(config: pytest.Config, given: Mapping[str, Any]) -> bool:
-    """True where data is named somewhere; costs no more than a look at two small files.
+    """True if some source of settings may name data; costs a look at two small files.
 
     `given` are the options of the command line.
     """
@@ -114,5 +115,18 @@ def _may_have_data(config: pytest.Config, given: Mapping[str, Any]) -> bool:
         return True
     if (config.rootpath / "safegen.toml").is_file():
         return True
-    project = config.rootpath / "pyproject.toml"
-    return project.is_file() and b"[tool.safegen" in Path(project).read_bytes()
+    return _has_table(config.rootpath / "pyproject.toml")
+
+
+def _has_table(project: Path) -> bool:
+    """True if a pyproject.toml has a table for the gate, however it is written."""
+    if not project.is_file():
+        return False
+    text = project.read_bytes().decode("utf-8", "replace")
+    if "safegen" not in text:
+        return False
+    try:
+        tool = tomllib.loads(text).get("tool", {})
+    except tomllib.TOMLDecodeError:
+        return True  # the error is reported when the settings are read
+    return isinstance(tool, dict) and "safegen" in tool

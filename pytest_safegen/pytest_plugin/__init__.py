@@ -1,4 +1,4 @@
-"""The gate within one pytest run: settings, collection, execution, the verdict at the end.
+"""The gate as a pytest plug-in: what a run judges, collection, execution, the final verdict.
 
-Imports every other room; only `plugin` and `cli` import it.
+Imports every other room but `cli`; only `plugin` imports it.
 """

@@ -10,5 +10,7 @@ if TYPE_CHECKING:
     from pytest_safegen.core.finding import Finding
 
 GATE_NAME = "safegen-gate"
+"""The name of the plug-in, and the first part of the node ids of verdicts on the release."""
+
 FIXTURES = ("safegen_scan", "safegen_series", "safegen_release")
 FINDING: pytest.StashKey[Finding] = pytest.StashKey()

@@ -1,78 +1,77 @@
-"""The main process of a pytest run: gather findings, conclude, report, set the exit code."""
+"""The main process of a pytest run: prepare the report folder and the profile, gather findings."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import platform
-import sys
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
-from importlib import metadata
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
+from pytest_safegen.config.device import resolve_device
 from pytest_safegen.core.codec import finding_from_json
 from pytest_safegen.core.errors import SafegenError
-from pytest_safegen.core.finding import Finding, Run, Verdict
-from pytest_safegen.core.targets import Scope
+from pytest_safegen.core.finding import Finding
 from pytest_safegen.judging.accounting import keys_of
 from pytest_safegen.judging.limits import parse_rule
-from pytest_safegen.judging.release import conclude
-from pytest_safegen.judging.self_test import run_self_test
-from pytest_safegen.pytest_plugin.constants import GATE_NAME
-from pytest_safegen.pytest_plugin.nodes import CheckItem, properties
-from pytest_safegen.pytest_plugin.selection import release_checks
+from pytest_safegen.profiles.source import discover_real_scans
+from pytest_safegen.pytest_plugin.execution import Execution
+from pytest_safegen.pytest_plugin.nodes import CheckItem, nodeids_of
+from pytest_safegen.pytest_plugin.plan import Plan
 from pytest_safegen.results.baseline import BaselineCheck
 from pytest_safegen.results.files import ResultLog, read_findings
-from pytest_safegen.results.gate_json import save_run
-from pytest_safegen.results.provenance import (
-    commit_of,
-    comparability_of,
-    data_digest,
-    directions_of,
-)
 from pytest_safegen.results.report_dir import clear_report
-
-NARROWING = ("keyword", "markexpr", "lf", "deselect", "stepwise")
-STOPPED = (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
 
 
 class Controller:
-    """Holds what came in so far and, at the end, says what it means for the release."""
+    """Gathers what is collected and found; `finish` says what it means for the release."""
 
-    def __init__(self, config: pytest.Config, gate: Any) -> None:
+    def __init__(self, config: pytest.Config, plan: Plan, execution: Execution) -> None:
         self.config = config
-        self.gate = gate
+        self.plan = plan
+        self.execution = execution
+        self.baseline = BaselineCheck()
         self.collected: set[tuple[str, str]] = set()
         self.findings: list[Finding] = []
-        self.rows: dict[str, Mapping[str, Any]] = {}
-        self.run: Run | None = None
-        self.trouble: list[str] = []
-        self.memory = BaselineCheck()
+        self._rows: dict[str, Mapping[str, Any]] = {}
         self._log: ResultLog | None = None
 
     def log(self) -> ResultLog:
-        """results.jsonl, opened when the first finding comes."""
+        """results.jsonl, opened by the first call."""
         if self._log is None:
-            self._log = ResultLog(self.gate.settings.report)
+            self._log = ResultLog(self.plan.settings.report)
         return self._log
 
-    def pytest_report_header(self) -> list[str]:
-        """What was found, and which checks are in force."""
-        known, settings = self.gate.accounting, self.gate.settings
-        roots = ", ".join(str(release.root) for release in self.gate.releases)
-        found = f"{known.scans} scans, {known.series} series with follow-up in {roots}"
-        left = f" ({known.left_out} files left out)" if known.left_out else ""
-        mode = (
-            "" if settings.mode == "enforce" else f", mode {settings.mode}: failures do not count"
+    def table(self) -> list[Mapping[str, Any]]:
+        """A row per scan; those that no check brought along are read now."""
+        for ref in self.plan.refs:
+            if ref.target not in self._rows:
+                self._add_row(self.execution.runner().facts(ref))
+        return [self._rows[ref.target] for ref in self.plan.refs]
+
+    def counts(self) -> dict[str, int]:
+        """How many checks were discovered, collected, judged and reported."""
+        return self.plan.accounting.counts(self.collected, self.findings, self._reported())
+
+    def problems(self, *, narrowed: bool) -> list[str]:
+        """A sentence for each of these numbers that does not add up."""
+        return self.plan.accounting.problems(
+            self.collected,
+            self.findings,
+            self._reported(),
+            narrowed=narrowed,
+            min_scans=self.plan.settings.min_scans,
         )
+
+    def pytest_report_header(self) -> list[str]:
+        """What was found, and which checks run."""
+        known, settings = self.plan.accounting, self.plan.settings
+        roots = ", ".join(str(release.root) for release in self.plan.releases)
+        left = f" ({known.left_out} files left out)" if known.left_out else ""
+        mode = f", mode {settings.mode}: failures do not count"
         return [
-            f"safegen: {found}{left}",
-            f"safegen: checks {', '.join(self.gate.detectors)}{mode}",
+            f"safegen: {known.scans} scans, {known.series} series with follow-up in {roots}{left}",
+            f"safegen: checks {', '.join(self.plan.detectors)}"
+            + (mode if settings.mode != "enforce" else ""),
         ]
 
     @pytest.hookimpl(tryfirst=True)
@@ -80,313 +79,80 @@ class Controller:
         """Make room for the report; with xdist, fit the profile before workers need it."""
         if self.config.option.collectonly:
             return
-        settings = self.gate.settings
+        settings = self.plan.settings
         try:
             self._check_settings()
-            self.memory = BaselineCheck.of(settings, self.gate.detectors)
-            clear_report(
-                settings.report, scans=(*settings.data, *settings.reference, *settings.holdout)
-            )
-        except SafegenError as problem:
-            raise pytest.UsageError(str(problem)) from problem
-        distributed = self.config.pluginmanager.hasplugin("dsession")
-        if distributed and any(d.needs_profile for d in self.gate.detectors.values()):
-            self._prepare_knowledge()
+            self.baseline = BaselineCheck.of(settings, self.plan.detectors)
+            real = (*settings.reference, *settings.holdout)
+            clear_report(settings.report, scans=(*settings.data, *real))
+        except SafegenError as error:
+            raise pytest.UsageError(str(error)) from error
+        if self.config.pluginmanager.hasplugin("dsession"):
+            self._prepare_profile(self.plan.detectors)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Fit the profile before the first test, where the progress can be seen."""
-        if not self.config.option.collectonly and self.gate.needs_profile(session.items):
-            self._prepare_knowledge()
+        if not self.config.option.collectonly:
+            self._prepare_profile(i.check for i in session.items if isinstance(i, CheckItem))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Count what pytest kept."""
         items = [item for item in session.items if isinstance(item, CheckItem)]
         self.collected |= {(item.check, item.subject.target) for item in items}
 
+    def add_collected(self, nodeids: Sequence[str]) -> None:
+        """Count what a worker of xdist collected."""
+        wanted = set(nodeids)
+        plan = self.plan
+        known = nodeids_of(plan.accounting.expected, plan.releases, self.config)
+        self.collected |= {key for key, nodeid in known.items() if nodeid in wanted}
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Put a finding on disk as soon as it is there."""
+        """Write a finding to disk as soon as it is there."""
         sent = getattr(report, "safegen", None)
         if sent is not None:
-            self._add(finding_from_json(sent["finding"]))
-            row = sent["row"]
-            if row is not None:
-                self.rows[row["target"]] = row
-                self.log().add_row(row)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Judge the release as a whole and let terminal, JUnit and exit code agree on it."""
-        if self.config.option.collectonly or exitstatus in STOPPED:
-            return
-        checks = release_checks(session, self.gate, complete=self._complete())
-        narrowed = self._narrowed() and not (
-            self._complete() and len(checks) == len(self.gate.checks(Scope.RELEASE))
-        )
-        stopped = exitstatus == pytest.ExitCode.INTERRUPTED or session.shouldfail
-        if not stopped:
-            for check in checks:
-                self._report(session, self.gate.pipeline().release(check, self._table()))
-        if self.gate.settings.waivers:
-            verdict = self.gate.waivers.verdict(self.findings, self.gate.targets())
-            self._report(session, verdict)
-        if self.gate.settings.self_test and not narrowed and not stopped:
-            self._report(session, self._canaries())
-        if self.memory.asked and not narrowed:
-            self._report(session, self.memory.compare(self._so_far()))
-        problems = self._problems(narrowed=narrowed)
-        if not narrowed or problems:
-            self._report(session, _accounting_finding(self._counts(), problems))
-        self._conclude(problems, partial=PARTIAL if narrowed else "")
-        self._set_exit_code(session)
-
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """The verdict, the accounting line, and where the report is."""
-        if self.run is None:
-            return
-        terminalreporter.section("safegen")
-        good = not self.run.verdict.blocks
-        color = {"green": True} if good else {"red": True}
-        reasons = "; ".join(self.run.reasons)
-        terminalreporter.write_line(
-            f"{self.run.verdict}" + (f": {reasons}" if reasons else ""), bold=True, **color
-        )
-        counts = self.run.counts
-        terminalreporter.write_line(
-            f"{counts['scans']} scans, {counts['series']} series: {counts['discovered']} checks "
-            f"discovered, {counts['collected']} collected, {counts['judged']} judged, "
-            f"{counts['reported']} reported"
-        )
-        for sentence in self.trouble:
-            terminalreporter.write_line(sentence, red=True)
-        page = self.gate.settings.report / "index.html"
-        terminalreporter.write_line(
-            f"report: {page}" if page.is_file() else f"results: {page.parent}"
-        )
-
-    def _check_settings(self) -> None:
-        """Refuse limits, devices, folders and profiles that cannot be, before judging."""
-        from pytest_safegen.config.device import resolve_device
-        from pytest_safegen.profiles.source import discover_real_scans
-
-        settings = self.gate.settings
-        for expression in settings.thresholds.values():
-            parse_rule(expression)
-        if settings.device != "auto":
-            resolve_device(settings.device)
-        if settings.profile is not None:
-            self.gate.pipeline()  # loads the profile, or says why it cannot
-        else:
-            discover_real_scans(settings)
-
-    def _prepare_knowledge(self) -> None:
-        """Fit, if it must be, and say so; a second run finds the profile in the cache."""
-
-        def progress(items: Sequence[Any], label: str) -> Iterable[Any]:
-            if items:
-                self._say(f"safegen: {label} ({len(items)})")
-            return items
-
-        self.gate.pipeline(progress)
-
-    def _say(self, text: str) -> None:
-        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            reporter.ensure_newline()
-            reporter.write_line(text)
-
-    def _add(self, finding: Finding) -> None:
-        self.findings.append(finding)
-        self.log().add(finding)
-
-    def _table(self) -> list[Mapping[str, Any]]:
-        """A row a scan; those that no check brought along are read now."""
-        refs = [ref for release in self.gate.releases for ref in release.refs]
-        for ref in refs:
-            if ref.target not in self.rows:
-                self.rows[ref.target] = self.gate.pipeline().facts(ref)
-                self.log().add_row(self.rows[ref.target])
-        return [self.rows[ref.target] for ref in refs]
-
-    def _canaries(self) -> Finding:
-        """The verdict on planted faults: whether this run can still say no."""
-        settings, detectors = self.gate.settings, self.gate.detectors
-        return run_self_test(
-            self.gate.pipeline(),
-            [name for name in self.gate.checks(Scope.SCAN) if detectors[name].needs_profile],
-            [ref for release in self.gate.releases for ref in release.refs],
-            self.findings,
-            count=settings.self_test,
-            seed=settings.seed,
-        )
-
-    def _counts(self) -> dict[str, int]:
-        counts = self.gate.accounting.counts
-        return dict(counts(self.collected, self.findings, self._on_disk()))
-
-    def _on_disk(self) -> set[tuple[str, str]]:
-        """What results.jsonl says by itself."""
-        self.log()
-        return keys_of(read_findings(self.gate.settings.report))
-
-    def _problems(self, *, narrowed: bool) -> list[str]:
-        found: list[str] = self.gate.accounting.problems(
-            self.collected,
-            self.findings,
-            self._on_disk(),
-            narrowed=narrowed,
-            min_scans=self.gate.settings.min_scans,
-        )
-        return found
-
-    def _narrowed(self) -> bool:
-        """True if the user asked for something that may leave checks out."""
-        asked = any(getattr(self.config.option, name, None) for name in NARROWING)
-        return bool(asked or self.gate.selection.scans or self.gate.selection.release)
-
-    def _complete(self) -> bool:
-        """True if every check of a scan or series was collected."""
-        return bool(self.gate.accounting.expected <= self.collected)
-
-    def _report(self, session: pytest.Session, finding: Finding) -> None:
-        """Send a finding on the release as a test report like any other."""
-        self._add(finding)
-        session.testscollected += 1
-        name = f"{GATE_NAME}::{finding.check}"
-        failed = finding.verdict.blocks and self.gate.settings.mode == "enforce"
-        phases: tuple[Literal["setup", "call", "teardown"], ...] = ("setup", "call", "teardown")
-        for when in phases:
-            wrong = failed and when == "call"
-            report = pytest.TestReport(
-                nodeid=name,
-                location=(GATE_NAME, None, finding.check),
-                keywords={},
-                outcome="failed" if wrong else "passed",
-                longrepr=f"{finding.verdict}: {finding.reason}" if wrong else None,
-                when=when,
-                duration=finding.seconds if when == "call" else 0.0,
-                user_properties=properties(finding),
-            )
-            self.config.hook.pytest_runtest_logreport(report=report)
-
-    def _conclude(self, problems: Sequence[str], *, partial: str) -> None:
-        verdict, reasons = conclude(self.findings, problems, partial=partial)
-        settings = self.gate.settings
-        self.run = replace(
-            self._so_far(),
-            verdict=verdict,
-            reasons=reasons,
-            findings=tuple(self.findings),
-            counts=self._counts(),
-            regression=self.memory.outcome,
-        )
-        self.log().close()
-        save_run(self.run, settings.report)
-        self._write_reports(self.run)
-        self.trouble += self.memory.keep(self.run)
-
-    def _so_far(self) -> Run:
-        """The run as far as it is known before the verdict."""
-        settings = self.gate.settings
-        generator, _, version = (settings.generator or "").partition("@")
-        profiles = self.gate.opened.profiles if self.gate.opened else None
-        device = self.gate.pipeline().device if profiles else ""
-        commit, dirty = commit_of(settings.root)
-        return Run(
-            id=uuid.uuid4().hex,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            verdict=Verdict.INCONCLUSIVE,
-            reasons=(),
-            roots=tuple(str(release.root) for release in self.gate.releases),
-            mode=settings.mode,
-            findings=tuple(self.findings),
-            counts={},
-            generator=generator or None,
-            version=version or None,
-            commit=commit,
-            dirty=dirty,
-            config_digest=_digest_of_settings(settings),
-            profile_digests={"profile": profiles.digest} if profiles else {},
-            calibrations=self.gate.pipeline().limits() if profiles else {},
-            release=_digest_of_release(self.gate.accounting.expected),
-            checks={name: str(one.scope) for name, one in self.gate.detectors.items()},
-            environment=_environment(device),
-            data_digest=data_digest(self.gate.releases),
-            basis=comparability_of(settings, self.gate.detectors, profiles, device),
-            worse=directions_of(settings, self.gate.detectors),
-        )
-
-    def _write_reports(self, run: Run) -> None:
-        try:
-            self.gate.manager.hook.safegen_write_report(
-                run=run,
-                releases=self.gate.releases,
-                folder=self.gate.settings.report,
-                settings=self.gate.settings,
-            )
-        except Exception as problem:  # noqa: BLE001  a report must not hide the verdict
-            self.trouble.append(
-                f"A report could not be written ({type(problem).__name__}: {problem})."
-            )
-
-    def _set_exit_code(self, session: pytest.Session) -> None:
-        assert self.run is not None  # noqa: S101  set one line before
-        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self.findings:
-            session.exitstatus = pytest.ExitCode.OK
-        blocked = self.run.verdict.blocks and self.run.reasons[:1] != (PARTIAL,)
-        if not (blocked or self.trouble) or self.gate.settings.mode != "enforce":
-            return
-        if session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            finding = finding_from_json(sent["finding"])
+            self.findings.append(finding)
+            self.log().add(finding)
+            if sent["row"] is not None:
+                self._add_row(sent["row"])
 
     def pytest_unconfigure(self) -> None:
         """Close the results of a run that ended before its time."""
         if self._log is not None:
             self._log.close()
 
+    def _add_row(self, row: Mapping[str, Any]) -> None:
+        self._rows[row["target"]] = row
+        self.log().add_row(row)
 
-PARTIAL = "only a part of the checks was asked for, so this run says nothing of the release"
+    def _reported(self) -> set[tuple[str, str]]:
+        """The (check, target) pairs that results.jsonl holds."""
+        self.log()
+        return keys_of(read_findings(self.plan.settings.report))
 
+    def _check_settings(self) -> None:
+        """Refuse invalid limits, devices, folders and profiles before anything is judged."""
+        settings = self.plan.settings
+        for expression in settings.thresholds.values():
+            parse_rule(expression)
+        if settings.device != "auto":
+            resolve_device(settings.device)
+        if settings.profile is not None:
+            self.execution.runner()  # loads the profile, or says why it cannot
+        else:
+            discover_real_scans(settings)
 
-class WithXdist:
-    """What the controller learns only through xdist."""
+    def _prepare_profile(self, checks: Iterable[str]) -> None:
+        """Load the profile if a check needs one; fit it first, visibly, if it is not cached."""
 
-    def __init__(self, controller: Controller) -> None:
-        self._controller = controller
+        def progress(items: Sequence[Any], label: str) -> Iterable[Any]:
+            reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+            if items and reporter is not None:
+                reporter.ensure_newline()
+                reporter.write_line(f"safegen: {label} ({len(items)})")
+            return items
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        """Count what the workers collected."""
-        wanted = set(ids)
-        gate = self._controller.gate
-        self._controller.collected |= {
-            key for key, nodeid in gate.nodeids().items() if nodeid in wanted
-        }
-
-
-def _accounting_finding(counts: Mapping[str, int], problems: Sequence[str]) -> Finding:
-    if problems:
-        return Finding("accounting", "", Verdict.ERROR, " ".join(problems))
-    reason = (
-        f"{counts['scans']} scans and {counts['series']} series gave {counts['discovered']} "
-        "checks; all were collected, judged and reported."
-    )
-    return Finding("accounting", "", Verdict.PASS, reason)
-
-
-def _digest_of_settings(settings: Any) -> str:
-    text = repr((settings.checks, settings.exclude_checks, sorted(settings.thresholds.items())))
-    more = repr((settings.min_scans, settings.seed, sorted(settings.detectors.items())))
-    return hashlib.blake2b((text + more).encode(), digest_size=8).hexdigest()
-
-
-def _digest_of_release(expected: Iterable[tuple[str, str]]) -> str:
-    text = "\n".join(sorted(f"{check}\t{target}" for check, target in expected))
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-
-
-def _environment(device: str) -> dict[str, str]:
-    packages = ("pytest-safegen", "pytest", "numpy", "torch", "SimpleITK", "nibabel")
-    versions = {name: metadata.version(name) for name in packages}
-    machine = {"python": platform.python_version(), "platform": sys.platform}
-    return machine | versions | {"device": device or "cpu", "cores": str(os.cpu_count() or 1)}
+        if any(self.plan.detectors[check].needs_profile for check in checks):
+            self.execution.runner(progress)

@@ -1,27 +1,47 @@
-"""Collectors and items: a data root, its scans and series, and one item a check."""
+"""Collectors and items: a data root, its scans and series, and one item per check."""
 
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import pytest
 
 from pytest_safegen.core.finding import Finding
 from pytest_safegen.core.scan import Release, ScanRef, Series
 from pytest_safegen.core.targets import Scope
-from pytest_safegen.judging.messages import breach_line
 from pytest_safegen.pytest_plugin.constants import FINDING
+from pytest_safegen.pytest_plugin.failures import (
+    GateFailure,
+    failure_repr,
+    failure_text,
+    show_warning,
+)
 
-if TYPE_CHECKING:
-    from pytest_safegen.pytest_plugin.collection import Gate
+Subject = ScanRef | Series
 
 
-class GateFailure(Exception):
-    """Raised by an item whose finding blocks the release; its text is the reason."""
+class Judge(Protocol):
+    """Judges one scan or series by one check."""
+
+    def __call__(self, check: str, subject: Subject) -> Finding:
+        """The finding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What nodes need of the gate: the checks by what they judge, the judge, and the mode."""
+
+    names: Mapping[Scope, Sequence[str]]
+    judge: Judge
+    mode: str
+
+    def of(self, subject: Subject) -> Sequence[str]:
+        """The checks of a scan or a series."""
+        return self.names[Scope.SCAN if isinstance(subject, ScanRef) else Scope.SERIES]
 
 
 def nodeid_of(path: Path, config: pytest.Config) -> str:
@@ -29,20 +49,34 @@ def nodeid_of(path: Path, config: pytest.Config) -> str:
     return Path(os.path.relpath(path, config.rootpath)).as_posix()
 
 
-def places_of(release: Release, *, several: bool) -> Iterator[tuple[ScanRef | Series, Path]]:
+def places_of(release: Release, *, named_by_root: bool) -> Iterator[tuple[Subject, Path]]:
     """Every scan with its path, and every series with follow-up with its folder.
 
     A series whose scans have no folder of their own is placed where that folder would be.
+    `named_by_root`: targets begin with the name of the data folder, for there are several.
     """
-    prefix = f"{release.root.name}/" if several else ""
+    prefix = f"{release.root.name}/" if named_by_root else ""
     for series in release.series:
         yield from ((ref, ref.path) for ref in series.refs)
         if series.timepoints > 1:
             yield series, release.root / series.target.removeprefix(prefix)
 
 
-class AmongData:
-    """A node whose hooks are those of the folder above the data, for the data brings none."""
+def nodeids_of(
+    expected: Iterable[tuple[str, str]], releases: Sequence[Release], config: pytest.Config
+) -> dict[tuple[str, str], str]:
+    """The node id of each (check, target)."""
+    several = len(releases) > 1
+    places = {
+        subject.target: nodeid_of(place, config)
+        for release in releases
+        for subject, place in places_of(release, named_by_root=several)
+    }
+    return {(check, target): f"{places[target]}::{check}" for check, target in expected}
+
+
+class DataNode:
+    """A node that takes its hooks from above the data folder: data bring no conftest.py."""
 
     parent: Any
 
@@ -52,102 +86,90 @@ class AmongData:
         return self.parent.ihook
 
 
-class DataRoot(AmongData, pytest.Collector):
+class DataRoot(DataNode, pytest.Collector):
     """Collects every scan and series of one data folder, and nothing else that lies there.
 
     Files of the folder are data, not tests: no conftest.py, test module or doctest in it is run.
     Only where the folder holds the project itself, the project's own tests are collected too.
     """
 
-    def __init__(self, *, gate: Gate, release: Release, **kwargs: Any) -> None:
+    def __init__(
+        self, *, checks: Checks, release: Release, named_by_root: bool, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.gate = gate
-        self.release = release
+        self._checks = checks
+        self._release = release
+        self._named_by_root = named_by_root
 
     def collect(self) -> Iterator[pytest.Collector]:
-        """A node a scan, and one a series that has follow-ups."""
-        several = len(self.gate.releases) > 1
-        for subject, place in places_of(self.release, several=several):
-            scope = Scope.SCAN if isinstance(subject, ScanRef) else Scope.SERIES
-            if self.gate.checks(scope):
-                yield self._node(subject, scope, place)
-        if self.config.rootpath.is_relative_to(self.release.root):
+        """A node per scan, and one per series with follow-up."""
+        for subject, place in places_of(self._release, named_by_root=self._named_by_root):
+            if self._checks.of(subject):
+                yield self._node(subject, place)
+        if self.config.rootpath.is_relative_to(self._release.root):
             yield pytest.Dir.from_parent(self, path=self.path)
 
-    def _node(self, subject: ScanRef | Series, scope: Scope, path: Path) -> pytest.Collector:
-        node: pytest.Collector = Subject.from_parent(
+    def _node(self, subject: Subject, path: Path) -> pytest.Collector:
+        node: pytest.Collector = SubjectNode.from_parent(
             self,
             name=subject.target,
             nodeid=nodeid_of(path, self.config),
             path=path,
-            gate=self.gate,
+            checks=self._checks,
             subject=subject,
-            scope=scope,
         )
         return node
 
 
-class Subject(AmongData, pytest.Collector):
-    """One scan or one series; an item a check."""
+class SubjectNode(DataNode, pytest.Collector):
+    """One scan or one series."""
 
-    def __init__(
-        self, *, gate: Gate, subject: ScanRef | Series, scope: Scope, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, checks: Checks, subject: Subject, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.gate = gate
-        self.subject = subject
-        self.scope = scope
+        self._checks = checks
+        self._subject = subject
 
     def collect(self) -> Iterator[pytest.Item]:
-        """The checks that are in force for it."""
-        for check in self.gate.checks(self.scope):
+        """An item per check."""
+        for check in self._checks.of(self._subject):
             item: CheckItem = CheckItem.from_parent(
-                self, name=check, check=check, gate=self.gate, subject=self.subject
+                self, name=check, checks=self._checks, subject=self._subject
             )
             yield item
 
 
-class CheckItem(AmongData, pytest.Item):
-    """One check of one scan or series; it waits for its finding and fails if that blocks."""
+class CheckItem(DataNode, pytest.Item):
+    """One check of one scan or series; it fails if the finding blocks and the gate enforces."""
 
-    def __init__(self, *, check: str, gate: Gate, subject: ScanRef | Series, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.check = check
-        self.gate = gate
+    def __init__(self, *, name: str, checks: Checks, subject: Subject, **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.check = name
         self.subject = subject
+        self._checks = checks
         self.add_marker(pytest.mark.safegen)
-        self.add_marker(pytest.mark.safegen_check(check))
+        self.add_marker(pytest.mark.safegen_check(name))
 
     def runtest(self) -> None:
-        """Judge, keep the finding, and fail if it blocks and the gate enforces."""
-        finding = self.gate.judge(self)
+        """Judge, and fail or warn if the finding blocks."""
+        finding = self._checks.judge(self.check, self.subject)
         self.stash[FINDING] = finding
         self.user_properties.extend(properties(finding))
         if not finding.verdict.blocks:
             return
-        if self.gate.settings.mode == "enforce":
-            raise GateFailure(finding.reason)
-        if self.gate.settings.mode == "warn":
-            text = f"{self.nodeid}: {finding.verdict}: {finding.reason}"
-            warnings.warn(pytest.PytestWarning(text), stacklevel=1)
+        if self._checks.mode == "enforce":
+            raise GateFailure(failure_text(finding))
+        if self._checks.mode == "warn":
+            show_warning(finding, self.nodeid, self.config)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The reason alone where the gate failed the item, no traceback."""
+        """The finding where the gate failed the item, else pytest's traceback."""
         if isinstance(excinfo.value, GateFailure):
-            return failure_text(self.stash[FINDING])
+            return failure_repr(self.stash[FINDING], self.path)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """Where the item is from, for the headline of a failure."""
         return self.path, None, f"{self.subject.target}::{self.check}"
-
-
-def failure_text(finding: Finding) -> str:
-    """What a failed item shows: the headline first, the sentence if it says more, the numbers."""
-    reason = finding.reason.rstrip(".")
-    lines = [f"{finding.verdict}: {finding.headline or reason}"]
-    lines += [] if reason == finding.headline else [finding.reason]
-    return "\n".join([*lines, *map(breach_line, finding.breaches)])
 
 
 def properties(finding: Finding) -> list[tuple[str, object]]:

@@ -1,7 +1,7 @@
-"""Arguments that point into a data folder: pytest gets the folder, the gate keeps the items.
+"""Selection by arguments that point into a data folder, such as `synthetic/sub-01::longitudinal`.
 
-pytest refuses `folder::name` as an argument, and a series or a DICOM scan is a folder. So such
-arguments are replaced by the data root, and what they asked for is remembered here.
+pytest refuses `folder::name`, and a series or a DICOM scan is a folder. So such arguments are
+replaced by the data root, and a `Selection` of its items remembers what they asked for.
 """
 
 from __future__ import annotations
@@ -10,24 +10,21 @@ import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from pytest_safegen.core.errors import UsageProblem
-from pytest_safegen.core.targets import Scope
 from pytest_safegen.pytest_plugin.constants import GATE_NAME
 from pytest_safegen.pytest_plugin.nodes import CheckItem, nodeid_of
+from pytest_safegen.pytest_plugin.plan import ACCOUNTING_CHECK
 
-if TYPE_CHECKING:
-    from pytest_safegen.pytest_plugin.collection import Gate
-
-ACCOUNTING = f"{GATE_NAME}::accounting"
+ACCOUNTING = f"{GATE_NAME}::{ACCOUNTING_CHECK}"
 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One argument of the command line, and the data root that it points into."""
+    """An argument of the command line, and the data root that it points into."""
 
     text: str
     path: Path
@@ -36,17 +33,17 @@ class Argument:
 
     @property
     def is_root(self) -> bool:
-        """True if it is a data root itself, with everything in it."""
+        """True for a data root itself, with everything in it."""
         return self.path == self.root and "::" not in self.text
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the arguments asked for, as beginnings of node ids.
+    """What the arguments asked for, as prefixes of node ids.
 
-    `scans`: of scans, series and their checks; `own`: of the project's own tests that lie among
-    the scans; `roots`: data folders that are asked for as a whole; `homes`: data folders that hold
-    the project. `release` names verdicts on the release.
+    `scans`: scans, series and their checks; `own`: the project's own tests among the scans;
+    `roots`: data folders as a whole; `homes`: data folders that hold the project. `release` names
+    verdicts on the release.
     """
 
     scans: tuple[str, ...] = ()
@@ -64,13 +61,13 @@ class Selection:
         known: Collection[str],
         verdicts: Collection[str],
     ) -> Selection:
-        """Read the arguments, and change them so that each data root is collected once.
+        """The selection of a run; replaces arguments so that pytest collects each data root once.
 
-        `known` are the node ids of scans and series that discovery expects, `verdicts` those of
-        verdicts on the release.
+        `known` are the node ids of all checks of scans and series, `verdicts` those of verdicts on
+        the release.
 
         Raises:
-            UsageProblem: an argument that names nothing.
+            UsageProblem: an argument that matches nothing.
         """
         release = [text for text in config.args if text.startswith(f"{GATE_NAME}::")]
         arguments = [_argument(text, config, roots) for text in config.args if text not in release]
@@ -95,7 +92,7 @@ class Selection:
         )
 
     def wants(self, item: pytest.Item) -> bool:
-        """True if an item is asked for."""
+        """True if an item was asked for."""
         if isinstance(item, CheckItem):
             return _begins(item.nodeid, *self.scans, *self.roots)
         if not _begins(item.nodeid, *self.homes):
@@ -111,7 +108,7 @@ def _argument(text: str, config: pytest.Config, roots: Sequence[Path]) -> Argume
 
 
 def _begins(nodeid: str, *beginnings: str) -> bool:
-    """True if a node id is one of these, or of something inside one of them."""
+    """True if a node id is one of these, or lies inside one of them."""
     return any(
         nodeid == beginning
         or nodeid.startswith((f"{beginning}::", f"{beginning}/"))
@@ -121,33 +118,32 @@ def _begins(nodeid: str, *beginnings: str) -> bool:
 
 
 def _covers(arguments: Sequence[Argument], root: Path) -> bool:
-    """True if pytest comes to a data root through one of the arguments."""
+    """True if pytest reaches a data root through one of the arguments."""
     return any(root.is_relative_to(a.path) and a.path.is_dir() for a in arguments)
 
 
 def _refuse(nothing: Sequence[str]) -> None:
     if nothing:
         raise UsageProblem(
-            f"There is no scan, series or check at {nothing[0]}; "
-            "--collect-only -q lists all there are."
+            f"No scan, series or check matches {nothing[0]}; --collect-only -q lists them all."
         )
 
 
 class ReleaseItem(pytest.Item):
-    """A verdict on the release, for pytest's options to select it by; it is never run."""
+    """A verdict on the release, made so that pytest's options can select it; it is never run."""
 
     def runtest(self) -> None:
-        """Nothing: the main process judges the release when all else is done."""
+        """Do nothing: the main process judges the release at the end."""
 
 
-def release_checks(session: pytest.Session, gate: Gate, *, complete: bool) -> list[str]:
-    """The checks of the release as a whole that are asked for.
+def release_checks(
+    session: pytest.Session, names: Sequence[str], selection: Selection, *, complete: bool
+) -> list[str]:
+    """The checks of the release that were asked for, of these.
 
-    `complete` is False where some scans were left out; then only what failed last counts for --lf.
+    `complete` is False if some scans were left out; then --lf keeps only what failed last.
     """
-    names = gate.checks(Scope.RELEASE)
-    selection = gate.selection
-    if selection.release and "accounting" not in selection.release:
+    if selection.release and ACCOUNTING_CHECK not in selection.release:
         return [name for name in names if name in selection.release]
     if selection.scans:
         return []

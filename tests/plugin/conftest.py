@@ -12,7 +12,7 @@ import pytest
 from gate_project import Project
 
 import pytest_safegen.judging.runner
-import pytest_safegen.pytest_plugin.collection
+import pytest_safegen.pytest_plugin.registration
 import pytest_safegen.results.comparison.messages
 import pytest_safegen.results.history.history
 import pytest_safegen.testing  # noqa: F401

@@ -98,7 +98,12 @@ class Project:
         self.root = pytester.path
         self.report = self.root / "safegen-report"
         pytester.makeconftest(STAND_INS)
-        pytester.makeini("[pytest]\naddopts = -p no:randomly -p no:hypothesispytest")
+        self.makeini()
+
+    def makeini(self, *lines: str) -> None:
+        """Write the ini file, with more lines."""
+        own = "[pytest]\naddopts = -p no:randomly -p no:hypothesispytest"
+        self.pytester.makeini("\n".join([own, *lines]))
 
     def scan(self, path: str, value: float = GOOD) -> Path:
         """Write a scan of 4 x 4 x 4 voxels, one of which has that value."""

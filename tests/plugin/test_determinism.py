@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from pytest_safegen.faults import canvas_of, plant
+from pytest_safegen.judging.self_test import SELF_TEST
 from pytest_safegen.testing import phantom, write_scan
 
 REFERENCE, RELEASE = range(12), range(20, 23)
@@ -80,7 +81,7 @@ def test_two_runs_find_the_same_byte_for_byte(project: Path) -> None:
         "longitudinal",
         "memorization",
         "metadata",
-        "canaries",
+        SELF_TEST,
     }
     assert findings(first) == findings(second)
     digests = [json.loads((each / "gate.json").read_text())["digests"] for each in (first, second)]

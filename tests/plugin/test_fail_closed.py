@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from gate_project import BAD, CRASH, INTERRUPT, NOT_A_NUMBER, Project
 
+from pytest_safegen.judging.self_test import SELF_TEST
+
 FAILED = pytest.ExitCode.TESTS_FAILED
 
 
@@ -131,7 +133,7 @@ def test_a_report_that_cannot_be_written_is_red(cohort: Project) -> None:
     conftest.write_text(conftest.read_text(encoding="utf-8") + broken)
     result = cohort.gate()
     assert result.ret == FAILED
-    result.stdout.fnmatch_lines(["*could not be written*the disk is full*"])
+    result.stdout.fnmatch_lines(["*Writing a report failed*the disk is full*"])
 
 
 def test_an_own_test_that_cannot_be_imported_leaves_no_pass(cohort: Project) -> None:
@@ -140,15 +142,15 @@ def test_an_own_test_that_cannot_be_imported_leaves_no_pass(cohort: Project) -> 
     assert cohort.gate_json()["verdict"] == "ERROR"
 
 
-def test_a_canary_that_goes_through_turns_the_run_red(project: Project) -> None:
+def test_a_planted_fault_that_is_missed_turns_the_run_red(project: Project) -> None:
     project.scan("data/a.nii.gz")
     result = project.gate("--safegen-self-test=2", checks="brightness")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert project.verdicts()["canaries", ""] == "INCONCLUSIVE"
+    assert project.verdicts()[SELF_TEST, ""] == "INCONCLUSIVE"
     assert project.gate_json()["verdict"] == "INCONCLUSIVE"
 
 
-def test_without_canaries_nothing_is_said_of_them(project: Project) -> None:
+def test_without_a_self_test_there_is_no_verdict_on_it(project: Project) -> None:
     project.scan("data/a.nii.gz")
     project.gate(checks="brightness")
-    assert ("canaries", "") not in project.verdicts()
+    assert (SELF_TEST, "") not in project.verdicts()

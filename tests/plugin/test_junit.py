@@ -32,6 +32,13 @@ def test_the_failure_says_what_is_wrong_and_by_how_much(project: Project) -> Non
     assert "FAIL: Too bright\nscore 2, limit 1 (engineering default)" in (failure.text or "")
 
 
+def test_the_message_of_a_failure_is_its_headline(project: Project) -> None:
+    project.scan("data/a.nii.gz", BAD)
+    failure = cases(project)["brightness"].find("failure")
+    assert failure is not None
+    assert failure.attrib["message"] == "FAIL: Too bright"
+
+
 def test_a_failing_release_verdict_is_a_failure(project: Project) -> None:
     project.scans("data/a.nii.gz", "data/b.nii.gz")
     found = cases(project, "--safegen-threshold=population=<=1")

@@ -32,6 +32,20 @@ SOURCES = {
 }
 
 
+TABLES = {
+    "dotted keys": '[tool]\nsafegen.data = "data"\nsafegen.checks = "brightness"',
+    "spaces": '[ tool . safegen ]\ndata = "data"\nchecks = "brightness"',
+    "quotes": '["tool"."safegen"]\ndata = "data"\nchecks = "brightness"',
+    "inline": '[tool]\nsafegen = {data = "data", checks = "brightness"}',
+}
+
+
+@pytest.mark.parametrize("case", TABLES)
+def test_any_way_to_write_the_table_of_pyproject_is_found(cohort: Project, case: str) -> None:
+    cohort.write("pyproject.toml", TABLES[case])
+    assert data_of(asked(cohort)) == ["data/a.nii.gz"]
+
+
 @pytest.mark.parametrize("file", SOURCES)
 def test_a_file_can_name_the_data(cohort: Project, file: str) -> None:
     cohort.write(file, SOURCES[file])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from gate_project import BAD, KILL, Project, outcomes
 
@@ -55,6 +57,45 @@ def test_the_others_are_judged_where_a_worker_dies(cohort: Project) -> None:
     cohort.gate("-n2")
     passed = [key for key, verdict in cohort.verdicts().items() if verdict == "PASS"]
     assert len(passed) == 7
+
+
+NOTE_THREADS = """
+import os, sys
+NAMES = {name for name in ("numpy", "scipy", "SimpleITK") if name in sys.modules}
+with open(f"threads-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}.txt", "w") as file:
+    file.write(f"{os.environ.get('OMP_NUM_THREADS')} {sorted(NAMES)}")
+"""
+
+
+@pytest.fixture
+def threads(cohort: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project that notes the number of threads at the start of each process."""
+    for name in ("OMP_NUM_THREADS", "PYTEST_XDIST_WORKER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    conftest = cohort.root / "conftest.py"
+    conftest.write_text(NOTE_THREADS + conftest.read_text(encoding="utf-8"), encoding="utf-8")
+    return cohort
+
+
+def test_workers_share_the_cores_before_they_load_a_library(threads: Project) -> None:
+    threads.gate("-n2")
+    for worker in ("gw0", "gw1"):
+        assert (threads.root / f"threads-{worker}.txt").read_text() == "3 []"
+
+
+def test_the_main_process_keeps_its_threads(threads: Project) -> None:
+    threads.gate("-n2")
+    assert (threads.root / "threads-main.txt").read_text().startswith("None")
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+def test_a_number_of_threads_that_the_user_set_stays(
+    threads: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    threads.gate("-n2")
+    assert (threads.root / "threads-gw0.txt").read_text() == "5 []"
 
 
 def test_own_tests_over_the_data_reach_the_results(cohort: Project) -> None:

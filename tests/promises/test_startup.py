@@ -14,6 +14,10 @@ import pytest
 
 from pytest_safegen.pytest_plugin.collection import Gate
 from pytest_safegen.pytest_plugin.controller import Controller
+from pytest_safegen.pytest_plugin.execution import Execution
+from pytest_safegen.pytest_plugin.finish import Finish
+from pytest_safegen.pytest_plugin.terminal import Terminal
+from pytest_safegen.pytest_plugin.workers import Workers
 
 HEAVY = (
     "numpy",
@@ -92,7 +96,7 @@ def milliseconds() -> float:
     return (package + plugin) / 1000
 
 
-@pytest.mark.parametrize("plugin", [Gate, Controller])
+@pytest.mark.parametrize("plugin", [Gate, Execution, Controller, Finish, Terminal, Workers])
 def test_looking_at_a_plug_in_starts_nothing(plugin: type) -> None:
     """Some versions of pytest evaluate every attribute of a plug-in that they register."""
     members = inspect.getmembers(plugin)

@@ -1,0 +1,74 @@
+"""What a pytest run was: the facts of a `Run` that are known before its verdict."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib import metadata
+
+from pytest_safegen.config.settings import Settings
+from pytest_safegen.core.finding import Run, Verdict
+from pytest_safegen.judging.runner import Runner
+from pytest_safegen.pytest_plugin.plan import Plan
+from pytest_safegen.results.provenance import (
+    commit_of,
+    comparability_of,
+    data_digest,
+    directions_of,
+)
+
+PACKAGES = ("pytest-safegen", "pytest", "numpy", "torch", "SimpleITK", "nibabel")
+
+
+def record_of(plan: Plan, runner: Runner | None) -> Run:
+    """The run without findings, counts and verdict; `runner` is None if nothing was judged."""
+    settings = plan.settings
+    generator, _, version = (settings.generator or "").partition("@")
+    profiles = runner.profiles if runner else None
+    device = runner.device if runner and profiles else ""
+    commit, dirty = commit_of(settings.root)
+    return Run(
+        id=uuid.uuid4().hex,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        verdict=Verdict.INCONCLUSIVE,
+        reasons=(),
+        roots=tuple(str(release.root) for release in plan.releases),
+        mode=settings.mode,
+        findings=(),
+        counts={},
+        generator=generator or None,
+        version=version or None,
+        commit=commit,
+        dirty=dirty,
+        config_digest=_digest_of_settings(settings),
+        profile_digests={"profile": profiles.digest} if profiles else {},
+        calibrations=runner.limits() if runner and profiles else {},
+        release=_digest_of_release(plan.accounting.expected),
+        checks={name: str(one.scope) for name, one in plan.detectors.items()},
+        environment=_environment(device),
+        data_digest=data_digest(plan.releases),
+        basis=comparability_of(settings, plan.detectors, profiles, device),
+        worse=directions_of(settings, plan.detectors),
+    )
+
+
+def _digest_of_settings(settings: Settings) -> str:
+    text = repr((settings.checks, settings.exclude_checks, sorted(settings.thresholds.items())))
+    more = repr((settings.min_scans, settings.seed, sorted(settings.detectors.items())))
+    return hashlib.blake2b((text + more).encode(), digest_size=8).hexdigest()
+
+
+def _digest_of_release(expected: Iterable[tuple[str, str]]) -> str:
+    text = "\n".join(sorted(f"{check}\t{target}" for check, target in expected))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def _environment(device: str) -> dict[str, str]:
+    versions = {name: metadata.version(name) for name in PACKAGES}
+    machine = {"python": platform.python_version(), "platform": sys.platform}
+    return machine | versions | {"device": device or "cpu", "cores": str(os.cpu_count() or 1)}
