@@ -44,6 +44,8 @@ class Terminal:
         failures = [one for report in failed if (one := _failure(report)) is not None]
         failures.sort(key=lambda one: self._order.get(one.finding.target, len(self._order)))
         self._causes = causes_of(failures)
+        if not failures:
+            return (yield)
         own = {id(one.report) for one in failures}
         stats["failed"] = [report for report in failed if id(report) not in own]
         try:
@@ -54,17 +56,22 @@ class Terminal:
     @pytest.hookimpl(tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """The causes, the verdict, the accounting line, and where the report is."""
-        self._print_causes(terminalreporter)
-        lines = [one.report for cause in self._causes for one in cause.failures]
-        if terminalreporter.config.option.verbose < 1:
-            lines = [_folded(cause) for cause in self._causes]
-        terminalreporter.stats["failed"] += lines
+        if self._causes:
+            self._print_causes(terminalreporter)
+            verbose = terminalreporter.config.option.verbose > 0
+            terminalreporter.stats["failed"] += self._summary(verbose=verbose)
         if self._finish.run is not None:
             self._print_verdict(terminalreporter, self._finish.run)
 
+    def _summary(self, *, verbose: bool) -> list[pytest.TestReport]:
+        """The reports of which the short test summary has a line each."""
+        if verbose:
+            return [one.report for cause in self._causes for one in cause.failures]
+        return [_folded(cause) for cause in self._causes]
+
     def _print_causes(self, reporter: Any) -> None:
         option = reporter.config.option
-        if not self._causes or option.tbstyle == "no":
+        if option.tbstyle == "no":
             return
         reporter.write_sep("=", "safegen failures")
         for cause in self._causes[:CAUSES_SHOWN]:

@@ -157,6 +157,11 @@ def test_what_a_failing_check_printed_is_shown(project: Project) -> None:
     result.stdout.fnmatch_lines(["*- Captured stdout call -*", "note"])
 
 
+def test_a_green_run_ends_in_green(project: Project) -> None:
+    project.scan("data/a.nii.gz")
+    assert "\x1b[31m" not in project.gate("--color=yes").outlines[-1]
+
+
 def test_a_green_run_has_no_section_of_failures(project: Project) -> None:
     project.scan("data/a.nii.gz")
     result = project.gate()
