@@ -11,9 +11,9 @@ from pytest_safegen.config.settings import Settings, resolve
 from pytest_safegen.core.errors import UsageProblem
 
 
-def settings_with(**asked: Any) -> Settings:
+def settings_with(**options: Any) -> Settings:
     """The settings of the project in the current folder, with the options of a command."""
-    return resolve(root=Path.cwd(), command_line=asked, ini={})
+    return resolve(root=Path.cwd(), command_line=options, ini={})
 
 
 def add_history_option(parser: argparse.ArgumentParser) -> None:
@@ -23,9 +23,9 @@ def add_history_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def history_url(asked: argparse.Namespace) -> str:
+def history_url(args: argparse.Namespace) -> str:
     """The URL of the history that a command names, else that of the settings."""
-    return str(asked.history) if asked.history else settings_with().history_url
+    return str(args.history) if args.history else settings_with().history_url
 
 
 def comma_separated(text: str) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ def add(commands: Commands) -> None:
     compare.set_defaults(run=_compare)
 
 
-def _compare(asked: argparse.Namespace) -> int:
+def _compare(args: argparse.Namespace) -> int:
     """0: no regression; 1: a regression; 3: the runs cannot be compared."""
     from pytest_safegen.core.atomic_io import write_json
     from pytest_safegen.results.comparison import (
@@ -46,26 +46,26 @@ def _compare(asked: argparse.Namespace) -> int:
     from pytest_safegen.results.comparison.messages import as_json, lines
     from pytest_safegen.results.comparison.rules import measures_of
 
-    rules = parse(asked.fail_on_regression)
-    a, b = _run(asked, asked.a), _run(asked, asked.b)
-    demand_same_checks(a, b, name=asked.a)
+    rules = parse(args.fail_on_regression)
+    a, b = _run(args, args.a), _run(args, args.b)
+    demand_same_checks(a, b, name=args.a)
     demand_known(rules, measures_of(a, b))
     outcome = compare(a, b, rules)
     print("\n".join(lines(outcome, a, b)))
-    if asked.json:
-        write_json(asked.json, as_json(outcome, a, rules))
+    if args.json:
+        write_json(args.json, as_json(outcome, a, rules))
     return {Outcome.PASSED: 0, Outcome.REGRESSED: 1, Outcome.INCOMPARABLE: INCOMPARABLE}[
         outcome.outcome
     ]
 
 
-def _run(asked: argparse.Namespace, name: str) -> Run:
+def _run(args: argparse.Namespace, name: str) -> Run:
     from pytest_safegen.results.files import RUN_FILE, load_run
     from pytest_safegen.results.history import OFF, open_history
 
     if (Path(name) / RUN_FILE).is_file():
         return load_run(Path(name))
-    url = history_url(asked)
+    url = history_url(args)
     if url == OFF:
         raise UsageProblem(
             f"{name} is not a report folder, and the history is switched off; give --history URL."

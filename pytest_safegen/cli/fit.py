@@ -27,18 +27,18 @@ def add(commands: Commands) -> None:
     fit.set_defaults(run=_fit)
 
 
-def _fit(asked: argparse.Namespace) -> None:
+def _fit(args: argparse.Namespace) -> None:
     from pytest_safegen.config.device import resolve_device
     from pytest_safegen.profiles.fit import Fitter
     from pytest_safegen.profiles.io import save_profiles
     from pytest_safegen.profiles.source import discover_real_scans
 
     settings = settings_with(
-        reference=[str(path) for path in asked.reference],
-        holdout=asked.holdout,
-        checks=asked.checks,
-        device=asked.device,
-        seed=asked.seed,
+        reference=[str(path) for path in args.reference],
+        holdout=args.holdout,
+        checks=args.checks,
+        device=args.device,
+        seed=args.seed,
     )
     detectors = plugins.detectors(plugins.build_manager(settings), settings)
     reference, holdout = discover_real_scans(settings)
@@ -49,6 +49,6 @@ def _fit(asked: argparse.Namespace) -> None:
     unknown = [bundle.problem for bundle in profiles.bundles.values() if bundle.problem]
     if unknown:
         raise UsageProblem(f"No profile was written: {'; '.join(unknown)}.")
-    save_profiles(profiles, asked.output)
-    print(f"{asked.output}: {', '.join(sorted(detectors))}")
+    save_profiles(profiles, args.output)
+    print(f"{args.output}: {', '.join(sorted(detectors))}")
     print("It is derived from real patients: treat it as confidential.")

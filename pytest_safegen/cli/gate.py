@@ -29,19 +29,19 @@ def add(commands: Commands) -> None:
     verify.set_defaults(run=_verify)
 
 
-def _verify(asked: argparse.Namespace) -> int:
+def _verify(args: argparse.Namespace) -> int:
     """0: the release may go out, and gate.json is about this data; 1: otherwise."""
     from pytest_safegen.results.gate_json import read_gate, verify_gate
 
-    if not asked.data and not asked.attested_only:
+    if not args.data and not args.attested_only:
         raise UsageProblem(
             "`safegen gate verify` needs --data, the folder to release; use --attested-only if "
             "something else ties gate.json to the data."
         )
-    gate = read_gate(asked.file)
-    data = _data_digest(asked.data) if asked.data else None
-    profile = _profile_digest(asked.profile) if asked.profile else None
-    found = list(verify_gate(gate, asked.file.parent, data=data, profile=profile))
+    gate = read_gate(args.file)
+    data = _data_digest(args.data) if args.data else None
+    profile = _profile_digest(args.profile) if args.profile else None
+    found = list(verify_gate(gate, args.file.parent, data=data, profile=profile))
     for check in found:
         word = {True: "ok", False: "WRONG", None: "open"}[check.holds]
         stream = sys.stderr if check.holds is False else sys.stdout

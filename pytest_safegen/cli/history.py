@@ -53,31 +53,31 @@ def add(commands: Commands) -> None:
     taken.set_defaults(run=_import)
 
 
-def _open(asked: argparse.Namespace, *, create: bool = False) -> History:
+def _open(args: argparse.Namespace, *, create: bool = False) -> History:
     from pytest_safegen.results.history import OFF, open_history
 
-    url = history_url(asked)
+    url = history_url(args)
     if url == OFF:
         raise UsageProblem("The history is switched off in the settings; give --history URL.")
     return open_history(url, create=create)
 
 
-def _page(asked: argparse.Namespace) -> None:
-    if asked.html is None:
+def _page(args: argparse.Namespace) -> None:
+    if args.html is None:
         raise UsageProblem("`safegen history` needs a step (such as list) or --html FILE.")
     from pytest_safegen.config.plugins import build_manager
 
-    history = _open(asked)
+    history = _open(args)
     loaded = [history.load(entry) for entry in history.entries() if entry.complete]
     if not loaded:
         raise UsageProblem(f"The history {history.name} holds no complete run yet.")
     hook = build_manager(settings_with()).hook
-    hook.safegen_write_trends(runs=loaded, file=asked.html.absolute())
-    print(asked.html)
+    hook.safegen_write_trends(runs=loaded, file=args.html.absolute())
+    print(args.html)
 
 
-def _list(asked: argparse.Namespace) -> None:
-    for entry in _open(asked).entries(asked.generator):
+def _list(args: argparse.Namespace) -> None:
+    for entry in _open(args).entries(args.generator):
         print("\t".join(_columns(entry)))
 
 
@@ -92,9 +92,9 @@ def _columns(entry: Entry) -> Iterator[str]:
     yield ", ".join(entry.tags)
 
 
-def _show(asked: argparse.Namespace) -> None:
-    history = _open(asked)
-    entry = history.find(asked.name)
+def _show(args: argparse.Namespace) -> None:
+    history = _open(args)
+    entry = history.find(args.name)
     run = history.load(entry)
     facts = {
         "run": run.id,
@@ -128,26 +128,26 @@ def _commit(run: Run) -> str:
     return f"{run.commit[:12]}{dirty}" if run.commit else "-"
 
 
-def _tag(asked: argparse.Namespace) -> None:
-    history = _open(asked)
-    entry = history.find(asked.name)
-    if asked.remove:
-        history.untag(entry, asked.tag)
+def _tag(args: argparse.Namespace) -> None:
+    history = _open(args)
+    entry = history.find(args.name)
+    if args.remove:
+        history.untag(entry, args.tag)
     else:
-        history.tag(entry, asked.tag)
+        history.tag(entry, args.tag)
     print("\t".join(_columns(history.find(entry.run.id))))
 
 
-def _prune(asked: argparse.Namespace) -> None:
-    if asked.keep is None and asked.before is None:
+def _prune(args: argparse.Namespace) -> None:
+    if args.keep is None and args.before is None:
         raise UsageProblem("`safegen history prune` needs --keep N, --before DATE, or both.")
-    history = _open(asked)
-    gone = _prunable(history.entries(), asked.keep, _day(asked.before))
-    if not asked.dry_run:
+    history = _open(args)
+    gone = _prunable(history.entries(), args.keep, _day(args.before))
+    if not args.dry_run:
         history.remove(gone)
     for entry in gone:
         print("\t".join(_columns(entry)))
-    print(f"{len(gone)} runs {'would be' if asked.dry_run else 'were'} deleted", file=sys.stderr)
+    print(f"{len(gone)} runs {'would be' if args.dry_run else 'were'} deleted", file=sys.stderr)
 
 
 def _prunable(entries: Sequence[Entry], keep: int | None, before: str | None) -> list[Entry]:
@@ -173,25 +173,25 @@ def _day(text: str | None) -> str | None:
         ) from error
 
 
-def _export(asked: argparse.Namespace) -> None:
+def _export(args: argparse.Namespace) -> None:
     from pytest_safegen.core.atomic_io import write_text
 
-    lines = list(_open(asked).exported())
-    write_text(asked.file, "".join(f"{line}\n" for line in lines))
-    print(f"{asked.file}: {len(lines)} runs")
+    lines = list(_open(args).exported())
+    write_text(args.file, "".join(f"{line}\n" for line in lines))
+    print(f"{args.file}: {len(lines)} runs")
 
 
-def _import(asked: argparse.Namespace) -> None:
+def _import(args: argparse.Namespace) -> None:
     from pytest_safegen.results.files import load_run
 
-    if asked.source.is_dir():
-        run = load_run(asked.source)  # before a history is created for nothing
-        new = int(_open(asked, create=True).add(run))
+    if args.source.is_dir():
+        run = load_run(args.source)  # before a history is created for nothing
+        new = int(_open(args, create=True).add(run))
         print(f"{new} runs added, {1 - new} were known already")
         return
     try:
-        lines = asked.source.read_text(encoding="utf-8").splitlines()
+        lines = args.source.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageProblem(f"{asked.source} cannot be read: {error}.") from error
-    new, known = _open(asked, create=True).imported(lines, source=str(asked.source))
+        raise UsageProblem(f"{args.source} cannot be read: {error}.") from error
+    new, known = _open(args, create=True).imported(lines, source=str(args.source))
     print(f"{new} runs added, {known} were known already")

@@ -27,24 +27,24 @@ def add(commands: Commands) -> None:
     inject.set_defaults(run=_inject)
 
 
-def _inject(asked: argparse.Namespace) -> int:
+def _inject(args: argparse.Namespace) -> int:
     """0, or 1 if some scans could not be used."""
     from pytest_safegen.data.discover import discover
     from pytest_safegen.faults.inject import InjectionPlan, inject
 
     plan = InjectionPlan(
-        kinds=comma_separated(asked.kinds),
-        strengths=comma_separated_numbers(asked.strength),
-        per_scan=asked.per_scan,
-        seed=asked.seed,
-        intensity=asked.intensity,
-        slices=asked.slices,
+        kinds=comma_separated(args.kinds),
+        strengths=comma_separated_numbers(args.strength),
+        per_scan=args.per_scan,
+        seed=args.seed,
+        intensity=args.intensity,
+        slices=args.slices,
     )
-    output = asked.output.absolute()
-    release = discover(asked.real.absolute(), skip=[output])
+    output = args.output.absolute()
+    release = discover(args.real.absolute(), skip=[output])
     outcome = inject(release, output, plan, progress=progress_bar)
     for sentence in outcome.problems:
         print(f"left out: {sentence}", file=sys.stderr)
-    print(f"{asked.output}: {len(outcome.rows)} scans with planted faults")
+    print(f"{args.output}: {len(outcome.rows)} scans with planted faults")
     print("They are derived from real patients: treat them as confidential.")
     return 1 if outcome.problems else 0

@@ -18,10 +18,10 @@ def add(commands: Commands) -> None:
     listing.set_defaults(run=_list)
 
 
-def _list(asked: argparse.Namespace) -> None:
+def _list(args: argparse.Namespace) -> None:
     from pytest_safegen.data.discover import discover
 
-    release = discover(asked.data.absolute())
+    release = discover(args.data.absolute())
     for ref in release.refs:
         print(_line(ref))
     for left in release.left_out:

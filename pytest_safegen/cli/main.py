@@ -32,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     what); 4: wrong use, or input that cannot be used.
     """
     try:
-        asked = _parser().parse_args(arguments)
-        return asked.run(asked) or 0
+        args = _parser().parse_args(arguments)
+        return args.run(args) or 0
     except SafegenError as error:
         print(f"safegen: {error}", file=sys.stderr)
         return 4

@@ -32,16 +32,16 @@ def add(commands: Commands) -> None:
     report.set_defaults(run=_report)
 
 
-def _report(asked: argparse.Namespace) -> None:
+def _report(args: argparse.Namespace) -> None:
     from pytest_safegen.results.files import load_run
 
-    folder = asked.folder.absolute()
-    run = _merged(asked.merge, folder) if asked.merge else load_run(folder)
-    settings = settings_with(viewer=asked.viewer, picture_budget=asked.picture_budget)
-    releases = _releases(run, asked.data, folder)
+    folder = args.folder.absolute()
+    run = _merged(args.merge, folder) if args.merge else load_run(folder)
+    settings = settings_with(viewer=args.viewer, picture_budget=args.picture_budget)
+    releases = _releases(run, args.data, folder)
     manager = plugins.build_manager(settings)
     manager.hook.safegen_write_report(run=run, releases=releases, folder=folder, settings=settings)
-    print(asked.folder / "index.html")
+    print(args.folder / "index.html")
 
 
 def _merged(folders: Sequence[Path], output: Path) -> Run:

@@ -28,24 +28,24 @@ def add(commands: Commands) -> None:
     review.set_defaults(run=_review)
 
 
-def _review(asked: argparse.Namespace) -> int:
+def _review(args: argparse.Namespace) -> int:
     """0, or 1 if a review is expired or stale."""
     from pytest_safegen.judging import review as reviewing
     from pytest_safegen.judging.waivers import read_reviews, today
     from pytest_safegen.results.files import load_run
 
-    if asked.recalibrate and asked.report is None:
+    if args.recalibrate and args.report is None:
         raise UsageProblem("--recalibrate needs --report, the report folder of the run.")
-    if asked.new:
-        changed = reviewing.import_reviews(asked.reviews, asked.new)
-        print(f"{asked.reviews}: {changed} reviews added or changed")
-    reviews = read_reviews(asked.reviews)
-    run = load_run(asked.report) if asked.report else None
-    if asked.recalibrate and run is not None:
+    if args.new:
+        changed = reviewing.import_reviews(args.reviews, args.new)
+        print(f"{args.reviews}: {changed} reviews added or changed")
+    reviews = read_reviews(args.reviews)
+    run = load_run(args.report) if args.report else None
+    if args.recalibrate and run is not None:
         found = reviewing.proposals(reviews, run)
         lines = [line for proposal in found for line in reviewing.proposal_lines(proposal)]
         print("\n".join(lines or ["No finding was marked as a false alarm."]))
         return 0
     lines = list(reviewing.review_lines(reviews, today(), run))
-    print("\n".join(lines or [f"{asked.reviews} holds no review."]))
+    print("\n".join(lines or [f"{args.reviews} holds no review."]))
     return int(any(line.startswith(("expired", "stale")) for line in lines))

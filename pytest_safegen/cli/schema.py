@@ -20,12 +20,12 @@ def add(commands: Commands) -> None:
     schema.set_defaults(run=_schema)
 
 
-def _schema(asked: argparse.Namespace) -> None:
+def _schema(args: argparse.Namespace) -> None:
     from pytest_safegen.core import codec
     from pytest_safegen.results import gate_json
 
-    if asked.gate:
+    if args.gate:
         file = gate_json.SCHEMA_FILE
     else:
-        file = codec.RUN_SCHEMA_FILE if asked.of_run else codec.SCHEMA_FILE
+        file = codec.RUN_SCHEMA_FILE if args.of_run else codec.SCHEMA_FILE
     print(file.read_text(encoding="utf-8"), end="")

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pytest_safegen.core.errors import UsageProblem
 
 
-def resolve_device(asked: str) -> str:
+def resolve_device(requested: str) -> str:
     """The PyTorch device to use; for "auto" the best one of this machine.
 
     Raises:
         UsageProblem: a device that this machine does not have.
     """
-    if asked == "cpu":
+    if requested == "cpu":
         return "cpu"
     import torch
 
@@ -21,11 +21,11 @@ def resolve_device(asked: str) -> str:
         "cuda": torch.cuda.is_available,
         "mps": torch.backends.mps.is_available,
     }
-    if asked == "auto":
+    if requested == "auto":
         return next((name for name, found in available.items() if found()), "cpu")
-    if not available[asked]():
+    if not available[requested]():
         raise UsageProblem(
-            f"{asked.upper()} was requested, but PyTorch finds no {asked.upper()} device. "
+            f"{requested.upper()} was requested, but PyTorch finds no {requested.upper()} device. "
             "Use --safegen-device=auto or cpu."
         )
-    return asked
+    return requested

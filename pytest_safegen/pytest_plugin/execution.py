@@ -31,7 +31,7 @@ class Execution:
         self._order: list[ScanRef] = []
         self._places: dict[str, int] = {}
         self._next: pytest.Item | None = None
-        self.opened: Runner | None = None
+        self.loaded_runner: Runner | None = None
 
     def runner(
         self, progress: Callable[[Sequence[Any], str], Iterable[Any]] | None = None
@@ -40,10 +40,10 @@ class Execution:
 
         No property: pytest before 8.4 evaluates all properties of a plug-in at its registration.
         """
-        if self.opened is None:
+        if self.loaded_runner is None:
             shown = {"progress": progress} if progress else {}
-            self.opened = runner_for(self._plan.settings, self._plan.detectors, **shown)
-        return self.opened
+            self.loaded_runner = runner_for(self._plan.settings, self._plan.detectors, **shown)
+        return self.loaded_runner
 
     def judge(self, check: str, subject: Subject) -> Finding:
         """The finding of one check, WAIVED if a review in force says so."""
@@ -82,8 +82,8 @@ class Execution:
 
     def pytest_unconfigure(self) -> None:
         """Stop the reader thread, if it was ever started."""
-        if self.opened is not None:
-            self.opened.close()
+        if self.loaded_runner is not None:
+            self.loaded_runner.close()
 
     def _row(self, item: pytest.Item) -> dict[str, Any] | None:
         """The scan's row in the table of scans, sent once: with its first check."""

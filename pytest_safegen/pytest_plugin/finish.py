@@ -51,7 +51,7 @@ class Finish:
         narrowed = self._is_narrowed(session.config) and not (complete and asked == names)
         for finding in self._verdicts([] if stopped else asked, stopped or narrowed):
             self._report(session, finding)
-        record = record_of(self._plan, self._controller.execution.opened)
+        record = record_of(self._plan, self._controller.execution.loaded_runner)
         if self._controller.baseline.asked and not narrowed:
             so_far = replace(record, findings=tuple(self._controller.findings))
             self._report(session, self._controller.baseline.compare(so_far))
