@@ -105,7 +105,7 @@ def _show(asked: argparse.Namespace) -> None:
         "data digest": run.data_digest,
         "config digest": run.config_digest,
         **{f"{name} digest": digest for name, digest in run.profile_digests.items()},
-        **dict(run.basis),
+        **dict(run.comparability),
         **dict(run.environment),
     }
     print("\n".join(f"{name}\t{value}" for name, value in facts.items()))

@@ -11,11 +11,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
 from pytest_safegen.config.device import resolve_device
 from pytest_safegen.config.hookspecs import Detector, Scorer
 from pytest_safegen.config.settings import Settings
+from pytest_safegen.core.calibration import Calibration, MeasureLimits
 from pytest_safegen.core.errors import (
     NotJudged,
     ProfileError,
@@ -28,8 +28,13 @@ from pytest_safegen.core.scan import Fact, Scan, ScanRef, Series
 from pytest_safegen.core.score import Profile, Rule, Score
 from pytest_safegen.core.targets import ReleaseTarget, ScanTarget, SeriesTarget, Target
 from pytest_safegen.data.table import facts_of
+from pytest_safegen.judging.applied_limits import (
+    calibrations_of,
+    limits_of_checks,
+    modality_of,
+)
 from pytest_safegen.judging.heatmaps import with_explanations, with_heatmap
-from pytest_safegen.judging.limits import SCORE, concrete, limited, rules_for
+from pytest_safegen.judging.limits import limited, rules_for
 from pytest_safegen.judging.messages import capitalized
 from pytest_safegen.judging.verdict import judge, unjudged
 from pytest_safegen.prepare.canonical import canonical
@@ -152,26 +157,13 @@ class Runner:
         missing = len(rows) - len(known)
         return _with_unread(finding, [f"{missing} scans cannot be read."] if missing else [])
 
-    def limits(self) -> dict[str, dict[str, Any]]:
-        """Per calibrated check: the calibration scores, where they are from, and the limits."""
-        found = {}
-        bundles = self.profiles.bundles if self.profiles else {}
-        for modality, bundle in bundles.items():
-            for name, profile in bundle.profiles.items():
-                rules = self._rules(name) if name in self._detectors else {}
-                if profile.calibration.size and SCORE in rules:
-                    key = name if len(bundles) == 1 else f"{name}:{modality}"
-                    found[key] = self._limit(rules[SCORE], profile)
-        return found
+    def calibrations(self) -> dict[str, dict[str, Calibration]]:
+        """The calibration of each check that has one, per modality of the real scans."""
+        return calibrations_of(self._detectors, self._settings.thresholds, self.profiles)
 
-    def _limit(self, rule: Rule, profile: Profile) -> dict[str, Any]:
-        limit = concrete(rule, profile)
-        return {
-            "scores": profile.calibration.tolist(),
-            "source": f"{limit.source} ({profile.calibration_source})",
-            "limit": _finite(limit.fail_above),
-            "warn_limit": _finite(limit.warn_above),
-        }
+    def limits(self) -> dict[str, dict[str, dict[str, MeasureLimits]]]:
+        """The limits of every measure that has one, per check and modality."""
+        return limits_of_checks(self._detectors, self._settings.thresholds, self.profiles)
 
     def facts(self, ref: ScanRef) -> Mapping[str, Fact]:
         """The scan's row in the table of scans; only its target where it cannot be read."""
@@ -290,6 +282,8 @@ class Runner:
             return _unscored(check, name, score, seconds)
         try:
             finding = self._judged(check, name, score, profile, seconds)
+            modality = modality_of(check, _modality_of(target), self.profiles)
+            finding = replace(finding, modality=modality)
             finding = with_heatmap(finding, score, self._settings)
         except SafegenError:
             raise
@@ -377,8 +371,14 @@ def _name_of(target: Target) -> str:
             return ""
 
 
-def _finite(value: float) -> float | None:
-    return value if abs(value) < float("inf") else None
+def _modality_of(target: Target) -> str | None:
+    match target:
+        case ScanTarget():
+            return target.ref.modality
+        case SeriesTarget():
+            return target.series.refs[0].modality
+        case ReleaseTarget():
+            return None
 
 
 def runner_for(

@@ -85,9 +85,16 @@ def _check_table(run: Run) -> Iterator[str]:
     yield f"|---|{'---|' * (len(shown) + 1)}"
     for check in dict.fromkeys(finding.check for finding in run.findings):
         counts = Counter(each.verdict for each in run.findings if each.check == check)
-        source = run.calibrations.get(check, {}).get("source") or "fixed limits"
+        source = _limit_source(run, check)
         numbers = " | ".join(str(counts[verdict]) for verdict in shown)
         yield f"| {_escape_markdown(check)} | {numbers} | {_escape_markdown(str(source))} |"
+
+
+def _limit_source(run: Run, check: str) -> str:
+    """Where the limits of a check's scores are from, per modality if there are several."""
+    known = run.calibrations.get(check, {})
+    sources = [f"{name}: {one.source}" if name else one.source for name, one in known.items()]
+    return "; ".join(filter(None, sources)) or "fixed limits"
 
 
 def _worst_findings(run: Run) -> Iterator[str]:

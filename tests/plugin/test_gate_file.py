@@ -10,7 +10,7 @@ import pytest
 from gate_project import BAD, Project
 
 from pytest_safegen.cli.main import main
-from pytest_safegen.results.gate_json import SCHEMA_FILE
+from pytest_safegen.results.gate_json import gate_schema
 
 CHECKS = "brightness,population"
 
@@ -34,8 +34,7 @@ def data(project: Project) -> str:
 
 def test_a_gate_json_is_as_the_schema_says(judged: Project) -> None:
     judged.gate("--safegen-baseline=latest", checks=CHECKS)
-    schema = json.loads(SCHEMA_FILE.read_text("utf-8"))
-    jsonschema.validate(dict(judged.gate_json()), schema)
+    jsonschema.validate(dict(judged.gate_json()), gate_schema())
 
 
 def test_the_data_that_was_judged_is_let_through(judged: Project) -> None:

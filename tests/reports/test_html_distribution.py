@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given, strategies as st
 
-from pytest_safegen import Finding, Verdict
+from pytest_safegen import Calibration, Finding, Verdict
 from safegen_reports.html.charts import (
     HISTOGRAM_BOTTOM,
     HISTOGRAM_LEFT,
@@ -22,7 +22,7 @@ def _finding(score: float | None, threshold: float | None = None) -> Finding:
 
 
 def _calibration(scores, limit=None, warn_limit=None):
-    return {"scores": scores, "source": "held out", "limit": limit, "warn_limit": warn_limit}
+    return Calibration(tuple(scores), "held out", limit, warn_limit)
 
 
 @pytest.mark.parametrize("score", [None, math.nan, math.inf])
@@ -30,7 +30,7 @@ def test_without_a_finite_score_there_is_no_chart(score) -> None:
     assert score_histogram(_finding(score), _calibration(SCORES)) is None
 
 
-@pytest.mark.parametrize("calibration", [None, {}, {"scores": []}, {"scores": [math.nan]}])
+@pytest.mark.parametrize("calibration", [None, Calibration(()), Calibration((math.nan,))])
 def test_without_calibration_scores_there_is_no_chart(calibration) -> None:
     assert score_histogram(_finding(0.5), calibration) is None
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, strategies as st
 
-from pytest_safegen import Finding, Run, Verdict
+from pytest_safegen import Calibration, Finding, Run, Verdict
 from safegen_reports.html.dot_plots import BOTTOM, FLOOR, LEFT, RIGHT, TOP, DotPlot, dot_plots
 
 POINT = re.compile(r"M([-\d.]+) ([-\d.]+)h0")
@@ -21,7 +21,7 @@ def _strip(
         Finding("anomaly", f"{n}.nii", _verdict(value, limit), "Said.", value, limit)
         for n, value in enumerate(values)
     )
-    calibrations = {"anomaly": {"scores": list(real), "source": "held out", "limit": limit}}
+    calibrations = {"anomaly": {"": Calibration(tuple(real), "held out", limit)}}
     run = Run("1", "now", Verdict.PASS, (), (), "enforce", findings, {}, calibrations=calibrations)
     (strip,) = dot_plots(run)
     return strip
@@ -91,8 +91,10 @@ def test_without_real_scans_there_are_only_dots(limit) -> None:
 def test_the_scores_of_several_modalities_are_shown_together() -> None:
     findings = (Finding("anomaly", "a.nii", Verdict.PASS, "Said.", 0.5, 1.0),)
     calibrations = {
-        "anomaly:T1w": {"scores": [0.1, 0.2], "source": "T1w"},
-        "anomaly:FLAIR": {"scores": [0.3], "source": "FLAIR"},
+        "anomaly": {
+            "T1w": Calibration((0.1, 0.2), "T1w"),
+            "FLAIR": Calibration((0.3,), "FLAIR"),
+        }
     }
     run = Run("1", "now", Verdict.PASS, (), (), "enforce", findings, {}, calibrations=calibrations)
     (strip,) = dot_plots(run)

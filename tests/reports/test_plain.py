@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from report_site import HOSTILE, Site
 
-from pytest_safegen import Finding, Verdict
+from pytest_safegen import Calibration, Finding, Verdict
 from safegen_reports.text import findings_csv, summary_markdown
 
 
@@ -20,6 +20,12 @@ def test_the_summary_has_accounting_checks_and_findings(site: Site) -> None:
     assert "- accounting: discovered 4, collected 4, judged 4, reported 4" in text
     assert "| anomaly | 1 | 0 | 0 | 0 | 0 | 2 | 8 held out |" in text
     assert "- FAIL anomaly `sub-2_a.nii`: A \\<b\\>strange\\</b\\> place." in text
+
+
+def test_the_summary_names_the_limits_of_every_modality(site: Site) -> None:
+    known = {"anomaly": {"T1w": Calibration((0.1,), "8 T1w"), "T2w": Calibration((0.2,), "9 T2w")}}
+    text = summary_markdown(dataclasses.replace(site.run, calibrations=known))
+    assert "| anomaly | 1 | 0 | 0 | 0 | 0 | 2 | T1w: 8 T1w; T2w: 9 T2w |" in text
 
 
 def test_a_name_breaks_out_of_no_code_and_no_line(site: Site) -> None:

@@ -15,6 +15,7 @@ from stand_in import StandIn, mean_of, profile_of, ref_of, scan_of, set_of
 
 from pytest_safegen.config.device import resolve_device
 from pytest_safegen.config.settings import Settings
+from pytest_safegen.core.calibration import MeasureLimits
 from pytest_safegen.core.errors import NotJudged, ReadError, UsageProblem
 from pytest_safegen.core.finding import Finding, Verdict
 from pytest_safegen.core.scan import Scan, ScanRef, Series
@@ -468,21 +469,44 @@ RATED = {"score": Rule(false_alarm_rate=0.25)}
 
 
 def test_the_limits_show_calibration_scores_and_source(made: Maker) -> None:
-    limits = made(StandIn(rules=RATED), set_of(profile_of())).limits()["stand-in"]
-    assert limits["scores"] == [1.0, 2.0, 3.0]
-    assert limits["limit"] == limit_at(np.array([1.0, 2.0, 3.0]), 0.25).value
-    assert limits["source"].endswith("(held-out patients)")
+    known = made(StandIn(rules=RATED), set_of(profile_of())).calibrations()["stand-in"][""]
+    assert known.scores == (1.0, 2.0, 3.0)
+    assert known.limit == limit_at(np.array([1.0, 2.0, 3.0]), 0.25).value
+    assert known.source.endswith("(held-out patients)")
 
 
 def test_a_check_without_a_limit_on_its_score_has_none_to_show(made: Maker) -> None:
     detector = StandIn(rules={"size": Rule(fail_above=1.0)})
-    assert made(detector, set_of(profile_of())).limits() == {}
+    assert made(detector, set_of(profile_of())).calibrations() == {}
 
 
-def test_limits_of_several_modalities_are_told_apart(made: Maker) -> None:
+def two_modalities() -> ProfileSet:
     known = set_of(profile_of())
-    both = replace(known, bundles={**known.bundles, "T2w": known.bundles["T1w"]})
-    assert sorted(made(StandIn(), both).limits()) == ["stand-in:T1w", "stand-in:T2w"]
+    return replace(known, bundles={**known.bundles, "T2w": known.bundles["T1w"]})
+
+
+def test_each_modality_has_a_calibration_of_its_own(made: Maker) -> None:
+    known = made(StandIn(rules=RATED), two_modalities()).calibrations()
+    assert sorted(known["stand-in"]) == ["T1w", "T2w"]
+
+
+def test_a_finding_names_the_modality_by_which_it_was_judged(made: Maker) -> None:
+    assert made(StandIn(), two_modalities()).scan("stand-in", REFS[1]).modality == "T1w"
+
+
+def test_a_finding_names_no_modality_where_there_is_one_only(made: Maker) -> None:
+    assert made(StandIn(), set_of(profile_of())).scan("stand-in", REFS[1]).modality == ""
+
+
+def test_every_measure_with_a_rule_has_its_limits(made: Maker) -> None:
+    rules = {**RATED, "size": Rule(fail_above=2.0, warn_below=0.5, source="a test")}
+    known = made(StandIn(rules=rules), set_of(profile_of())).limits()["stand-in"][""]
+    assert known["size"] == MeasureLimits(fail_above=2.0, warn_below=0.5, source="a test")
+    assert known["score"].fail_above == limit_at(np.array([1.0, 2.0, 3.0]), 0.25).value
+
+
+def test_a_limit_that_cannot_be_calibrated_is_left_out(made: Maker) -> None:
+    assert made(StandIn(rules=RATED)).limits() == {"stand-in": {"": {}}}
 
 
 def test_the_device_cpu_is_always_there() -> None:

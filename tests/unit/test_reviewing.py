@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_safegen import Finding, Run, Verdict
+from pytest_safegen import Calibration, Finding, Run, Verdict
 from pytest_safegen.cli.main import main
 from pytest_safegen.judging.review import import_reviews, proposal_lines, proposals, review_lines
 from pytest_safegen.judging.waivers import Judgement, Review, read_reviews, to_toml
@@ -33,7 +33,7 @@ def _finding(target: str, score: float) -> Finding:
 def run() -> Run:
     scores = {"a": 1.1, "b": 1.2, "c": 1.8, "d": 1.25, "e": 0.4}
     findings = tuple(_finding(name, score) for name, score in scores.items())
-    calibrations = {"anomaly": {"scores": REAL, "limit": 1.0}}
+    calibrations = {"anomaly": {"": Calibration(tuple(REAL), limit=1.0)}}
     return Run(
         "1", "now", Verdict.FAIL, (), ("data",), "enforce", findings, {}, calibrations=calibrations
     )
@@ -51,6 +51,26 @@ def test_a_limit_between_false_alarms_and_right_findings_is_proposed(run: Run) -
     assert proposal.proposed is not None
     assert proposal.proposed.limit == pytest.approx(1.5)
     assert (proposal.proposed.alarms_kept, proposal.proposed.right_kept) == (0, 1)
+
+
+def test_each_modality_has_a_proposal_with_its_own_real_scans(run: Run) -> None:
+    t2 = {"x": 3.1, "y": 3.4}
+    findings = [dataclasses.replace(each, modality="T1w") for each in run.findings]
+    findings += [
+        dataclasses.replace(_finding(name, score), threshold=3.0, modality="T2w")
+        for name, score in t2.items()
+    ]
+    calibrations = {
+        "anomaly": {"T1w": Calibration(tuple(REAL)), "T2w": Calibration((2.0, 2.5, 3.2))}
+    }
+    both = dataclasses.replace(run, findings=tuple(findings), calibrations=calibrations)
+    marks = (*ALARMS, _review("x", Judgement.FALSE_ALARM, 3.1))
+    first, second = proposals(marks, both)
+    assert [(first.modality, first.real), (second.modality, second.real)] == [
+        ("T1w", len(REAL)),
+        ("T2w", 3),
+    ]
+    assert (first.present.limit, second.present.limit) == (1.0, 3.0)
 
 
 def test_a_proposal_says_what_else_it_lets_through(run: Run) -> None:

@@ -29,11 +29,11 @@ def why_incomparable(a: Run, b: Run) -> list[str]:
     """A sentence for each thing that A (the baseline) and B must share and do not."""
     sentences = []
     for run, word in ((a, "baseline"), (b, "run")):
-        if not run.basis:
+        if not run.comparability:
             sentences.append(f"The {word} does not say by what it was judged.")
-    for key in sorted({*a.basis, *b.basis}):
-        then, now = a.basis.get(key, UNKNOWN), b.basis.get(key, UNKNOWN)
-        if then != now and a.basis and b.basis:
+    for key in sorted({*a.comparability, *b.comparability}):
+        then, now = a.comparability.get(key, UNKNOWN), b.comparability.get(key, UNKNOWN)
+        if then != now and a.comparability and b.comparability:
             sentences.append(f"The {key} was {then[:12]} and is {now[:12]}.")
     if not is_complete(a):
         sentences.append("The baseline is incomplete: not all that was there was judged.")

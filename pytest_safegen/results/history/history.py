@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -182,11 +181,9 @@ def _tags(connection: Connection) -> dict[int, tuple[str, ...]]:
 
 def _parsed(line: str, number: int, source: str) -> tuple[Run, tuple[str, ...]]:
     try:
-        return from_line(json.loads(line))
-    except (SafegenError, ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise HistoryError(
-            f"Line {number} of {source} is no run of an exported history: {problem!r}."
-        ) from problem
+        return from_line(line, source=f"Line {number} of {source}")
+    except SafegenError as problem:
+        raise HistoryError(str(problem)) from problem
 
 
 def described(entry: Entry) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_safegen.api import Finding
+from pytest_safegen.api import Calibration, Finding
 
 MAX_OUTLIER_WIDTHS = 2.5
 """A score farther out than this many widths of the rest is drawn at the edge."""
@@ -114,15 +114,15 @@ class Histogram:
     source: str
 
 
-def score_histogram(finding: Finding, calibration: Mapping[str, Any] | None) -> Histogram | None:
+def score_histogram(finding: Finding, calibration: Calibration | None) -> Histogram | None:
     """The chart of a finding's score, None without a score or without calibration scores."""
-    scores = finite_values(calibration.get("scores", ())) if calibration else np.empty(0)
+    scores = finite_values(calibration.scores) if calibration else np.empty(0)
     score = finite_or_none(finding.score)
     if calibration is None or scores.size == 0 or score is None:
         return None
     limit = finite_or_none(finding.threshold)
-    limit = finite_or_none(calibration.get("limit")) if limit is None else limit
-    warn = finite_or_none(calibration.get("warn_limit"))
+    limit = finite_or_none(calibration.limit) if limit is None else limit
+    warn = finite_or_none(calibration.warn_limit)
     limits = [value for value in (limit, warn) if value is not None]
     ends = [float(scores.min()), float(scores.max())]
     axis = fit_axis([*ends, *limits], [score], left=HISTOGRAM_LEFT, right=HISTOGRAM_RIGHT)
@@ -135,7 +135,7 @@ def score_histogram(finding: Finding, calibration: Mapping[str, Any] | None) -> 
         warn_limit=axis.optional(warn),
         count=int(scores.size),
         most=int(counts.max()),
-        source=str(calibration.get("source", "")),
+        source=calibration.source,
     )
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_safegen.api import Finding, Run, Verdict
+from pytest_safegen.api import Calibration, Finding, Run, Verdict
 from safegen_reports.html.charts import (
     Axis,
     AxisPosition,
@@ -82,23 +81,22 @@ def dot_plots(run: Run) -> list[DotPlot]:
     return [_dot_plot(name, group, _calibration(run, name)) for name, group in groups.items()]
 
 
-def _calibration(run: Run, check: str) -> Mapping[str, Any]:
+def _calibration(run: Run, check: str) -> Calibration:
     """What the limits of a check are from; of several modalities all scores together."""
-    known = [c for name, c in run.calibrations.items() if name.partition(":")[0] == check]
+    known = list(run.calibrations.get(check, {}).values())
     if len(known) <= 1:
-        return known[0] if known else {}
-    scores = [score for each in known for score in each.get("scores", ())]
-    sources = dict.fromkeys(str(each.get("source", "")) for each in known)
-    return {"scores": scores, "source": "; ".join(sources)}
+        return known[0] if known else Calibration(())
+    scores = tuple(score for each in known for score in each.scores)
+    return Calibration(scores, "; ".join(dict.fromkeys(each.source for each in known)))
 
 
-def _dot_plot(name: str, findings: Sequence[Finding], calibration: Mapping[str, Any]) -> DotPlot:
-    real = finite_values(calibration.get("scores", ()))
+def _dot_plot(name: str, findings: Sequence[Finding], calibration: Calibration) -> DotPlot:
+    real = finite_values(calibration.scores)
     scored = [each for each in worst_first(findings) if finite_or_none(each.score) is not None]
     scores = [float(each.score or 0.0) for each in scored]
     limit, warn = (
         _common_limit(findings, calibration),
-        finite_or_none(calibration.get("warn_limit")),
+        finite_or_none(calibration.warn_limit),
     )
     fixed = [value for value in (limit, warn) if value is not None]
     fixed += [float(real.min()), float(real.max())] if real.size else []
@@ -112,7 +110,7 @@ def _dot_plot(name: str, findings: Sequence[Finding], calibration: Mapping[str, 
         ticks=axis.ticks,
         limit=axis.optional(limit),
         warn_limit=axis.optional(warn),
-        source=str(calibration.get("source") or ""),
+        source=calibration.source,
         calibration_count=int(real.size),
         dot=size,
         beyond=sum(axis.mark(score).beyond for score in scores),
@@ -120,10 +118,10 @@ def _dot_plot(name: str, findings: Sequence[Finding], calibration: Mapping[str, 
     )
 
 
-def _common_limit(findings: Sequence[Finding], calibration: Mapping[str, Any]) -> float | None:
+def _common_limit(findings: Sequence[Finding], calibration: Calibration) -> float | None:
     """The limit that all findings share, else that of the calibration."""
     limits = {each.threshold for each in findings if each.threshold is not None}
-    return finite_or_none(limits.pop() if len(limits) == 1 else calibration.get("limit"))
+    return finite_or_none(limits.pop() if len(limits) == 1 else calibration.limit)
 
 
 def _stack_dots(findings: Sequence[Finding], axis: Axis) -> tuple[float, list[PlacedDot]]:

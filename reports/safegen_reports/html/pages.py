@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pytest_safegen.api import Finding, Heatmap, SafegenError, Scan, ScanRef, write_text
+from pytest_safegen.api import (
+    Finding,
+    Heatmap,
+    Run,
+    SafegenError,
+    Scan,
+    ScanRef,
+    calibration_of,
+    write_text,
+)
 from safegen_reports.html.charts import GrowthCurve, Histogram, growth_curve, score_histogram
 from safegen_reports.html.images import viewer_data
 from safegen_reports.html.images.geometry import to_ras
@@ -118,7 +127,7 @@ class PageRenderer:
     folder: Path
     read: ReadScan
     load_heatmap: LoadHeatmap
-    calibrations: Mapping[str, Mapping[str, Any]]
+    run: Run
     budget: PictureBudget = field(default_factory=PictureBudget)
 
     def page(self, target: Target) -> TargetPage:
@@ -145,7 +154,7 @@ class PageRenderer:
             FindingSection(
                 finding,
                 self._layers(target, finding, number) if draw_maps and target.refs else (),
-                score_histogram(finding, self.calibrations.get(finding.check)),
+                score_histogram(finding, calibration_of(self.run, finding.check, finding.modality)),
                 growth_curve(finding),
             )
             for number, finding in enumerate(target.findings, start=1)

@@ -91,7 +91,7 @@ def baseline_comparisons(
 
 
 def _new_failures(run: Run) -> list[dict[str, Any]]:
-    found = run.regression.get("turned", ())
+    found = run.regression.get("new_failures", ())
     return [one for one in found if isinstance(one, dict)]
 
 

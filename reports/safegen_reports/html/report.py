@@ -173,7 +173,7 @@ def _write_pages(
     run: Run, rows: Sequence[Target], folder: Path, environment: Environment, budget: PictureBudget
 ) -> WrittenPages:
     """Write a page a target, worst first, each with links to the one before and after it."""
-    studio = PageRenderer(folder, LastScanCache(read_scan), load_heatmap, run.calibrations, budget)
+    studio = PageRenderer(folder, LastScanCache(read_scan), load_heatmap, run, budget)
     template = environment.get_template("target.html")
     pages = {target.name: target.page for target in rows}
     series = {ref.target: row for row in rows if row.kind == "series" for ref in row.refs}
