@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import SimpleITK as sitk
 from gate_project import BAD, Project
 
 from pytest_safegen.cli.main import main
@@ -60,6 +61,17 @@ def test_other_data_is_not(judged: Project, change: str, capsys: pytest.CaptureF
             (folder / "a.nii.gz").rename(folder / "z.nii.gz")
     assert verify(judged, data(judged)) == 1
     assert "WRONG\tdata" in capsys.readouterr().err
+
+
+def test_voxels_beside_their_header_belong_to_the_data(project: Project) -> None:
+    nifti = project.scan("data/a.nii.gz")
+    sitk.WriteImage(sitk.ReadImage(str(nifti)), str(nifti.with_name("b.mhd")))
+    nifti.unlink()
+    project.gate(checks=CHECKS)
+    assert verify(project, data(project)) == 0
+    voxels = nifti.with_name("b.raw")
+    voxels.write_bytes(bytes(voxels.stat().st_size))
+    assert verify(project, data(project)) == 1
 
 
 def test_a_failed_gate_is_not_let_through(judged: Project) -> None:
