@@ -219,7 +219,8 @@ class PageRenderer:
 
     def _write_script(self, target: Target, described: Any, layers: Any) -> str:
         path = f"volumes/{target.stem}.js"
-        write_text(self.folder / path, viewer_data.viewer_script(target.stem, described, layers))
+        script = viewer_data.viewer_script(target.stem, described, layers)
+        write_text(self.folder / path, script, durable=False)
         return path
 
     def _pay(self, shown: Any, figure: Any, thumbnail: Any, viewer: Any) -> None:

@@ -192,7 +192,7 @@ def _write_pages(
             count=len(rows),
             root="../",
         )
-        write_text(folder / target.page, html)
+        write_text(folder / target.page, html, durable=False)
         written.add(page, wanted, turned)
     return written
 
