@@ -29,12 +29,7 @@ from pytest_safegen.pytest_plugin.selection import release_checks
 from pytest_safegen.results.baseline import BaselineCheck
 from pytest_safegen.results.files import ResultLog, read_findings
 from pytest_safegen.results.gate_json import save_run
-from pytest_safegen.results.provenance import (
-    commit_of,
-    comparability_of,
-    data_digest,
-    directions_of,
-)
+from pytest_safegen.results.provenance import Provenance, provenance_of
 from pytest_safegen.results.report_dir import clear_report
 
 NARROWING = ("keyword", "markexpr", "lf", "deselect", "stepwise")
@@ -54,6 +49,7 @@ class Controller:
         self.trouble: list[str] = []
         self.memory = BaselineCheck()
         self._log: ResultLog | None = None
+        self._provenance: Provenance | None = None
 
     def log(self) -> ResultLog:
         """results.jsonl, opened when the first finding comes."""
@@ -295,7 +291,12 @@ class Controller:
         generator, _, version = (settings.model or "").partition("@")
         profiles = self.gate.opened.profiles if self.gate.opened else None
         device = self.gate.pipeline().device if profiles else ""
-        commit, dirty = commit_of(settings.root)
+        if self._provenance is None:
+            gate = self.gate
+            self._provenance = provenance_of(
+                settings, gate.releases, gate.detectors, profiles, device
+            )
+        provenance = self._provenance
         return Run(
             id=uuid.uuid4().hex,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -307,8 +308,8 @@ class Controller:
             counts={},
             generator=generator or None,
             version=version or None,
-            commit=commit,
-            dirty=dirty,
+            commit=provenance.commit,
+            dirty=provenance.dirty,
             config_digest=_digest_of_settings(settings),
             profile_digests={"profile": profiles.digest} if profiles else {},
             calibrations=self.gate.pipeline().calibrations() if profiles else {},
@@ -316,9 +317,9 @@ class Controller:
             release=_digest_of_release(self.gate.accounting.expected),
             checks={name: str(one.scope) for name, one in self.gate.detectors.items()},
             environment=_environment(device),
-            data_digest=data_digest(self.gate.releases),
-            comparability=comparability_of(settings, self.gate.detectors, profiles, device),
-            directions=directions_of(settings, self.gate.detectors),
+            data_digest=provenance.data_digest,
+            comparability=provenance.comparability,
+            directions=provenance.directions,
         )
 
     def _write_reports(self, run: Run) -> None:

@@ -87,7 +87,7 @@ def test_the_content_is_on_the_disk_before_the_name_and_the_name_after(
 
 
 def test_what_need_not_last_is_not_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda descriptor: pytest.fail("flushed"))
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: pytest.fail("flushed"))
     write_text(tmp_path / "a.txt", "text", durable=False)
     assert (tmp_path / "a.txt").read_text() == "text"
 
