@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,19 @@ def test_a_run_is_kept_with_its_model(releases: Project) -> None:
 def test_a_part_of_a_run_is_kept_as_incomplete(releases: Project) -> None:
     gate(releases, "-k", "s01")
     assert [e.complete for e in history(releases).entries()] == [True, False]
+
+
+def test_git_is_called_once_a_run(
+    releases: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = tmp_path / "calls"
+    (tmp_path / "bin").mkdir()
+    git = tmp_path / "bin" / "git"
+    git.write_text(f"#!/bin/sh\necho call >> {calls}\n")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(git.parent), prepend=os.pathsep)
+    gate(releases, "--safegen-baseline=latest")
+    assert calls.read_text().split() == ["call"]
 
 
 def test_store_none_keeps_nothing(project: Project) -> None:

@@ -1,4 +1,4 @@
-"""Runs and rows: what of a run is kept, and how a run comes back."""
+"""Runs as rows of the history and back."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ def run_of(body: str, findings: Sequence[str] = ()) -> Run:
     return decode_run(body, map(decode_finding, findings))
 
 
-def to_line(run: Run, tags: Sequence[str]) -> str:
+def encode_line(run: Run, tags: Sequence[str]) -> str:
     """A run as one line of an exported history."""
     findings = [finding_to_builtins(finding) for finding in run.findings]
     plain = {"run": run_to_builtins(run), "tags": sorted(tags), "findings": findings}
     return json.dumps(plain, allow_nan=False)
 
 
-def from_line(line: str, *, source: str) -> tuple[Run, tuple[str, ...]]:
+def decode_line(line: str, *, source: str) -> tuple[Run, tuple[str, ...]]:
     """The run and the tags of such a line; `source` is what a message calls the line.
 
     Raises:
