@@ -70,6 +70,16 @@ def test_dicom_of_structures_is_no_scan(tmp_path: Path) -> None:
     assert "RTSTRUCT" in why(discover(tmp_path), "plan")
 
 
+@pytest.mark.parametrize("kind", [b"SEG", b"RTSTRUCT"])
+def test_a_series_is_found_where_another_object_sorts_first(tmp_path: Path, kind: bytes) -> None:
+    put(tmp_path / "anna" / "0.dcm", dicom(kind))
+    for n in range(1, 4):
+        put(tmp_path / "anna" / f"{n}.dcm", dicom())
+    release = discover(tmp_path)
+    assert [(ref.target, ref.modality) for ref in release.refs] == [("anna", "CT")]
+    assert kind.decode() in why(release, "0.dcm")
+
+
 def test_dicom_folders_name_subject_and_session(tmp_path: Path) -> None:
     for session in ("2020", "2021"):
         for patient in ("anna", "ben"):
