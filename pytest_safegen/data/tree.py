@@ -1,4 +1,4 @@
-"""What lies in the data folder: every file and every DICOM folder, before anything is guessed."""
+"""All files and DICOM folders below the data root: what may be a scan, and what is left out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_safegen.data.dicom_files import NOT_IMAGES, modality_of, slices_amon
 from pytest_safegen.data.model import Candidate, Folder
 from pytest_safegen.data.names import is_scan_name, natural_key
 
-_NEVER_SEARCHED = {".git": "git's own files", "__MACOSX": "resource files of macOS"}
+_NEVER_SEARCHED = {".git": "files of git", "__MACOSX": "resource files of macOS"}
 _UNREAD_IMAGES = (
     ".img", ".hdr", ".mgz", ".mgh", ".mnc", ".par", ".rec", ".nii.bz2", ".nii.xz", ".nii.zst",
     ".npy", ".npz", ".nia", ".tif", ".tiff", ".vtk", ".h5", ".bmp", ".png", ".jpg", ".jpeg",
@@ -29,9 +29,9 @@ class Tree:
 
 
 def search(root: Path, *, skip: Sequence[Path] = ()) -> Tree:
-    """Look at every folder below `root` once, links included, save those in `skip`.
+    """The tree below `root`: each folder is visited once, links included, save those in `skip`.
 
-    Raises UsageProblem where a folder cannot be listed, so that nothing is lost in silence.
+    Raises UsageProblem where a folder cannot be listed, so that no scan is missed silently.
     """
     search = _Search(root, frozenset(_identity(path) for path in skip if path.exists()))
     pending: list[Folder] = [()]
@@ -57,19 +57,19 @@ class _Search:
         self.left_out: list[LeftOut] = []
 
     def visit(self, folder: Folder) -> tuple[list[Folder], list[Folder]]:
-        """Sort one folder's entries; the answer is its plain and its linked subfolders."""
+        """Sort the entries of a folder; returns its plain and its linked subfolders."""
         path = self.root.joinpath(*folder)
         entries = _entries(path)
-        why_not = self._why_not(path, folder, {entry.name for entry in entries})
-        if why_not:
-            self._leave(path, why_not)
+        reason = self._exclusion(path, folder, {entry.name for entry in entries})
+        if reason:
+            self._leave_out(path, reason)
             return [], []
         folders = [entry for entry in entries if _is_folder(entry)]
         self._sort_files(folder, [entry.name for entry in entries if not _is_folder(entry)])
         plain = [(*folder, entry.name) for entry in folders if not entry.is_symlink()]
         return plain, [(*folder, entry.name) for entry in folders if entry.is_symlink()]
 
-    def _why_not(self, path: Path, folder: Folder, names: set[str]) -> str:
+    def _exclusion(self, path: Path, folder: Folder, names: set[str]) -> str:
         identity = _identity(path)
         if folder and folder[-1] in _NEVER_SEARCHED:
             return _NEVER_SEARCHED[folder[-1]]
@@ -89,7 +89,7 @@ class _Search:
             self.candidates.append(Candidate(_printable((*folder, name))))
         scan_stems = {name.split(".")[0] for name in scans}
         for name in set(names) - set(scans) - slices:
-            self._leave(self.root.joinpath(*folder, name), _why_no_scan(name, scan_stems))
+            self._leave_out(self.root.joinpath(*folder, name), _reason_against(name, scan_stems))
 
     def _add_dicom(self, folder: Folder, slices: list[str]) -> None:
         path = self.root.joinpath(*folder)
@@ -102,14 +102,14 @@ class _Search:
         images = [name for name in slices if modalities[name] not in NOT_IMAGES]
         if not images:
             kinds = ", ".join(sorted({kind for kind in modalities.values() if kind}))
-            self._leave(path, f"a DICOM folder without a scan ({kinds})")
+            self._leave_out(path, f"a DICOM folder without a scan ({kinds})")
             return
         for name in set(slices) - set(images):
-            self._leave(path / name, f"a DICOM object without a scan ({modalities[name]})")
+            self._leave_out(path / name, f"a DICOM object without a scan ({modalities[name]})")
         modality = next((modalities[name] for name in images if modalities[name]), None)
         self.candidates.append(Candidate(_printable(folder), is_dicom=True, modality=modality))
 
-    def _leave(self, path: Path, reason: str) -> None:
+    def _leave_out(self, path: Path, reason: str) -> None:
         self.left_out.append(LeftOut(path, reason))
 
 
@@ -136,7 +136,7 @@ def _identity(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _why_no_scan(name: str, scan_stems: set[str]) -> str:
+def _reason_against(name: str, scan_stems: set[str]) -> str:
     if name.startswith("._"):
         return "an AppleDouble file of macOS"
     if name.split(".")[0] in scan_stems:

@@ -2,6 +2,7 @@
 
 import os
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -200,3 +201,20 @@ def test_a_folder_that_cannot_be_listed_is_a_usage_problem(tmp_path: Path) -> No
     with pytest.raises(UsageProblem, match="cannot be listed"):
         discover(tmp_path)
     closed.chmod(0o700)
+
+
+@pytest.mark.parametrize(("name", "imported"), [("a.nii.gz", False), ("anna/1.dcm", True)])
+def test_pydicom_is_imported_only_where_dicom_lies(
+    tmp_path: Path, name: str, imported: bool
+) -> None:
+    put(tmp_path / name, dicom())
+    put(tmp_path / "README", b"Not a scan.")
+    code = (
+        "import sys; from pathlib import Path; from pytest_safegen.data.discover import discover\n"
+        "assert len(discover(Path(sys.argv[1])).refs) == 1\n"
+        "print('pydicom' in sys.modules, 'numpy' in sys.modules, 'SimpleITK' in sys.modules)"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True, text=True
+    )
+    assert shown.stdout.split() == [str(imported), str(imported), "False"]
