@@ -2,6 +2,7 @@
 
 import os
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -68,6 +69,16 @@ def test_a_dicom_file_that_breaks_off_has_no_known_modality(tmp_path: Path) -> N
 def test_dicom_of_structures_is_no_scan(tmp_path: Path) -> None:
     put(tmp_path / "anna" / "plan" / "1.dcm", dicom(b"RTSTRUCT"))
     assert "RTSTRUCT" in why(discover(tmp_path), "plan")
+
+
+@pytest.mark.parametrize("kind", [b"SEG", b"RTSTRUCT"])
+def test_a_series_is_found_where_another_object_sorts_first(tmp_path: Path, kind: bytes) -> None:
+    put(tmp_path / "anna" / "0.dcm", dicom(kind))
+    for n in range(1, 4):
+        put(tmp_path / "anna" / f"{n}.dcm", dicom())
+    release = discover(tmp_path)
+    assert [(ref.target, ref.modality) for ref in release.refs] == [("anna", "CT")]
+    assert kind.decode() in why(release, "0.dcm")
 
 
 def test_dicom_folders_name_subject_and_session(tmp_path: Path) -> None:
@@ -190,3 +201,20 @@ def test_a_folder_that_cannot_be_listed_is_a_usage_problem(tmp_path: Path) -> No
     with pytest.raises(UsageProblem, match="cannot be listed"):
         discover(tmp_path)
     closed.chmod(0o700)
+
+
+@pytest.mark.parametrize(("name", "imported"), [("a.nii.gz", False), ("anna/1.dcm", True)])
+def test_pydicom_is_imported_only_where_dicom_lies(
+    tmp_path: Path, name: str, imported: bool
+) -> None:
+    put(tmp_path / name, dicom())
+    put(tmp_path / "README", b"Not a scan.")
+    code = (
+        "import sys; from pathlib import Path; from pytest_safegen.data.discover import discover\n"
+        "assert len(discover(Path(sys.argv[1])).refs) == 1\n"
+        "print('pydicom' in sys.modules, 'numpy' in sys.modules, 'SimpleITK' in sys.modules)"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True, text=True
+    )
+    assert shown.stdout.split() == [str(imported), str(imported), "False"]

@@ -86,7 +86,7 @@ def test_a_folder_with_another_subjects_scan_calls_no_series() -> None:
 
 
 def test_two_series_of_one_name_are_refused() -> None:
-    with pytest.raises(UsageProblem, match="would both be called 'd/p'"):
+    with pytest.raises(UsageProblem, match="would both get the name 'd/p'"):
         series_of([ref("d/p/a", "p"), ref("x", "d/p")])
 
 

@@ -222,7 +222,7 @@ class Miscounting(StandIn):
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("extra", [-1, 1])
 def test_a_detector_with_a_wrong_number_of_scores_is_refused(extra: int) -> None:
-    with pytest.raises(AssertionError, match="one score a target"):
+    with pytest.raises(AssertionError, match="one score per target"):
         check_detector(Miscounting(extra=extra), subjects=1)
 
 
