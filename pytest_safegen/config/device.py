@@ -24,8 +24,9 @@ def resolve_device(asked: str) -> str:
     if asked == "auto":
         return next((name for name, there in found.items() if there()), "cpu")
     if not found[asked]():
+        name = asked.upper()
         raise UsageProblem(
-            f"--safegen-device={asked} is not there: torch sees no such device on this machine. "
-            "Use auto or cpu."
+            f"{name} was requested, but PyTorch finds no {name} device. "
+            "Use --safegen-device=auto or cpu."
         )
     return asked

@@ -116,6 +116,23 @@ def test_an_exact_limit_says_how_many_scans_it_is_from() -> None:
     assert limit_at(np.arange(120.0), 0.05).source.startswith("calibrated on 120 real scans")
 
 
+def test_a_limit_from_independent_patients_bounds_the_false_alarms() -> None:
+    source = limit_at(np.arange(120.0), 0.05, independent=True).source
+    assert source == (
+        "calibrated on 120 real scans for 5.0% false alarms, at most 8.6% with 95 % confidence"
+    )
+
+
+def test_a_limit_from_cross_validation_claims_no_bound() -> None:
+    source = limit_at(np.arange(120.0), 0.05).source
+    assert source == "calibrated on 120 real scans for 5.0% false alarms"
+
+
+@given(scores, rates)
+def test_independence_changes_no_limit(known: np.ndarray, rate: float) -> None:
+    assert limit_at(known, rate, independent=True).value == limit_at(known, rate).value
+
+
 def test_an_extrapolated_limit_says_what_the_scans_alone_guarantee() -> None:
     assert limit_at(np.arange(19.0), 0.01).source.endswith("can only guarantee 5.0%")
 

@@ -127,9 +127,9 @@ def test_arrays_cannot_be_written_to(saved: Path) -> None:
 
 
 def test_a_bundle_without_a_template_says_why(tmp_path: Path) -> None:
-    few = ProfileSet("d", {"T1w": Bundle(None, problem="too few")}, {})
-    save_profiles(few, tmp_path / "few.safegen")
-    assert load_profiles(tmp_path / "few.safegen", KNOWN).bundles["T1w"].problem == "too few"
+    bundle = Bundle(None, problem="the reference has 9 patients", headline="Too few patients")
+    save_profiles(ProfileSet("d", {"T1w": bundle}, {}), tmp_path / "few.safegen")
+    assert load_profiles(tmp_path / "few.safegen", KNOWN).bundles["T1w"] == bundle
 
 
 def test_the_file_is_safetensors(saved: Path) -> None:

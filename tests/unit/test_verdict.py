@@ -24,6 +24,13 @@ from pytest_safegen.judging.limits import (
 from pytest_safegen.judging.messages import MOST_SENTENCES
 from pytest_safegen.judging.release import conclude
 from pytest_safegen.judging.verdict import judge
+from pytest_safegen.profiles.calibrate import (
+    HELD_OUT_BY_DETECTOR,
+    IN_FOLDS,
+    ONE_BY_ONE,
+    SCALED_BY_HOLDOUT,
+)
+from pytest_safegen.profiles.model import HOLDOUT
 
 KINDS = [
     ("fail_above", 2.0, Verdict.PASS),
@@ -90,6 +97,23 @@ def test_a_calibrated_rule_without_real_scans_is_refused() -> None:
 def test_a_calibration_that_is_not_finite_gives_no_limit() -> None:
     with pytest.raises(ValueError, match="not finite"):
         concrete(CALIBRATED, profile_of(scores=(1.0, math.nan)))
+
+
+@pytest.mark.parametrize(
+    ("source", "bounded"),
+    [
+        (HOLDOUT, True),
+        (SCALED_BY_HOLDOUT, False),
+        (HELD_OUT_BY_DETECTOR, False),
+        (ONE_BY_ONE, False),
+        (IN_FOLDS, False),
+    ],
+)
+def test_only_a_limit_from_the_holdout_claims_a_confidence_bound(
+    source: str, bounded: bool
+) -> None:
+    profile = replace(profile_of(scores=range(200)), calibration_source=source)
+    assert ("with 95 % confidence" in concrete(CALIBRATED, profile).source) == bounded
 
 
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=200), st.floats(0.001, 0.5))

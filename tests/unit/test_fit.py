@@ -160,7 +160,7 @@ def test_the_holdout_is_not_learned(real: Path, unseen: Path, detector: Watching
 
 
 @pytest.mark.parametrize(
-    ("made", "held", "said"),
+    ("made", "held", "source"),
     [
         (Watching, False, "reference patients, a third held out of the profile in turn"),
         (LeavingOut, False, "reference patients, each left out of the profile in turn"),
@@ -168,10 +168,10 @@ def test_the_holdout_is_not_learned(real: Path, unseen: Path, detector: Watching
     ],
 )
 def test_a_calibration_says_whose_scores_it_is_from(
-    real: Path, unseen: Path, made: type[Watching], held: bool, said: str
+    real: Path, unseen: Path, made: type[Watching], held: bool, source: str
 ) -> None:
     found = fit(made(), real, holdout=[unseen] if held else [])
-    assert profile(found).calibration_source == said
+    assert profile(found).calibration_source == source
 
 
 def test_scores_that_a_detector_held_out_itself_calibrate_it(real: Path) -> None:
@@ -206,7 +206,9 @@ def test_the_holdout_sets_the_scales_of_what_recalibrates(real: Path, unseen: Pa
     found = profile(fit(Recalibrating(version="5"), real, holdout=[unseen]))
 
     assert found.calibration.tolist() == [1020.0, 1021.0, 1022.0, 1023.0]
-    assert found.calibration_source == "patients of the holdout folder"
+    assert found.calibration_source == (
+        "patients of the holdout folder, each on scales set by the others"
+    )
     assert found.arrays["scale"].tolist() == [3.0]
     assert (found.facts["scale"], found.facts["version"]) == (3.0, "5")
     assert found.facts["subjects"] == SUBJECTS
@@ -315,7 +317,9 @@ def test_fitting_twice_gives_the_same_digest(real: Path) -> None:
 
 def test_too_few_patients_teach_nothing(tmp_path: Path) -> None:
     few = cohort(tmp_path, SUBJECTS[: FEWEST_SUBJECTS - 1])
-    assert fit(StandIn(), few).bundles["T1w"].problem.startswith("the reference has 9 patients")
+    bundle = fit(StandIn(), few).bundles["T1w"]
+    assert bundle.problem.startswith("the reference has 9 patients")
+    assert bundle.headline == "Too few real patients to compare with: 9, need 10"
 
 
 def test_scans_of_one_patient_are_not_many_patients(tmp_path: Path) -> None:
@@ -359,13 +363,36 @@ def test_a_broken_scan_does_not_stop_the_fit(tmp_path: Path) -> None:
 def test_a_reference_without_a_readable_scan_is_refused(tmp_path: Path) -> None:
     for subject in SUBJECTS:
         write(tmp_path, subject).write_bytes(b"no scan")
-    with pytest.raises(ProfileError, match="No real scan could be read"):
+    with pytest.raises(ProfileError, match="No real scan can be read"):
         fit(StandIn(), tmp_path)
 
 
 def test_a_patient_in_reference_and_holdout_is_refused_by_name(real: Path, tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match=r"1 patients .*\(sub-03\)"):
         fit(StandIn(), real, holdout=[cohort(tmp_path, ["sub-03", "sub-30"])])
+
+
+def test_a_holdout_of_another_modality_is_refused_by_name(real: Path, tmp_path: Path) -> None:
+    for subject in OTHERS:
+        write(tmp_path, subject, suffix="T1")
+    with pytest.raises(ProfileError) as caught:
+        fit(StandIn(), real, holdout=[tmp_path])
+    assert str(caught.value) == (
+        "The holdout cannot calibrate: its modality is T1 and that of the reference T1w. "
+        "Use the same name in the file names or in safegen.tsv."
+    )
+    assert caught.value.headline == "Holdout and reference differ in modality"
+
+
+def test_holdout_scans_of_a_further_modality_are_left_out_by_name(
+    real: Path, tmp_path: Path
+) -> None:
+    for subject in OTHERS:
+        write(tmp_path, subject)
+    write(tmp_path, OTHERS[0], suffix="T2w")
+    assert fit(StandIn(), real, holdout=[tmp_path]).left_out == (
+        "Holdout scans of modality T2w are not used (1): the reference is T1w.",
+    )
 
 
 def test_modalities_are_learned_apart(tmp_path: Path) -> None:

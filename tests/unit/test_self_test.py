@@ -33,7 +33,7 @@ def change_of(target: Any) -> Score:
 @pytest.fixture
 def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Finding]]:
     """Judges canaries by a detector that measures so, and fails what is above 0."""
-    monkeypatch.setattr("pytest_safegen.judging.runner.read_scan", lambda ref: SCANS[ref.target])
+    monkeypatch.setattr("pytest_safegen.judging.loader.read_scan", lambda ref: SCANS[ref.target])
     opened: list[Runner] = []
 
     def judge(measure: Any = change_of, *, count: int = 6, **changes: Any) -> Finding:
@@ -108,7 +108,7 @@ def test_a_scan_that_cannot_be_read_again_is_a_canary_that_was_not_judged(
     def gone(ref: ScanRef) -> Scan:
         raise ReadError(f"{ref.target} is gone.")
 
-    monkeypatch.setattr("pytest_safegen.judging.runner.read_scan", gone)
+    monkeypatch.setattr("pytest_safegen.judging.loader.read_scan", gone)
     finding = judged(count=1)
     assert finding.verdict is Verdict.INCONCLUSIVE
     assert "it could not be planted: sub-" in finding.reason
