@@ -144,11 +144,11 @@ def test_a_canary_that_goes_through_turns_the_run_red(project: Project) -> None:
     project.scan("data/a.nii.gz")
     result = project.gate("--safegen-canaries=2", checks="brightness")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert project.verdicts()["canaries", ""] == "INCONCLUSIVE"
+    assert project.verdicts()["self-test", ""] == "INCONCLUSIVE"
     assert project.gate_json()["verdict"] == "INCONCLUSIVE"
 
 
 def test_without_canaries_nothing_is_said_of_them(project: Project) -> None:
     project.scan("data/a.nii.gz")
     project.gate(checks="brightness")
-    assert ("canaries", "") not in project.verdicts()
+    assert ("self-test", "") not in project.verdicts()
