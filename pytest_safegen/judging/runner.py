@@ -26,9 +26,8 @@ from pytest_safegen.judging.scorers import Scorers
 from pytest_safegen.judging.unjudged import (
     NO_REAL_SCANS,
     crashed,
+    refusal,
     unjudged,
-    unprepared,
-    unreadable,
     unreadable_series,
     unscored,
     with_unread,
@@ -60,6 +59,7 @@ class Runner:
         self._detectors = detectors
         self.profiles = profiles
         self._no_profile = no_profile
+        self._unfitted = Verdict.INCONCLUSIVE if profiles else Verdict.ERROR
         self.device = resolve_device(settings.device)
         self._scorers = Scorers(self.device)
         self.loader = ScanLoader(
@@ -75,10 +75,10 @@ class Runner:
         """The finding of one check on one scan; `upcoming` scans are read meanwhile."""
         started = time.perf_counter()
         target = self.loader.load(ref, upcoming)
-        refusal = self._refusal(check, target)
-        if refusal is not None:
-            return replace(refusal, seconds=time.perf_counter() - started)
         detector, profile = self._detectors[check], self._profile(check, ref)
+        refused = refusal(detector, target, self._bundle(ref), self._unfitted)
+        if refused is not None:
+            return replace(refused, seconds=time.perf_counter() - started)
         score = self._scorers.score_scan(
             detector, profile, target, lambda: self._batch(check, profile)
         )
@@ -93,23 +93,24 @@ class Runner:
         """
         target = self.loader.changed(ref, change)
         for check in checks:
-            refusal = self._refusal(check, target)
-            if refusal is not None:
-                yield refusal
+            detector, profile = self._detectors[check], self._profile(check, ref)
+            refused = refusal(detector, target, self._bundle(ref), self._unfitted)
+            if refused is not None:
+                yield refused
                 continue
-            profile = self._profile(check, ref)
-            score = self._scorers.score(self._detectors[check], profile, target)
+            score = self._scorers.score(detector, profile, target)
             if isinstance(score, Exception):
                 yield unscored(check, ref.target, score)
             else:
-                yield self._judged(check, ref.target, score, profile, 0.0)
+                yield _judged(detector, ref.target, score, profile, self._settings)
 
     def series(self, check: str, series: Series, *, cohort: tuple[Series, ...] = ()) -> Finding:
         """The finding of one check on one patient's timepoints, among all of the release."""
         started = time.perf_counter()
         detector, profile = self._detectors[check], self._profile(check, series.refs[0])
         if detector.needs_profile and profile is None:
-            return self._without_profile(check, series.target, self._bundle(series.refs[0]))
+            bundle = self._bundle(series.refs[0])
+            return without_profile(check, series.target, bundle, self._unfitted)
         scans = self.loader.series(series.refs)
         readable = tuple(scan for scan in scans if scan.scan is not None)
         if not readable:
@@ -131,26 +132,18 @@ class Runner:
         profile = self.profiles.release.get(check) if self.profiles else None
         if detector.needs_profile and profile is None:
             bundle = Bundle(None) if self.profiles else self._no_profile
-            return self._without_profile(check, "", bundle)
+            return without_profile(check, "", bundle, self._unfitted)
         known = tuple(row for row in rows if len(row) > len(UNREAD_ROW))
         target = ReleaseTarget(known)
         score = self._scorers.score(detector, profile, target)
         finding = self._finding(check, target, score, profile, started)
         missing = len(rows) - len(known)
-        text = f"{missing} scans cannot be read"
+        text = f"{missing} scan{'' if missing == 1 else 's'} cannot be read"
         return with_unread(finding, [f"{text}."] if missing else [], headline=text)
 
     def limits(self) -> dict[str, dict[str, Any]]:
         """Per calibrated check: the calibration scores, where they are from, and the limits."""
-        found = {}
-        bundles = self.profiles.bundles if self.profiles else {}
-        for modality, bundle in bundles.items():
-            for name, profile in bundle.profiles.items():
-                rules = self._rules(name) if name in self._detectors else {}
-                if profile.calibration.size and SCORE in rules:
-                    key = name if len(bundles) == 1 else f"{name}:{modality}"
-                    found[key] = _limit(rules[SCORE], profile)
-        return found
+        return _limits(self._detectors, self._settings, self.profiles) if self.profiles else {}
 
     def facts(self, ref: ScanRef) -> Mapping[str, Fact]:
         """The scan's row in the table of scans; only its target where it cannot be read."""
@@ -161,21 +154,6 @@ class Runner:
 
     def _profile(self, check: str, ref: ScanRef) -> Profile | None:
         return self._bundle(ref).profiles.get(check)
-
-    def _refusal(self, check: str, target: ScanTarget) -> Finding | None:
-        """Why a scan cannot be scored at all, as a finding; None if it can."""
-        detector, ref = self._detectors[check], target.ref
-        if target.scan is None and not getattr(detector, "judges_unreadable", False):
-            return unreadable(check, target)
-        if not detector.needs_profile:
-            return None
-        if self._profile(check, ref) is None:
-            return self._without_profile(check, ref.target, self._bundle(ref))
-        return unprepared(check, target) if target.prepared is None else None
-
-    def _without_profile(self, check: str, target: str, bundle: Bundle) -> Finding:
-        verdict = Verdict.INCONCLUSIVE if self.profiles else Verdict.ERROR
-        return without_profile(check, target, verdict, bundle)
 
     def _batch(self, check: str, profile: Profile | None) -> list[ScanTarget]:
         """Upcoming scans that are ready for a check and are judged by the same profile."""
@@ -195,36 +173,18 @@ class Runner:
     ) -> Finding:
         name, seconds = _name_of(target), time.perf_counter() - started
         if isinstance(score, Exception):
-            return unscored(check, name, score, seconds)
+            return replace(unscored(check, name, score), seconds=seconds)
+        detector = self._detectors[check]
         try:
-            finding = self._judged(check, name, score, profile, seconds)
+            finding = _judged(detector, name, score, profile, self._settings)
             finding = with_heatmap(finding, score, self._settings)
         except SafegenError:
             raise
         except Exception as problem:  # noqa: BLE001  what a check returns may be anything
-            return crashed(check, name, problem, seconds)
-        scorer = self._scorers.open(self._detectors[check], profile)
+            return replace(crashed(check, name, problem), seconds=seconds)
+        finding = replace(finding, seconds=seconds)
+        scorer = self._scorers.open(detector, profile)
         return with_explanations(finding, scorer, target, score, settings=self._settings)
-
-    def _judged(
-        self, check: str, target: str, score: Score, profile: Profile | None, seconds: float
-    ) -> Finding:
-        try:
-            return judge(
-                check,
-                target,
-                score,
-                rules=self._rules(check),
-                profile=profile,
-                required=limited(check, self._settings.thresholds),
-                seconds=seconds,
-            )
-        except ValueError as problem:
-            return unjudged(check, target, Verdict.ERROR, str(problem), seconds=seconds)
-
-    def _rules(self, check: str) -> Mapping[str, Rule]:
-        defaults = self._detectors[check].rules
-        return rules_for(check, defaults, self._settings.thresholds)
 
 
 def runner_for(
@@ -245,6 +205,38 @@ def runner_for(
         no_profile = Bundle(None, problem=str(problem), headline=problem.headline)
         return Runner(settings, detectors, None, no_profile=no_profile)
     return Runner(settings, detectors, profiles)
+
+
+def _judged(
+    detector: Detector, target: str, score: Score, profile: Profile | None, settings: Settings
+) -> Finding:
+    check, thresholds = detector.name, settings.thresholds
+    try:
+        return judge(
+            check,
+            target,
+            score,
+            rules=rules_for(check, detector.rules, thresholds),
+            profile=profile,
+            required=limited(check, thresholds),
+        )
+    except ValueError as problem:
+        return unjudged(check, target, Verdict.ERROR, str(problem))
+
+
+def _limits(
+    detectors: Mapping[str, Detector], settings: Settings, profiles: ProfileSet
+) -> dict[str, dict[str, Any]]:
+    found = {}
+    for modality, bundle in profiles.bundles.items():
+        for name, profile in bundle.profiles.items():
+            if name not in detectors or not profile.calibration.size:
+                continue
+            rules = rules_for(name, detectors[name].rules, settings.thresholds)
+            if SCORE in rules:
+                key = name if len(profiles.bundles) == 1 else f"{name}:{modality}"
+                found[key] = _limit(rules[SCORE], profile)
+    return found
 
 
 def _limit(rule: Rule, profile: Profile) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pytest_safegen.config.hookspecs import Detector
 from pytest_safegen.core.errors import NotJudged, format_error
 from pytest_safegen.core.finding import Finding, Verdict, shortened, worst
 from pytest_safegen.core.targets import ScanTarget
@@ -26,16 +27,15 @@ def unjudged(
     reason: str,
     *,
     headline: str = "",
-    seconds: float = 0.0,
 ) -> Finding:
     """A finding that says why there is no judgement; `reason` is a clause or some sentences."""
     text = reason if target and reason.startswith(target) else capitalized(reason)
     text = text.rstrip(".") + "."
     head = shortened(headline or text)
-    return Finding(check, target, verdict, text, headline=head, seconds=seconds)
+    return Finding(check, target, verdict, text, headline=head)
 
 
-def without_profile(check: str, target: str, verdict: Verdict, bundle: Bundle) -> Finding:
+def without_profile(check: str, target: str, bundle: Bundle, verdict: Verdict) -> Finding:
     """The finding of a check that has no profile, for the reason that the bundle gives."""
     if bundle.problem:
         return unjudged(check, target, verdict, bundle.problem, headline=bundle.headline)
@@ -48,16 +48,23 @@ def without_profile(check: str, target: str, verdict: Verdict, bundle: Bundle) -
     )
 
 
-def unreadable(check: str, target: ScanTarget) -> Finding:
-    """The finding on a scan that cannot be read."""
-    name = target.ref.target
-    return unjudged(check, name, Verdict.ERROR, target.problem, headline=target.headline)
+def refusal(
+    detector: Detector, target: ScanTarget, bundle: Bundle, unfitted: Verdict
+) -> Finding | None:
+    """Why a scan cannot be scored at all, as a finding; None if it can.
 
-
-def unprepared(check: str, target: ScanTarget) -> Finding:
-    """The finding on a scan that cannot be prepared."""
-    name = target.ref.target
-    return unjudged(check, name, Verdict.INCONCLUSIVE, target.unprepared, headline=target.headline)
+    `unfitted` is the verdict where the check has no profile.
+    """
+    check, name, headline = detector.name, target.ref.target, target.headline
+    if target.scan is None and not getattr(detector, "judges_unreadable", False):
+        return unjudged(check, name, Verdict.ERROR, target.problem, headline=headline)
+    if not detector.needs_profile:
+        return None
+    if check not in bundle.profiles:
+        return without_profile(check, name, bundle, unfitted)
+    if target.prepared is None:
+        return unjudged(check, name, Verdict.INCONCLUSIVE, target.unprepared, headline=headline)
+    return None
 
 
 def unreadable_series(check: str, target: str, scans: Sequence[ScanTarget]) -> Finding:
@@ -66,21 +73,20 @@ def unreadable_series(check: str, target: str, scans: Sequence[ScanTarget]) -> F
     return unjudged(check, target, Verdict.ERROR, text, headline="No timepoint can be read")
 
 
-def unscored(check: str, target: str, problem: Exception, seconds: float = 0.0) -> Finding:
+def unscored(check: str, target: str, problem: Exception) -> Finding:
     """The finding on a target that a check could not measure, or crashed on."""
     if not isinstance(problem, NotJudged):
-        return crashed(check, target, problem, seconds)
+        return crashed(check, target, problem)
     return unjudged(
         check,
         target,
         Verdict.INCONCLUSIVE,
         str(problem),
         headline=problem.headline,
-        seconds=seconds,
     )
 
 
-def crashed(check: str, target: str, problem: Exception, seconds: float = 0.0) -> Finding:
+def crashed(check: str, target: str, problem: Exception) -> Finding:
     """The finding on a target on which a check crashed."""
     return unjudged(
         check,
@@ -88,7 +94,6 @@ def crashed(check: str, target: str, problem: Exception, seconds: float = 0.0) -
         Verdict.ERROR,
         f"the check crashed ({format_error(problem)}); this is a defect of the check",
         headline=f"Check crashed: {type(problem).__name__}",
-        seconds=seconds,
     )
 
 

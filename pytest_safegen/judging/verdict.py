@@ -28,7 +28,6 @@ def judge(
     rules: Mapping[str, Rule],
     profile: Profile | None = None,
     required: Sequence[str] = (),
-    seconds: float = 0.0,
 ) -> Finding:
     """The finding on one score. `required` names measures that a user set limits for."""
     numbers = _numbers(score)
@@ -41,7 +40,6 @@ def judge(
             target,
             Verdict.ERROR if not_finite else Verdict.INCONCLUSIVE,
             why_unjudged(not_finite, missing),
-            seconds=seconds,
         )
     limits = {
         number.name: concrete(rule, profile)
@@ -49,8 +47,8 @@ def judge(
         if (rule := rule_of(number.name, rules)) is not None
     }
     if not limits:
-        return unjudged(check, target, Verdict.INCONCLUSIVE, no_limit(names), seconds=seconds)
-    return _finding(check, target, score, numbers, limits, profile, seconds)
+        return unjudged(check, target, Verdict.INCONCLUSIVE, no_limit(names))
+    return _finding(check, target, score, numbers, limits, profile)
 
 
 def _numbers(score: Score) -> list[Measure]:
@@ -67,7 +65,6 @@ def _finding(
     numbers: Sequence[Measure],
     limits: Mapping[str, Limits],
     profile: Profile | None,
-    seconds: float,
 ) -> Finding:
     breaches = _breaches(numbers, limits)
     measures = {number.name: number for number in numbers}
@@ -84,7 +81,6 @@ def _finding(
         p_value=_p_value(score, profile),
         measures=score.measures,
         nearest=score.nearest,
-        seconds=seconds,
     )
 
 
