@@ -48,8 +48,9 @@ def headline_for(breaches: Sequence[Breach], measures: Mapping[str, Measure]) ->
         return ""
     worst, others = measures[breaches[0].measure], len(breaches) - 1
     more = f" (+{others} more)" if others else ""
-    text = worst.headline or worst.message or f"{worst.name} out of range"
-    return shortened(capitalized(text), HEADLINE_LENGTH - len(more)) + more
+    length = HEADLINE_LENGTH - len(more)
+    texts = (worst.headline, worst.message, f"{worst.name} out of range")
+    return next(filter(None, (shortened(capitalized(text), length) for text in texts))) + more
 
 
 def reason_for(
@@ -85,8 +86,8 @@ def breach_line(breach: Breach) -> str:
 
 
 def _sentence(measure: Measure) -> str:
-    text = measure.message or f"{measure.name} is out of range"
-    return f"{capitalized(text).rstrip('.')}."
+    text = measure.message.rstrip(". ") or f"{measure.name} is out of range"
+    return f"{capitalized(text)}."
 
 
 def _more(rest: Sequence[Breach]) -> str:

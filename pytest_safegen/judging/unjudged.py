@@ -30,8 +30,8 @@ def unjudged(
 ) -> Finding:
     """A finding that says why there is no judgement; `reason` is a clause or some sentences."""
     text = reason if target and reason.startswith(target) else capitalized(reason)
-    text = text.rstrip(".") + "."
-    head = shortened(headline or text)
+    text = (text.rstrip(".") or "No reason was given") + "."
+    head = shortened(headline) or shortened(text)
     return Finding(check, target, verdict, text, headline=head)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from real_scans import OTHERS, SUBJECTS, cohort
 from stand_in import StubReader
 
 from pytest_safegen.config.hookspecs import Detector
@@ -42,3 +43,13 @@ def made(tmp_path: Path, reader: StubReader) -> Iterator[Callable[..., Runner]]:
     yield make
     for runner in runners:
         runner.close()
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return cohort(tmp_path_factory.mktemp("real"), SUBJECTS)
+
+
+@pytest.fixture(scope="session")
+def unseen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return cohort(tmp_path_factory.mktemp("unseen"), OTHERS)

@@ -133,3 +133,14 @@ def profile_of(name: str = "stand-in", *, scores: Sequence[float] = (1.0, 2.0, 3
 def set_of(*profiles: Profile, modality: str = "T1w") -> ProfileSet:
     bundle = Bundle(template_4mm(), {profile.detector: profile for profile in profiles})
     return ProfileSet("d", {modality: bundle}, {})
+
+
+def raising(problem: Exception) -> Callable[[Any], Score]:
+    def measure(target: Any) -> Score:
+        raise problem
+
+    return measure
+
+
+def giving(score: Any) -> Callable[[Any], Score]:
+    return lambda _: score
