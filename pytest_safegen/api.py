@@ -36,9 +36,11 @@ if TYPE_CHECKING:
         format_error as format_error,
     )
     from pytest_safegen.core.finding import (
+        Breach as Breach,
         Finding as Finding,
         Run as Run,
         Verdict as Verdict,
+        shortened as shortened,
         worst as worst,
     )
     from pytest_safegen.core.scan import (
@@ -150,9 +152,11 @@ _HOMES = {
         "format_error",
     ),
     "pytest_safegen.core.finding": (
+        "Breach",
         "Finding",
         "Run",
         "Verdict",
+        "shortened",
         "worst",
     ),
     "pytest_safegen.core.scan": (
