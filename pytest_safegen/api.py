@@ -42,9 +42,11 @@ if TYPE_CHECKING:
         format_error as format_error,
     )
     from pytest_safegen.core.finding import (
+        Breach as Breach,
         Finding as Finding,
         Run as Run,
         Verdict as Verdict,
+        shortened as shortened,
         worst as worst,
     )
     from pytest_safegen.core.scan import (
@@ -162,9 +164,11 @@ _HOMES = {
         "format_error",
     ),
     "pytest_safegen.core.finding": (
+        "Breach",
         "Finding",
         "Run",
         "Verdict",
+        "shortened",
         "worst",
     ),
     "pytest_safegen.core.scan": (

@@ -1,4 +1,4 @@
-"""The memorization check on phantoms: whom it must recognise, and whom it must not."""
+"""The memorization check on phantoms: who must be recognised, and who must not."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -93,7 +93,7 @@ def shifted(scan: Scan) -> Scan:
     return with_voxels(scan, np.roll(scan.voxels, (2, -1), (0, 1)))
 
 
-def turned(scan: Scan, *, degrees: float) -> Scan:
+def rotated(scan: Scan, *, degrees: float) -> Scan:
     return with_voxels(scan, ndimage.rotate(scan.voxels, degrees, reshape=False, order=1))
 
 
@@ -111,7 +111,7 @@ DISTURBANCES: dict[str, Callable[[Scan], Scan]] = {
     "inverted": inverted,
     "contrast": curved,
     "shifted": shifted,
-    "turned": partial(turned, degrees=5),
+    "rotated": partial(rotated, degrees=5),
     "half": lambda scan: half_from(scan, phantom(60)),
 }
 
@@ -145,7 +145,7 @@ def test_every_reference_patient_is_recognised(cohort: Cohort, subject: int) -> 
     assert cohort.score(phantom(subject)).nearest == f"sub-{subject:02d}"
 
 
-def test_more_noise_is_less_evidence(cohort: Cohort) -> None:
+def test_more_noise_lowers_the_score(cohort: Cohort) -> None:
     grain = np.random.default_rng(1).normal(0, 1, phantom(SOURCE).voxels.shape)
     copies = [with_voxels(phantom(SOURCE), phantom(SOURCE).voxels + n * grain) for n in (1, 4, 16)]
 
@@ -173,12 +173,12 @@ def test_most_of_a_copied_half_is_outlined(cohort: Cohort) -> None:
 
 
 def test_the_heatmap_of_a_mirrored_copy_is_hot_where_the_copy_is(cohort: Cohort) -> None:
-    spoiled = half_from(mirrored(phantom(SOURCE)), phantom(60))
+    mixed = half_from(mirrored(phantom(SOURCE)), phantom(60))
 
-    score = cohort.score(spoiled)
+    score = cohort.score(mixed)
 
     assert score.heatmap is not None
-    middle = spoiled.voxels.shape[0] // 2
+    middle = mixed.voxels.shape[0] // 2
     assert score.heatmap.values[:middle].mean() > 1.5 * score.heatmap.values[middle:].mean()
 
 
@@ -199,13 +199,15 @@ def test_an_exact_copy_is_copied_entirely(cohort: Cohort) -> None:
 
 
 @pytest.mark.parametrize(
-    ("way", "said"),
+    ("disturbance", "text"),
     [("mirrored", "mirrored left-right"), ("inverted", "with inverted contrast")],
 )
-def test_the_sentence_tells_how_the_copy_was_turned(cohort: Cohort, way: str, said: str) -> None:
-    score = cohort.score(DISTURBANCES[way](phantom(SOURCE)))
+def test_the_message_says_how_a_copy_was_changed(
+    cohort: Cohort, disturbance: str, text: str
+) -> None:
+    score = cohort.score(DISTURBANCES[disturbance](phantom(SOURCE)))
 
-    assert f"the reference patient sub-{SOURCE:02d}, {said}" in score.message
+    assert f"training patient sub-{SOURCE:02d}, {text}" in score.message
 
 
 def test_two_scans_of_one_patient_do_not_hide_each_other(
@@ -230,7 +232,7 @@ def test_a_person_under_two_names_is_still_found(
     assert cohort.value(phantom(SOURCE, session=2), twice_named) > 1.5 * highest_unseen
 
 
-def test_a_person_under_two_names_is_told_by_both(cohort: Cohort, twice_named: Profile) -> None:
+def test_a_person_under_two_names_is_named_by_both(cohort: Cohort, twice_named: Profile) -> None:
     score = cohort.score(phantom(SOURCE, session=2), twice_named)
 
     assert score.nearest == f"sub-{SOURCE:02d} = sub-99"
