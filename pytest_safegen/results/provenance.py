@@ -87,6 +87,7 @@ def comparability_of(
     judged_by = [
         repr(sorted(settings.thresholds.items())),
         repr(sorted(settings.detectors.items())),
+        limits_in_force(settings, detectors),
     ]
     versions = {f"version of check {name}": str(one.version) for name, one in detectors.items()}
     code = {f"code of check {name}": code_of(one) for name, one in detectors.items()}
@@ -98,6 +99,15 @@ def comparability_of(
         **versions,
         **code,
     }
+
+
+def limits_in_force(settings: Settings, detectors: Mapping[str, Detector]) -> str:
+    """Every rule by check and measure as text, with limits that a file of the user's sets."""
+    rules = {
+        name: sorted(rules_for(name, one.rules, settings.thresholds).items())
+        for name, one in detectors.items()
+    }
+    return repr(sorted(rules.items()))
 
 
 def directions_of(

@@ -48,7 +48,7 @@ def follow_up_of(patient, *, called, noise=0.0):
     return replace(scan, voxels=voxels, ref=replace(scan.ref, subject=called.ref.subject))
 
 
-def test_a_follow_up_of_another_patient_is_told_by_name(release):
+def test_a_follow_up_of_another_patient_is_named(release):
     first, *others = release
     found = nearer(follow_up_of(2, called=first), first, others)
 
@@ -63,13 +63,13 @@ def test_a_noisy_follow_up_is_still_nearest_to_its_own_patient(release):
     assert found.value == 0
 
 
-def test_a_follow_up_that_is_clearly_alike_asks_nobody(release):
+def test_a_similar_follow_up_is_not_compared_with_others(release):
     first, *others = release
 
     assert nearer(replace(first, ref=replace(first.ref, session="ses-02")), first, others) is None
 
 
-def test_a_scan_of_another_patient_that_cannot_be_read_is_passed_over(release, tmp_path):
+def test_an_unreadable_scan_of_another_patient_is_skipped(release, tmp_path):
     first, *others = release
     broken = replace(others[0], ref=replace(others[0].ref, path=tmp_path / "gone.nii.gz"))
     follow_up = follow_up_of(2, called=first)

@@ -14,7 +14,6 @@ from pytest_safegen.core.scan import Scan, ScanRef, Series
 from pytest_safegen.core.targets import ScanTarget, SeriesTarget
 from pytest_safegen.judging.verdict import judge
 from safegen_detectors.longitudinal import LongitudinalDetector
-from safegen_detectors.longitudinal.detector import HEATMAPS
 
 SHAPE = (44, 52, 48)
 SPACING = 3.0
@@ -120,7 +119,7 @@ def test_a_mirrored_follow_up_fails(anatomy):
     result = finding(scan(anatomy, 1), replace(later, voxels=later.voxels[::-1].copy()))
 
     assert result.verdict is Verdict.FAIL
-    assert "left and right look exchanged" in result.reason.lower()
+    assert "left and right appear swapped" in result.reason.lower()
 
 
 def test_a_copied_follow_up_fails_with_a_picture_of_what_is_repeated(anatomy):
@@ -132,7 +131,7 @@ def test_a_copied_follow_up_fails_with_a_picture_of_what_is_repeated(anatomy):
     assert score(first, copy).heatmap.values.max() == pytest.approx(2.0)
 
 
-def test_a_background_said_to_be_shared_is_not_called_a_copy(anatomy):
+def test_a_stated_shared_background_is_not_called_a_copy(anatomy):
     first = scan(anatomy, 1)
     copy = replace(first, ref=scan(anatomy, 2, labels={"background": "shared"}).ref)
 
@@ -144,17 +143,17 @@ def test_times_that_go_back_fail(anatomy):
     result = finding(scan(anatomy, 1, months=6.0), scan(anatomy, 2, months=3.0))
 
     assert result.verdict is Verdict.FAIL
-    assert "months 6, 3" in result.reason
+    assert "session 01 (T1w) (month 6) to session 02 (T1w) (month 3)" in result.reason
 
 
 def test_sessions_numbered_against_their_months_fail_in_any_order_of_the_series(anatomy):
     result = finding(scan(anatomy, 2, months=0.0), scan(anatomy, 1, months=3.0))
 
     assert result.verdict is Verdict.FAIL
-    assert "numbered against their times" in result.reason
+    assert "session 01 (T1w) (month 3) is numbered before session 02" in result.reason
 
 
-def test_unknown_months_are_told_and_do_not_fail(anatomy):
+def test_unknown_months_are_counted_and_do_not_fail(anatomy):
     scans = [scan(anatomy, n, months=None) for n in (1, 2)]
 
     assert measured(*scans)["months_unknown"] == 2
@@ -253,7 +252,7 @@ def test_a_lone_scan_is_not_judged(anatomy):
         score(scan(anatomy, 1), scan(anatomy, 2, modality="FLAIR"))
 
 
-def test_measures_are_finite_and_each_broken_rule_has_words(swapped_score):
+def test_measures_are_finite_and_those_of_identity_have_messages(swapped_score):
     measures = swapped_score.measures
 
     assert all(np.isfinite(measure.value) for measure in measures)
@@ -264,34 +263,6 @@ def test_the_score_is_the_same_twice(anatomy):
     scans = [scan(anatomy, 1), scan(anatomy, 2)]
 
     assert measured(*scans) == measured(*scans)
-
-
-def lung_crop(number: int) -> Scan:
-    """A CT cube of lung with chest wall on one side and a nodule in the lung, in HU."""
-    rng = np.random.default_rng(number)
-    texture = ndimage.gaussian_filter(np.random.default_rng(5).standard_normal((50, 50, 50)), 2)
-    voxels = -820 + 900 * texture / texture.std() * 0.1
-    voxels[40:] = 40 + 200 * texture[40:]
-    nodule = np.linalg.norm((np.indices((50, 50, 50)).T - (20, 25, 25)).T, axis=0) <= 5
-    voxels = np.where(nodule, 30.0, voxels) + rng.normal(0, 15, (50, 50, 50))
-    place = replace(scan(brain(1), number).ref, modality="CT")
-    return Scan(place, voxels.astype(np.float32), np.eye(4), nodule)
-
-
-def test_a_nodule_in_a_crop_of_lung_is_not_called_outside_the_body():
-    scans = [lung_crop(1), lung_crop(2)]
-
-    assert "mask_inside" not in measured(*scans)
-    assert finding(*scans).verdict is Verdict.PASS
-
-
-def test_defaults_are_taken_where_the_metadata_say_nothing(anatomy):
-    first = scan(anatomy, 1)
-    copy = replace(first, ref=scan(anatomy, 2).ref)
-    detector = LongitudinalDetector({"background": "shared"})
-    found = detector.open(None, device="cpu").score([series(first, copy)])[0]
-
-    assert "equal_share" not in {measure.name for measure in found.measures}
 
 
 def test_a_lesion_elsewhere_has_moved_and_the_picture_shows_both_places(anatomy):
@@ -310,21 +281,10 @@ def test_a_lesion_that_turns_dark_fails(anatomy):
     result = finding(scan(anatomy, 1), dark)
 
     assert result.verdict is Verdict.FAIL
-    assert "brighter than its surround at session 01" in result.reason
+    assert "brighter than its surroundings at session 01" in result.reason
 
 
-def test_a_mask_that_cannot_be_used_is_told(anatomy):
+def test_a_mask_that_cannot_be_used_warns_with_the_reason(anatomy):
     later = replace(scan(anatomy, 2), mask=None, mask_problem="the mask has another grid")
 
     assert "the mask has another grid" in finding(scan(anatomy, 1), later).reason
-
-
-def test_explanations_are_maps_on_the_later_scans_grid(anatomy):
-    target = series(scan(anatomy, 1), scan(anatomy, 2))
-    layers = DETECTOR.open(None, device="cpu").explain(
-        target, score(scan(anatomy, 1), scan(anatomy, 2))
-    )
-
-    assert {layer.name for layer in layers} == set(HEATMAPS)
-    assert all(layer.values.shape == SHAPE for layer in layers)
-    assert all(np.isfinite(layer.values).all() for layer in layers)

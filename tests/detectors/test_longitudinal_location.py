@@ -6,6 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from pytest_safegen.core.scan import Scan, ScanRef
 from safegen_detectors.longitudinal.inputs.timepoints import prepare_timepoints
@@ -55,12 +56,12 @@ def test_a_large_mass_at_the_pleura_is_inside():
     assert found(chest(centre=(WALL - 20, 0, 0), radius=20.0))["lung_inside"] > 0.95
 
 
-def test_no_lung_is_no_verdict():
+def test_without_air_the_lung_is_not_judged():
     assert "lung_inside" not in found(chest(centre=(45, 0, 0), lungs=False))
 
 
 @pytest.mark.parametrize("pathology", ["liver metastasis", "liver nodule", "thyroid nodule"])
-def test_another_pathology_asks_for_no_lung(pathology):
+def test_another_pathology_is_not_looked_for_in_the_lung(pathology):
     assert "lung_inside" not in found(chest(centre=(45, 0, 0), pathology=pathology))
 
 
@@ -85,14 +86,14 @@ def test_a_lesion_in_the_users_organ_is_inside(outlined):
     assert found(outlined((45, 10, 0)))["organ_inside"] == 1
 
 
-def test_a_lesion_that_leaves_the_users_organ_is_told_with_its_depth(outlined):
+def test_a_lesion_outside_the_users_organ_has_its_depth(outlined):
     values = found(outlined((45, 40, 0)))
 
     assert values["organ_inside"] < 0.2
     assert values["organ_depth_outside"] == pytest.approx(16, abs=4)
 
 
-def test_an_organ_that_lies_elsewhere_is_no_verdict(outlined, tmp_path):
+def test_an_organ_that_does_not_overlap_the_scan_is_not_judged(outlined, tmp_path):
     image = nib.load(tmp_path / "Organ.nii.gz")
     moved = np.asarray(image.affine).copy()
     moved[:3, 3] += 1000
@@ -100,13 +101,28 @@ def test_an_organ_that_lies_elsewhere_is_no_verdict(outlined, tmp_path):
 
     (point,) = prepare_timepoints([outlined((45, 10, 0), name="away.nii.gz")])
 
-    assert "does not lie over the scan" in locate_mask(point).problem
+    assert "does not overlap the scan" in locate_mask(point).problem
 
 
 @pytest.mark.parametrize("name", ["gone.nii.gz", "../Organ.nii.gz"])
-def test_an_organ_that_cannot_be_used_is_told_and_the_body_still_judged(outlined, name):
+def test_an_organ_that_cannot_be_used_is_named_and_the_body_still_judged(outlined, name):
     (point,) = prepare_timepoints([outlined((45, 10, 0), name=name)])
     where = locate_mask(point)
 
     assert Path(name).name in where.problem
     assert {measure.name for measure in where.measures} >= {"mask_inside"}
+
+
+def lung_crop() -> Scan:
+    """A CT cube of lung (HU) with the chest wall on one side and a nodule, outlined."""
+    texture = ndimage.gaussian_filter(np.random.default_rng(5).standard_normal((50, 50, 50)), 2)
+    voxels = -820 + 90 * texture / texture.std()
+    voxels[40:] = 40 + 200 * texture[40:]
+    nodule = np.linalg.norm((np.indices((50, 50, 50)).T - (20, 25, 25)).T, axis=0) <= 5
+    ref = ScanRef("p/ct.nii.gz", "p", "1", "CT", Path("/data/p/ct.nii.gz"))
+    values = np.where(nodule, 30.0, voxels).astype(np.float32)
+    return Scan(ref, values, np.eye(4), nodule)
+
+
+def test_a_nodule_in_a_crop_of_lung_is_not_judged_against_the_body():
+    assert "mask_inside" not in found(lung_crop())

@@ -16,7 +16,7 @@ from safegen_detectors.longitudinal.inputs.pathologies import (
     GrowthBand,
 )
 from safegen_detectors.longitudinal.maths.growth import fastest_log_ratio, growth_speed
-from safegen_detectors.longitudinal.measures.growth import curve_measures
+from safegen_detectors.longitudinal.measures.volume_curve import curve_measures
 
 
 @given(

@@ -27,7 +27,7 @@ def lump(x: float, radius: float = 4.0) -> Lesion:
     return Lesion(points, len(points) / 1000)
 
 
-def fates(earlier, later):
+def tracked(earlier, later):
     return track_lesions(earlier, later, reach=REACH)
 
 
@@ -41,52 +41,54 @@ def test_parts_are_counted_with_their_volume():
     assert [part.ml for part in found] == pytest.approx([0.216, 0.064])
 
 
-def test_a_lesion_that_grew_is_kept():
-    assert fates([lump(0)], [lump(1, radius=8)]).kept == ((0, 0),)
+def test_a_lesion_that_grew_is_matched():
+    assert tracked([lump(0)], [lump(1, radius=8)]).matched == ((0, 0),)
 
 
-def test_a_lesion_within_reach_is_kept_and_one_beyond_is_not():
-    assert fates([lump(0, radius=1.5)], [lump(8, radius=1.5)]).kept == ((0, 0),)
-    assert fates([lump(0, radius=1.5)], [lump(30, radius=1.5)]).vanished == (0,)
+def test_a_lesion_within_reach_is_matched_and_one_beyond_is_not():
+    assert tracked([lump(0, radius=1.5)], [lump(8, radius=1.5)]).matched == ((0, 0),)
+    assert tracked([lump(0, radius=1.5)], [lump(30, radius=1.5)]).vanished == (0,)
 
 
-def test_two_lesions_that_merge_are_both_kept():
-    found = fates([lump(-6), lump(6)], [lump(0, radius=10)])
+def test_two_lesions_that_merge_are_both_matched():
+    found = tracked([lump(-6), lump(6)], [lump(0, radius=10)])
 
-    assert found.kept == ((0, 0), (1, 0))
+    assert found.matched == ((0, 0), (1, 0))
     assert not found.vanished
 
 
 def test_a_lesion_that_splits_leaves_nothing_new():
-    found = fates([lump(0, radius=10)], [lump(-6), lump(6)])
+    found = tracked([lump(0, radius=10)], [lump(-6), lump(6)])
 
-    assert found.kept == ((0, 0), (0, 1))
+    assert found.matched == ((0, 0), (0, 1))
     assert not found.new
 
 
 def test_a_lesion_elsewhere_moved_as_far_as_its_middle():
     earlier, later = [lump(0)], [lump(35)]
 
-    assert farthest_move(earlier, later, fates(earlier, later), alike=1.5) == pytest.approx(35)
+    assert farthest_move(
+        earlier, later, tracked(earlier, later), volume_factor=1.5
+    ) == pytest.approx(35)
 
 
 def test_a_new_lesion_of_another_size_is_not_one_that_moved():
     earlier, later = [lump(0)], [lump(35, radius=8)]
 
-    assert farthest_move(earlier, later, fates(earlier, later), alike=1.5) == 0.0
+    assert farthest_move(earlier, later, tracked(earlier, later), volume_factor=1.5) == 0.0
 
 
-def test_a_lesion_beside_leaves_all_of_its_place_and_a_larger_one_nothing():
+def test_a_lesion_elsewhere_lies_all_outside_and_one_that_grew_does_not():
     assert share_outside(lump(0), lump(20), margin=2.0) == 1.0
     assert share_outside(lump(0), lump(0, radius=6), margin=2.0) == 0.0
 
 
 def test_nothing_is_matched_with_nothing():
-    assert fates([], [lump(0)]).new == (0,)
-    assert fates([lump(0)], []).vanished == (0,)
+    assert tracked([], [lump(0)]).new == (0,)
+    assert tracked([lump(0)], []).vanished == (0,)
 
 
-def test_a_mask_of_speckles_is_no_reason_to_wait():
+def test_a_mask_of_speckles_is_labelled_quickly():
     mask = np.random.default_rng(0).random((96, 96, 96)) < 0.05
 
     started = time.process_time()
