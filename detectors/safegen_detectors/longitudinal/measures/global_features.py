@@ -139,13 +139,14 @@ def global_feature_measures(points: Sequence[Timepoint]) -> list[Measure]:
     features = {id(point): extract_global_features(point) for point in points}
     found: list[Measure] = []
     for one, two in timepoint_pairs(points):
-        found += _feature_changes(one, two, features[id(one)], features[id(two)])
+        found += feature_changes(one, two, features[id(one)], features[id(two)])
     return found
 
 
-def _feature_changes(
+def feature_changes(
     one: Timepoint, two: Timepoint, first: GlobalFeatures, second: GlobalFeatures
 ) -> Iterator[Measure]:
+    """The changes between two timepoints of what is known of both."""
     same_grid = same_spacing(one.scan.affine, two.scan.affine)
     if first.sharpness is not None and second.sharpness is not None and same_grid:
         yield _sharpness_change(one, two, second.sharpness - first.sharpness)

@@ -1,4 +1,4 @@
-"""What papers report of follow-ups: SSIM, PSNR and correlation outside the lesion."""
+"""The image similarity that papers report of follow-ups: SSIM, PSNR and NCC outside the lesion."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pytest_safegen.api import NotJudged, canonical, guess_options, register, re
 MARGIN = 3  # voxels around the lesion
 
 Volume = NDArray[np.float32]
-USUAL = ("SSIM", "PSNR", "NCC")
+METRICS = ("SSIM", "PSNR", "NCC")
 
 
-def usual(scans: Sequence[Scan]) -> dict[str, float]:
+def image_similarity(scans: Sequence[Scan]) -> dict[str, float]:
     """The three numbers of the first scan and the last, after a rigid registration; higher is
     better, NaN where they cannot be registered.
     """
@@ -26,7 +26,7 @@ def usual(scans: Sequence[Scan]) -> dict[str, float]:
     try:
         mapping = register(last, first, kind="rigid")
     except NotJudged:
-        return dict.fromkeys(USUAL, float("nan"))
+        return dict.fromkeys(METRICS, float("nan"))
     onto = {"to_affine": last.affine, "to_shape": last.voxels.shape, "mapping": mapping}
     moved = resample(first.voxels, first.affine, **onto)
     lesion = np.zeros(last.voxels.shape, dtype=bool) if last.pathology is None else last.pathology

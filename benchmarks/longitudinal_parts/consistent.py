@@ -7,20 +7,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.longitudinal_parts.growing import Lesion, Visit, scanned
 from benchmarks.longitudinal_parts.patients import Patient
+from benchmarks.longitudinal_parts.visits import Lesion, Visit, scanned
 from pytest_safegen import Scan
 from safegen_detectors.longitudinal.inputs.pathologies import DAYS_PER_MONTH
 
 Random = np.random.Generator
-Course = Callable[[Random], Sequence[Visit]]
+MakeVisits = Callable[[Random], Sequence[Visit]]
 
 GLIOBLASTOMA = {"pathology": "glioblastoma"}
 
 
-def consistent(patient: Patient, kind: str, random: Random) -> list[Scan]:
-    """The scans of one consistent course."""
-    return scans_of(patient, COURSES[kind](random))
+def consistent_series(patient: Patient, kind: str, random: Random) -> list[Scan]:
+    """The scans of one consistent series."""
+    return scans_of(patient, CONSISTENT[kind](random))
 
 
 def scans_of(patient: Patient, visits: Sequence[Visit]) -> list[Scan]:
@@ -188,7 +188,7 @@ def _gompertz(random: Random) -> list[Visit]:
     return visits
 
 
-COURSES: Mapping[str, Course] = {
+CONSISTENT: Mapping[str, MakeVisits] = {
     "stable lesion": _stable,
     "stated exponential growth": growing,
     "stated Gompertz growth": _gompertz,
@@ -202,4 +202,4 @@ COURSES: Mapping[str, Course] = {
     "lesions of multiple sclerosis": _sclerosis,
     "declared shared background": _shared,
 }
-"""Name to course; none of them should fail."""
+"""Name to a function that makes the visits; none of them should fail."""
