@@ -143,14 +143,14 @@ def test_times_that_go_back_fail(anatomy):
     result = finding(scan(anatomy, 1, months=6.0), scan(anatomy, 2, months=3.0))
 
     assert result.verdict is Verdict.FAIL
-    assert "session 01 (T1w) (month 6) to session 02 (T1w) (month 3)" in result.reason
+    assert "session 01 (T1w) at month 6 to session 02 (T1w) at month 3" in result.reason
 
 
 def test_sessions_numbered_against_their_months_fail_in_any_order_of_the_series(anatomy):
     result = finding(scan(anatomy, 2, months=0.0), scan(anatomy, 1, months=3.0))
 
     assert result.verdict is Verdict.FAIL
-    assert "session 01 (T1w) (month 3) is numbered before session 02" in result.reason
+    assert "01 (T1w) at month 3 is numbered before session 02 (T1w) at month 0" in result.reason
 
 
 def test_unknown_months_are_counted_and_do_not_fail(anatomy):

@@ -64,8 +64,8 @@ def _time_reversals(refs: Sequence[ScanRef]) -> Measure:
     if reversals:
         first, second = (refs[position] for position in reversals[0])
         message = (
-            f"time does not advance from {scan_name(first)} (month {first.months:g}) to "
-            f"{scan_name(second)} (month {second.months:g}), the next scan of the series"
+            f"time does not advance from {scan_name(first)} at month {first.months:g} to "
+            f"{scan_name(second)} at month {second.months:g}, the next scan of the series"
         )
     return Measure(
         "time_reversals", len(reversals), "steps", message, "Timepoints in the wrong order"
@@ -84,8 +84,8 @@ def _session_reversals(refs: Sequence[ScanRef]) -> list[Measure]:
     if reversals:
         first, second = (timed[position] for position in reversals[0])
         message = (
-            f"{scan_name(first)} (month {first.months:g}) is numbered before {scan_name(second)} "
-            f"(month {second.months:g}), which is not later"
+            f"{scan_name(first)} at month {first.months:g} is numbered before {scan_name(second)} "
+            f"at month {second.months:g}, which is not later"
         )
     headline = "Sessions numbered against their months"
     return [Measure("session_reversals", len(reversals), "steps", message, headline)]
