@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from safegen_reports.intervals import wilson_interval
 from safegen_reports.reader_study.readings import WITH_HEATMAP, WITHOUT_HEATMAP, Observation
 
 CONFIDENCE_LEVEL = 0.95
@@ -51,13 +52,10 @@ class AnovaEffect:
 
 
 def proportion(hits: Sequence[bool]) -> Estimate | None:
-    """A share with its Wilson interval (Wilson 1927)."""
-    from statsmodels.stats.proportion import proportion_confint
-
+    """A proportion with its 95 % Wilson interval; None of nothing."""
     if not hits:
         return None
-    low, high = proportion_confint(sum(hits), len(hits), 1 - CONFIDENCE_LEVEL, method="wilson")
-    return Estimate(sum(hits) / len(hits), float(low), float(high), len(hits))
+    return Estimate(sum(hits) / len(hits), *wilson_interval(sum(hits), len(hits)), len(hits))
 
 
 def accuracy(rows: Sequence[Observation]) -> Estimate | None:

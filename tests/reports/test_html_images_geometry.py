@@ -17,15 +17,15 @@ from safegen_reports.html.images.geometry import (
 )
 
 AXES = {plane.name: plane for plane in PLANES}
-turned_affines = st.tuples(
+rotated_affines = st.tuples(
     st.permutations(range(3)),
     st.tuples(*[st.sampled_from([-1.0, 1.0])] * 3),
     st.tuples(*[st.floats(0.4, 5.0)] * 3),
 )
 
 
-def _affine(turned: tuple[list[int], tuple[float, ...], tuple[float, ...]]) -> np.ndarray:
-    order, signs, spacing = turned
+def _affine(rotated: tuple[list[int], tuple[float, ...], tuple[float, ...]]) -> np.ndarray:
+    order, signs, spacing = rotated
     affine = np.eye(4)
     affine[:3, :3] = np.diag(np.multiply(signs, spacing))[:, list(order)]
     affine[:3, 3] = (-90.0, 12.5, 40.0)
@@ -38,18 +38,18 @@ def _one_bright(shape: tuple[int, int, int], at: tuple[int, int, int]) -> np.nda
     return values
 
 
-@given(turned_affines, st.tuples(st.integers(0, 3), st.integers(0, 4), st.integers(0, 5)))
-def test_turning_to_ras_keeps_every_voxel_where_it_is_in_the_world(turned, at) -> None:
-    affine = _affine(turned)
+@given(rotated_affines, st.tuples(st.integers(0, 3), st.integers(0, 4), st.integers(0, 5)))
+def test_reorienting_to_ras_keeps_every_voxel_where_it_is_in_the_world(rotated, at) -> None:
+    affine = _affine(rotated)
     volume = to_ras(_one_bright((4, 5, 6), at), affine)
     voxel = worst_voxel(volume.values)
     assert voxel is not None
     np.testing.assert_allclose(voxel_to_world(volume, voxel), (affine @ [*at, 1.0])[:3], atol=1e-6)
 
 
-@given(turned_affines)
-def test_turned_axes_run_to_the_right_front_and_top(turned) -> None:
-    volume = to_ras(np.zeros((4, 5, 6), dtype=np.float32), _affine(turned))
+@given(rotated_affines)
+def test_ras_axes_run_to_the_right_front_and_top(rotated) -> None:
+    volume = to_ras(np.zeros((4, 5, 6), dtype=np.float32), _affine(rotated))
     assert (np.diag(volume.affine)[:3] > 0).all()
 
 
@@ -83,15 +83,15 @@ def test_the_mark_lies_on_the_pixel_of_its_voxel(plane) -> None:
 
 
 def test_the_worst_voxel_of_a_plateau_is_its_middle() -> None:
-    heat = np.zeros((9, 9, 9), dtype=np.float32)
-    heat[2:7, 3:6, 4:7] = 5.0
-    assert worst_voxel(heat) == (4, 4, 5)
+    values = np.zeros((9, 9, 9), dtype=np.float32)
+    values[2:7, 3:6, 4:7] = 5.0
+    assert worst_voxel(values) == (4, 4, 5)
 
 
 def test_nan_is_never_the_worst_voxel() -> None:
-    heat = _one_bright((3, 3, 3), (2, 0, 1))
-    heat[0, 0, 0] = np.nan
-    assert worst_voxel(heat) == (2, 0, 1)
+    values = _one_bright((3, 3, 3), (2, 0, 1))
+    values[0, 0, 0] = np.nan
+    assert worst_voxel(values) == (2, 0, 1)
 
 
 def test_a_heatmap_of_nan_has_no_worst_voxel() -> None:

@@ -5,7 +5,7 @@ import dataclasses
 from io import StringIO
 
 import pytest
-from report_site import HOSTILE, Site
+from report_site import HEADLINE, HOSTILE, Site
 
 from pytest_safegen import Finding, Verdict
 from safegen_reports.text import findings_csv, summary_markdown
@@ -19,7 +19,8 @@ def test_the_summary_has_accounting_checks_and_findings(site: Site) -> None:
     text = (site.folder / "summary.md").read_text(encoding="utf-8")
     assert "- accounting: discovered 4, collected 4, judged 4, reported 4" in text
     assert "| anomaly | 1 | 0 | 0 | 0 | 0 | 2 | 8 held out |" in text
-    assert "- FAIL anomaly `sub-2_a.nii`: A \\<b\\>strange\\</b\\> place." in text
+    assert "- FAIL anomaly `sub-2_a.nii`: **Strange \\<b\\>place\\</b\\>, 9 ml**\n" in text
+    assert "  - score 2.5, limit 1 (8 held out)\n  - A \\<b\\>strange\\</b\\> place." in text
 
 
 def test_a_name_breaks_out_of_no_code_and_no_line(site: Site) -> None:
@@ -27,11 +28,11 @@ def test_a_name_breaks_out_of_no_code_and_no_line(site: Site) -> None:
     odd = dataclasses.replace(
         site.run, findings=(Finding("mine", name, Verdict.FAIL, "a\n# b | c"),)
     )
-    assert "- FAIL mine `a'b # c`: a \\# b \\| c" in summary_markdown(odd)
+    assert "- FAIL mine `a'b # c`: **a**\n  - a \\# b \\| c" in summary_markdown(odd)
 
 
 def test_of_many_findings_the_rest_is_counted(site: Site) -> None:
-    findings = tuple(Finding("mine", f"{n}", Verdict.FAIL, "No.") for n in range(60))
+    findings = tuple(Finding("mine", f"{n}", Verdict.FAIL, f"No {n}.") for n in range(60))
     assert "and 10 more in findings.csv" in summary_markdown(
         dataclasses.replace(site.run, findings=findings)
     )
@@ -39,6 +40,36 @@ def test_of_many_findings_the_rest_is_counted(site: Site) -> None:
 
 def test_a_run_that_does_not_block_says_so(site: Site) -> None:
     assert "does not block" in summary_markdown(dataclasses.replace(site.run, mode="record"))
+
+
+def test_findings_with_one_headline_are_one_line(site: Site) -> None:
+    reason = "No real scans to compare with."
+    findings = tuple(
+        Finding(check, f"{n}.nii", Verdict.INCONCLUSIVE, reason)
+        for check in ("anomaly", "memorization")
+        for n in range(120)
+    )
+    text = summary_markdown(dataclasses.replace(site.run, findings=findings))
+    headline = "**No real scans to compare with: 240 findings**"
+    assert f"- INCONCLUSIVE {headline} (anomaly 120, memorization 120)" in text
+    assert "`4.nii` and 115 more" in text
+
+
+def test_each_modality_states_where_its_limit_is_from(site: Site) -> None:
+    calibrations = {
+        "anomaly": {
+            "T1w": {"scores": [0.1], "source": "40 real T1w"},
+            "FLAIR": {"scores": [0.2], "source": "20 real FLAIR"},
+        }
+    }
+    text = summary_markdown(dataclasses.replace(site.run, calibrations=calibrations))
+    assert "| T1w: 40 real T1w; FLAIR: 20 real FLAIR |" in text
+    assert "fixed limits |" in text
+
+
+def test_the_table_has_a_column_of_headlines(site: Site) -> None:
+    rows = list(csv.DictReader(StringIO(findings_csv(site.run.findings))))
+    assert [row["headline"] for row in rows[:2]] == ["", HEADLINE]
 
 
 def test_the_table_has_a_line_a_finding(site: Site) -> None:

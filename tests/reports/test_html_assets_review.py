@@ -22,7 +22,7 @@ def _fill(tab: Tab, judgement: str, *, owner: str = "Ada", expires: str = "") ->
     tab.page.get_by_label("Owner").fill(owner)
     if expires:
         tab.page.get_by_label("Expires").fill(expires)
-    tab.page.get_by_role("button", name="Keep").click()
+    tab.page.get_by_role("button", name="Save").click()
 
 
 def _page(site: Site) -> Path:
@@ -34,7 +34,7 @@ def test_a_downloaded_waiver_is_read_by_the_gate(site: Site, browser: Any, tmp_p
     expires = today() + timedelta(20)
     with opened(browser, _page(site)) as tab:
         _fill(tab, "accepted risk", expires=expires.isoformat())
-        assert "1 review kept" in tab.text("#tray")
+        assert "1 review saved" in tab.text("#tray")
         with tab.page.expect_download() as downloaded:
             tab.page.get_by_role("button", name="Download safegen-waivers.toml").click()
         downloaded.value.save_as(tmp_path / "waivers.toml")
@@ -48,12 +48,12 @@ def test_a_downloaded_waiver_is_read_by_the_gate(site: Site, browser: Any, tmp_p
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"judgement": "right", "owner": " "}, "Name an owner"),
-        ({"judgement": "false alarm"}, "a day on which it expires"),
+        ({"judgement": "right", "owner": " "}, "Name the owner"),
+        ({"judgement": "false alarm"}, "Give an expiry date"),
         ({"judgement": "false alarm", "expires": "2020-01-01"}, "must be in the future"),
     ],
 )
-def test_an_incomplete_review_is_not_kept(site: Site, browser: Any, fields, words) -> None:
+def test_an_incomplete_review_is_not_saved(site: Site, browser: Any, fields, words) -> None:
     with opened(browser, _page(site)) as tab:
         fields = dict(fields)
         tab.page.evaluate("document.querySelector('form.review').noValidate = true")
@@ -62,14 +62,14 @@ def test_an_incomplete_review_is_not_kept(site: Site, browser: Any, fields, word
         assert not tab.page.locator("#tray").is_visible()
 
 
-def test_a_review_is_still_there_on_the_next_visit_and_can_be_forgotten(
+def test_a_review_is_still_there_on_the_next_visit_and_can_be_discarded(
     site: Site, browser: Any
 ) -> None:
     with opened(browser, _page(site)) as tab:
         _fill(tab, "right")
         tab.page.reload()
         assert tab.page.get_by_label("Owner").input_value() == "Ada"
-        tab.page.get_by_role("button", name="Forget", exact=True).click()
+        tab.page.get_by_role("button", name="Discard", exact=True).click()
         assert not tab.page.locator("#tray").is_visible()
 
 
@@ -87,4 +87,4 @@ def test_a_review_can_be_made_with_the_keyboard_alone(site: Site, browser: Any) 
             keys.press("Tab")
             keys.type(text)
         keys.press("Enter")
-        assert "1 review kept" in tab.text("#tray")
+        assert "1 review saved" in tab.text("#tray")

@@ -25,7 +25,7 @@ def _still_radios(page: Document) -> list[Element]:
 
 def test_a_finding_without_layers_offers_no_choice(site: Site) -> None:
     page = site.page_of("sub-2_a.nii")
-    assert (page.all("fieldset", "choice"), page.all("section", "layer")) == ([], [])
+    assert (page.all("fieldset", "choice"), page.all("section", "map")) == ([], [])
 
 
 def test_each_map_has_its_name_as_headline(page: Document) -> None:
@@ -34,7 +34,7 @@ def test_each_map_has_its_name_as_headline(page: Document) -> None:
 
 
 def test_each_map_says_what_it_means_and_has_a_colour_scale(page: Document) -> None:
-    layers = page.all("section", "layer")
+    layers = page.all("section", "map")
     assert "What the <i>last</i> layer looks at, in units of its limit" in layers[1].words
     assert "Share of each place in the score, in units of its limit" in layers[2].words
     assert all("1.0 limit" in layer.words for layer in layers)
@@ -55,7 +55,7 @@ def test_every_picture_is_a_file(explained: Site, page: Document) -> None:
 
 
 def test_a_map_whose_worst_place_is_elsewhere_says_where(page: Document) -> None:
-    score, grad_cam, shap = (each.words for each in page.all("section", "layer"))
+    score, grad_cam, shap = (each.words for each in page.all("section", "map"))
     assert "Worst place (18.0, 8.0, 6.0) mm, 1.5 times the limit" in shap
     assert "The slices go through the worst place of the first map, (6.0, 16.0, 18.0) mm" in shap
     assert "of the first map" not in score + grad_cam
@@ -72,7 +72,7 @@ def test_the_choice_is_a_labelled_group_of_one_radio_button_a_map(page: Document
 
 
 def test_each_map_is_a_region_named_by_its_headline(page: Document) -> None:
-    for section, headline in zip(page.all("section", "layer"), page.all("h3"), strict=True):
+    for section, headline in zip(page.all("section", "map"), page.all("h3"), strict=True):
         assert section["aria-labelledby"] == headline["id"]
 
 
@@ -90,10 +90,10 @@ def test_layers_without_a_heatmap_are_shown_through_the_first_one(explained: Sit
     assert len({each["src"] for each in page.all("img", "base")}) == 3
 
 
-def test_a_lost_layer_is_said_and_the_others_are_shown(explained: Site) -> None:
+def test_a_lost_layer_is_reported_and_the_others_are_shown(explained: Site) -> None:
     layers = {**explained.run.findings[1].layers, "gone": "heatmaps/gone.nii.gz"}
     page = explained.with_failing(layers=layers).page_of("sub-2_a.nii")
-    assert "heatmaps/gone.nii.gz cannot be drawn" in page.all("section", "layer")[3].words
+    assert "heatmaps/gone.nii.gz cannot be drawn" in page.all("section", "map")[3].words
     assert len(page.all("img", "overlay")) == 9
 
 

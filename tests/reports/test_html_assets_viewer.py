@@ -38,7 +38,7 @@ def _page(folder: Path, name: str) -> Path:
     return path
 
 
-def _said(tab: Tab) -> tuple[np.ndarray, np.ndarray, float]:
+def _readout(tab: Tab) -> tuple[np.ndarray, np.ndarray, float]:
     """Millimetres, voxel and value that the read-out names, after the next picture is drawn."""
     tab.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
     found = READOUT.search(tab.text(".readout"))
@@ -52,12 +52,12 @@ def _canvas(tab: Tab, plane: str) -> Any:
 
 
 def test_it_opens_at_the_worst_voxel_of_the_first_map(tab: Tab) -> None:
-    mm, voxel, _ = _said(tab)
+    mm, voxel, _ = _readout(tab)
     assert tuple(voxel) == WORST
     assert tuple(mm) == (2.0 * WORST[0], 2.0 * WORST[1], 3.0 * WORST[2])
 
 
-def test_it_says_how_high_the_map_is_there(tab: Tab) -> None:
+def test_the_readout_gives_how_high_the_map_is_there(tab: Tab) -> None:
     assert "anomaly · score 2.5 × limit" in tab.text(".readout")
 
 
@@ -77,32 +77,32 @@ def test_it_says_how_high_the_map_is_there(tab: Tab) -> None:
 def test_the_keyboard_moves_by_a_voxel(tab: Tab, plane, key, step) -> None:
     _canvas(tab, plane).focus()
     tab.page.keyboard.press(key)
-    assert tuple(_said(tab)[1]) == tuple(np.add(WORST, step))
+    assert tuple(_readout(tab)[1]) == tuple(np.add(WORST, step))
 
 
 def test_home_leads_back_to_the_worst_voxel(tab: Tab) -> None:
     _canvas(tab, "axial").focus()
     for key in ("ArrowLeft", "PageUp", "PageUp", "Home"):
         tab.page.keyboard.press(key)
-    assert tuple(_said(tab)[1]) == WORST
+    assert tuple(_readout(tab)[1]) == WORST
 
 
 def test_the_wheel_goes_through_the_slices(tab: Tab) -> None:
     _canvas(tab, "axial").hover()
     tab.page.mouse.wheel(0, 100)
-    assert tuple(_said(tab)[1]) == (WORST[0], WORST[1], WORST[2] - 1)
+    assert tuple(_readout(tab)[1]) == (WORST[0], WORST[1], WORST[2] - 1)
 
 
 def test_all_planes_follow_the_slider_of_one(tab: Tab) -> None:
     slider = tab.page.get_by_label("sagittal slice, position")
     slider.focus()
     tab.page.keyboard.press("End")
-    assert _said(tab)[1][0] == 11
+    assert _readout(tab)[1][0] == 11
 
 
 def test_another_map_shows_its_own_worst_place(tab: Tab) -> None:
     tab.page.get_by_label("anomaly · shap").check()
-    assert tuple(_said(tab)[1]) == (9, 4, 2)
+    assert tuple(_readout(tab)[1]) == (9, 4, 2)
     assert "anomaly · shap 1.5 × limit" in tab.text(".readout")
     assert "Share of each place in the score" in tab.text(".about")
 
@@ -111,11 +111,11 @@ def test_the_button_of_a_finding_leads_to_its_worst_place(tab: Tab) -> None:
     _canvas(tab, "axial").focus()
     tab.page.keyboard.press("PageUp")
     tab.page.get_by_role("button", name="Show the worst place in the viewer").click()
-    assert tuple(_said(tab)[1]) == WORST
+    assert tuple(_readout(tab)[1]) == WORST
 
 
 def _colour_at_crosshair(tab: Tab) -> list[int]:
-    _said(tab)
+    _readout(tab)
     script = """() => {
         const slice = safegen.viewer.slices[0];
         const { left, top, width, height } = slice.box();
@@ -178,10 +178,10 @@ def _oblique_report(
     path = folder / "a.nii"
     nib.save(nib.Nifti1Image(values, OBLIQUE), path)
     ref = ScanRef("a.nii", "a", None, "T1w", path, mask=_mask(folder, lesion, values.shape))
-    heat = np.zeros(values.shape, dtype=np.float32)
-    heat[7, 2, 5] = peak
+    heatmap = np.zeros(values.shape, dtype=np.float32)
+    heatmap[7, 2, 5] = peak
     finding = Finding("anomaly", "a.nii", Verdict.FAIL, "Odd.", 2.0, 1.0)
-    finding = save_heatmap(Heatmap(heat, OBLIQUE, "odd"), folder / "report", finding)
+    finding = save_heatmap(Heatmap(heatmap, OBLIQUE, "odd"), folder / "report", finding)
     run = Run("1", "now", Verdict.FAIL, (), ("data",), "enforce", (finding,), {})
     release = Release(folder, (Series("a", "a", (ref,)),))
     safegen_write_report(run, [release], folder / "report", SETTINGS)
@@ -194,23 +194,23 @@ def test_the_read_out_agrees_with_the_nifti_wherever_one_clicks(
     folder, values = _oblique_report(tmp_path)
     with opened(browser, _page(folder, "a-nii")) as tab:
         tab.page.wait_for_selector(READY)
-        assert tuple(_said(tab)[1]) == (7, 2, 5)
+        assert tuple(_readout(tab)[1]) == (7, 2, 5)
         for plane, x, y in [("axial", 0.5, 0.4), ("coronal", 0.55, 0.6), ("sagittal", 0.4, 0.45)]:
             box = _canvas(tab, plane).bounding_box()
             tab.page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
-            mm, voxel, value = _said(tab)
+            mm, voxel, value = _readout(tab)
             np.testing.assert_allclose(OBLIQUE[:3, :3] @ voxel + OBLIQUE[:3, 3], mm, atol=0.051)
             assert value == values[tuple(voxel)]
 
 
 @pytest.mark.parametrize(("peak", "place"), [(0.2, (3, 8, 1)), (2.0, (7, 2, 5))])
-def test_where_the_map_shows_nothing_it_opens_in_the_stated_lesion(
+def test_where_the_map_shows_nothing_it_opens_in_the_annotated_lesion(
     browser: Any, tmp_path: Path, peak, place
 ) -> None:
     folder, _ = _oblique_report(tmp_path, peak=peak, lesion=(3, 8, 1))
     with opened(browser, _page(folder, "a-nii")) as tab:
         tab.page.wait_for_selector(READY)
-        assert tuple(_said(tab)[1]) == place
+        assert tuple(_readout(tab)[1]) == place
 
 
 def test_the_timepoints_of_a_series_are_linked(explained: Site, browser: Any) -> None:
@@ -219,7 +219,7 @@ def test_the_timepoints_of_a_series_are_linked(explained: Site, browser: Any) ->
         assert tab.page.locator("canvas[data-plane=axial]").count() == 2
         _canvas(tab, "axial").focus()
         tab.page.keyboard.press("ArrowLeft")
-        mm, voxel, _ = _said(tab)
+        mm, voxel, _ = _readout(tab)
         assert tuple(voxel) == (WORST[0] + 1, WORST[1], WORST[2])
         np.testing.assert_allclose(AFFINE[:3, :3] @ voxel, mm, atol=0.051)
 

@@ -1,4 +1,4 @@
-"""Timepoints side by side lie on one grid, and so do their maps; volumes make a curve."""
+"""Timepoints side by side lie on one grid, and so do their maps."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pytest_safegen import Finding, Heatmap, Measure, Scan, Verdict
+from pytest_safegen import Heatmap, Scan
 from pytest_safegen.testing import phantom
-from safegen_reports.html.charts import growth_curve
 from safegen_reports.html.images.timepoints import MAX_TIMEPOINTS, align_series
 
 SHIFT = np.array([9.0, -7.0, 5.0])
@@ -45,7 +44,7 @@ def moved():
 
 
 def test_a_patient_who_lay_elsewhere_is_laid_over_the_first_scan(moved) -> None:
-    first, second = map(_values, moved.described)
+    first, second = map(_values, moved.encoded)
     inner = (slice(12, 28), slice(14, 34), slice(12, 28))
     assert all(point.aligned for point in moved.timepoints)
     assert np.corrcoef(first[inner].ravel(), second[inner].ravel())[0, 1] > 0.8
@@ -63,13 +62,13 @@ def test_a_map_of_a_later_timepoint_is_brought_along(moved) -> None:
 def test_a_place_of_a_later_timepoint_is_named_in_the_space_of_the_first(moved) -> None:
     later = _timepoint(2, shift=True)
     there = later.affine[:3, :3] @ PLACE + later.affine[:3, 3]
-    here = moved.place(tuple(there), later.ref.target)
+    here = moved.to_first(tuple(there), later.ref.target)
     assert np.abs(np.array(here) - (there - SHIFT)).max() < 3.0
 
 
 def test_the_first_timepoint_stays_where_it_is(moved) -> None:
     first = _timepoint(1)
-    assert moved.place((1.0, 2.0, 3.0), first.ref.target) == (1.0, 2.0, 3.0)
+    assert moved.to_first((1.0, 2.0, 3.0), first.ref.target) == (1.0, 2.0, 3.0)
 
 
 def test_what_cannot_be_registered_is_placed_by_its_header() -> None:
@@ -84,43 +83,3 @@ def test_of_many_timepoints_the_first_and_the_last_are_among_those_shown() -> No
     found = align_series(*_read(scans), None)
     months = [point.ref.months for point in found.timepoints]
     assert (len(months), months[0], months[-1]) == (MAX_TIMEPOINTS, 1.0, 10.0)
-
-
-def _finding(*measures: tuple[str, float]) -> Finding:
-    made = tuple(Measure(name, value, "ml") for name, value in measures)
-    return Finding("longitudinal", "sub-1", Verdict.FAIL, "It grows.", measures=made)
-
-
-def test_measures_named_by_month_make_a_curve_in_the_order_of_time() -> None:
-    growth = growth_curve(_finding(("lesion_volume@6", 2.0), ("lesion_volume@0", 1.0)))
-    assert growth is not None
-    assert (growth.name, growth.unit) == ("lesion volume", "ml")
-    assert [(p.month, p.value) for p in growth.measured] == [(0.0, 1.0), (6.0, 2.0)]
-    assert growth.measured[0].x < growth.measured[1].x
-    assert growth.measured[0].y > growth.measured[1].y
-
-
-def test_one_month_is_no_curve() -> None:
-    assert growth_curve(_finding(("lesion_volume@6", 2.0), ("lesion_volume_first", 1.0))) is None
-
-
-def test_a_band_that_leaves_the_picture_ends_at_its_edge() -> None:
-    points = [("v@0", 1.0), ("v@6", 2.0), ("v_most@0", 1.0), ("v_most@6", 1e20)]
-    growth = growth_curve(_finding(*points))
-    assert growth is not None
-    assert min(place.y for place in growth.band) == 18.0
-
-
-def test_the_stated_curve_is_in_the_picture() -> None:
-    points = [("v@0", 1.0), ("v@6", 1.1), ("v_stated@0", 1.0), ("v_stated@6", 9.0)]
-    growth = growth_curve(_finding(*points))
-    assert growth is not None
-    assert min(place.y for place in growth.stated) > 18.0
-
-
-def test_between_two_months_growth_is_by_a_constant_factor() -> None:
-    points = [("v@0", 1.0), ("v@6", 4.0), ("v_stated@0", 1.0), ("v_stated@6", 4.0)]
-    growth = growth_curve(_finding(*points))
-    assert growth is not None
-    (middle,) = [place.value for place in growth.stated if place.month == 3.0]
-    assert middle == pytest.approx(2.0)

@@ -46,7 +46,7 @@ def test_two_bytes_a_voxel_survive() -> None:
 
 
 @pytest.mark.parametrize("low", [-100, 0, 1000])
-def test_whole_numbers_of_a_small_range_lose_nothing(low: int) -> None:
+def test_full_numbers_of_a_small_range_lose_nothing(low: int) -> None:
     values = RANDOM.integers(low, low + 200, SHAPE).astype(np.float32)
     np.testing.assert_array_equal(_values(encode_intensities(values)), values)
 
@@ -59,7 +59,7 @@ def test_ct_numbers_lose_less_than_a_unit() -> None:
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
-def test_what_is_no_number_does_not_spoil_the_rest(odd: float) -> None:
+def test_what_is_no_number_leaves_the_rest_alone(odd: float) -> None:
     values = RANDOM.integers(0, 200, SHAPE).astype(np.float32)
     values[1, 2, 3] = odd
     good = np.isfinite(values)
@@ -74,26 +74,26 @@ def test_a_small_scan_keeps_every_voxel() -> None:
     assert downsampling_factors(Volume(np.zeros((90, 110, 90), np.uint8), np.eye(4))) == (1, 1, 1)
 
 
-def test_a_large_scan_is_taken_together_until_it_is_small() -> None:
+def test_a_large_scan_is_downsampled_until_it_is_small() -> None:
     volume = Volume(np.broadcast_to(np.uint8(0), (512, 512, 300)), np.diag([0.7, 0.7, 2.5, 1]))
-    together = downsampling_factors(volume)
-    assert np.prod(np.ceil(np.array(volume.values.shape) / together)) <= 4_000_000
-    assert together == (4, 4, 2)
+    factors = downsampling_factors(volume)
+    assert np.prod(np.ceil(np.array(volume.values.shape) / factors)) <= 4_000_000
+    assert factors == (4, 4, 2)
 
 
 @pytest.mark.parametrize("shape", [(4, 6, 8), (5, 7, 9)])
-def test_voxels_taken_together_lie_where_their_middle_was(shape) -> None:
+def test_merged_voxels_lie_where_their_middle_was(shape) -> None:
     affine = np.array([[2.0, 0, 0.1, 5], [0, 1.5, 0, -3], [0, 0.2, 3, 7], [0, 0, 0, 1]])
     i, j, k = np.indices(shape).astype(float)
-    whole = Volume(i + 10 * j + 100 * k, affine)
-    small = downsample(whole, (2, 2, 1), np.mean)
+    full = Volume(i + 10 * j + 100 * k, affine)
+    small = downsample(full, (2, 2, 1), np.mean)
     assert small.values.shape == (-(-shape[0] // 2), -(-shape[1] // 2), shape[2])
     np.testing.assert_allclose(small.values[1, 1, 2], 2.5 + 25 + 200)
     centre = affine @ [2.5, 2.5, 2, 1]
     np.testing.assert_allclose(small.affine @ [1, 1, 2, 1], centre)
 
 
-def test_a_peak_survives_being_taken_together() -> None:
+def test_a_peak_survives_downsampling() -> None:
     values = np.zeros((6, 6, 6), np.float32)
     values[3, 3, 3] = 2.0
     heatmap = Heatmap(values, np.eye(4), "odd", ceiling=4.0)
@@ -104,7 +104,7 @@ def test_a_peak_survives_being_taken_together() -> None:
     assert codes.max() == round(2.0 / 4.0 * 255)
 
 
-def test_the_stated_lesion_comes_along() -> None:
+def test_the_annotated_lesion_is_encoded() -> None:
     mask = np.zeros(SHAPE, bool)
     mask[2:4, 1:3, 2] = True
     ref = ScanRef("a.nii", "a", None, None, Path("a.nii"))

@@ -141,7 +141,7 @@ def test_one_still_map_is_seen_at_a_time(explained: Site, browser: Any) -> None:
     with opened(browser, _page_of(explained, "sub-2_a.nii")) as tab:
         tab.page.wait_for_selector(READY)
         tab.page.get_by_text("Slices through the worst place").click()
-        assert tab.page.locator("section.layer:visible").count() == 1
+        assert tab.page.locator("section.map:visible").count() == 1
 
 
 def test_without_scripts_verdict_sentence_and_pictures_are_there(
