@@ -48,16 +48,16 @@ def _key(readers: int = 4) -> StudyKey:
 def _reading(key: StudyKey, reader: int, right_without: float, right_with: float) -> ReaderAnswers:
     """A reader who is right so often, by chance that does not change from run to run."""
     random = np.random.default_rng(reader)
-    kinds = key.kinds()
+    kinds = key.kind_by_token()
     answers = []
     for trial in key.orders[reader - 1]:
         right = random.uniform() < (right_with if trial.heatmap else right_without)
         truth = kinds[trial.token]
-        said = truth if right else {"real": "synthetic", "synthetic": "real"}[truth]
+        answer = truth if right else {"real": "synthetic", "synthetic": "real"}[truth]
         useful = int(random.integers(1, 6)) if trial.heatmap else None
         seconds = float(random.uniform(3, 9))
         answers.append(
-            Answer(trial.token, trial.period, trial.heatmap, said, 3, 4, useful, seconds)
+            Answer(trial.token, trial.period, trial.heatmap, answer, 3, 4, useful, seconds)
         )
     return ReaderAnswers(reader, tuple(answers))
 
@@ -82,7 +82,7 @@ def test_each_case_is_read_once_in_each_period() -> None:
 
 
 def test_a_period_holds_as_many_real_scans_with_a_heatmap_as_without() -> None:
-    kinds = _key().kinds()
+    kinds = _key().kind_by_token()
     for order in _key().orders:
         shown = [t.heatmap for t in order if t.period == 1 and kinds[t.token] == "real"]
         assert (len(shown), sum(shown)) == (6, 3)
@@ -98,14 +98,14 @@ def test_the_order_of_no_two_readers_is_alike() -> None:
     assert len(tokens) == 4
 
 
-def test_the_shares_are_those_of_the_answers(readings) -> None:
+def test_the_proportions_are_those_of_the_answers(readings) -> None:
     rows = observations(_key(), readings)
-    line = next(line for line in analyse(rows).lines if line.who == "reader 2")
+    line = next(line for line in analyse(rows).lines if line.reader == "reader 2")
     own = [row for row in rows if row.reader == 2 and row.condition == line.condition]
-    called = [row.said.answer == "synthetic" for row in own if row.kind == "synthetic"]
+    called = [row.response.answer == "synthetic" for row in own if row.kind == "synthetic"]
     assert line.accuracy is not None
     assert line.sensitivity is not None
-    assert line.accuracy.value == np.mean([row.said.answer == row.kind for row in own])
+    assert line.accuracy.value == np.mean([row.response.answer == row.kind for row in own])
     assert line.sensitivity.value == np.mean(called)
     interval = stats.binomtest(sum(called), len(called)).proportion_ci(method="wilson")
     assert (line.sensitivity.low, line.sensitivity.high) == pytest.approx(tuple(interval))
@@ -115,7 +115,7 @@ def test_the_paired_test_agrees_with_scipy(readings) -> None:
     rows = observations(_key(), readings)
     shares = {
         shown: [
-            np.mean([r.correct for r in rows if r.reader == n and r.said.heatmap is shown])
+            np.mean([r.correct for r in rows if r.reader == n and r.response.heatmap is shown])
             for n in (1, 2, 3, 4)
         ]
         for shown in (True, False)
@@ -133,7 +133,7 @@ def test_an_effect_of_two_levels_is_the_square_of_its_t(readings) -> None:
     assert effect.p == pytest.approx(found.comparisons[0].p)
 
 
-def test_readers_who_say_the_same_agree_entirely() -> None:
+def test_readers_with_the_same_answers_agree_entirely() -> None:
     key = _key(2)
     truths = [_reading(key, 1, 1.0, 1.0), _reading(key, 2, 1.0, 1.0)]
     found = analyse(observations(key, truths))
@@ -142,7 +142,9 @@ def test_readers_who_say_the_same_agree_entirely() -> None:
 
 def test_kappa_of_two_is_that_of_the_formula(readings) -> None:
     rows = observations(_key(), readings[:2])
-    table = {(row.token, row.reader): row.said.answer for row in rows if row.condition == "without"}
+    table = {
+        (row.token, row.reader): row.response.answer for row in rows if row.condition == "without"
+    }
     a, b = ([table[case.token, reader] for case in CASES] for reader in (1, 2))
     observed = np.mean([x == y for x, y in zip(a, b, strict=True)])
     chance = sum(a.count(k) * b.count(k) for k in ("real", "synthetic")) / len(CASES) ** 2
@@ -161,13 +163,13 @@ def test_no_effect_has_an_interval_from_zero() -> None:
     assert eta_squared_interval(0.1, 1, 9)[0] == 0.0
 
 
-def test_one_reader_gives_shares_and_says_what_is_missing(readings) -> None:
+def test_one_reader_gives_proportions_and_a_note_on_what_is_missing(readings) -> None:
     found = analyse(observations(_key(), readings[:1]))
     assert (found.comparisons, found.effects) == ((), ())
     assert "One reader" in " ".join(found.notes)
 
 
-def _sent(folder: Path, key: StudyKey, reading: ReaderAnswers) -> Path:
+def _answer_file(folder: Path, key: StudyKey, reading: ReaderAnswers) -> Path:
     path = folder / f"answers-{reading.reader}.json"
     plain = {"schema": 1, "study": key.study, **dataclasses.asdict(reading)}
     path.write_text(json.dumps(plain))
@@ -177,7 +179,7 @@ def _sent(folder: Path, key: StudyKey, reading: ReaderAnswers) -> Path:
 def test_the_results_are_written(tmp_path: Path, readings) -> None:
     key = _key()
     (tmp_path / "key.json").write_text(key_to_json(key))
-    paths = [_sent(tmp_path, key, reading) for reading in readings]
+    paths = [_answer_file(tmp_path, key, reading) for reading in readings]
     write_results(tmp_path / "key.json", paths, tmp_path / "results")
     with (tmp_path / "results" / "answers.csv").open() as stream:
         assert len(list(csv.DictReader(stream))) == 4 * 24
@@ -195,7 +197,7 @@ def test_the_key_survives_its_file(tmp_path: Path) -> None:
 def test_an_unfinished_reading_is_refused(tmp_path: Path, readings) -> None:
     short = dataclasses.replace(readings[0], answers=readings[0].answers[:-1])
     with pytest.raises(UsageProblem, match="23 answers that are not the 24 asked of reader 1"):
-        read_answers(_sent(tmp_path, _key(), short), _key())
+        read_answers(_answer_file(tmp_path, _key(), short), _key())
 
 
 def test_an_answer_that_cannot_be_is_refused(tmp_path: Path, readings) -> None:
@@ -203,18 +205,18 @@ def test_an_answer_that_cannot_be_is_refused(tmp_path: Path, readings) -> None:
     for change in ({"answer": "maybe"}, {"realism": 6}, {"seconds": math.nan}):
         wrong = dataclasses.replace(first, **change)
         reading = dataclasses.replace(readings[0], answers=(wrong, *others))
-        with pytest.raises(UsageProblem, match="cannot be"):
-            read_answers(_sent(tmp_path, _key(), reading), _key())
+        with pytest.raises(UsageProblem, match="invalid answer"):
+            read_answers(_answer_file(tmp_path, _key(), reading), _key())
 
 
 def test_two_files_of_one_reader_are_refused(tmp_path: Path, readings) -> None:
-    path = _sent(tmp_path, _key(), readings[0])
+    path = _answer_file(tmp_path, _key(), readings[0])
     with pytest.raises(UsageProblem, match="second file of reader 1"):
         read_all_answers([path, path], _key())
 
 
 @pytest.fixture(scope="module")
-def material(tmp_path_factory) -> StudyPlan:
+def plan(tmp_path_factory) -> StudyPlan:
     """Two small cohorts, each with a report that holds a heatmap of every scan."""
     root = tmp_path_factory.mktemp("study")
     for name, subjects in (("real", range(2)), ("synthetic", range(10, 12))):
@@ -223,19 +225,17 @@ def material(tmp_path_factory) -> StudyPlan:
         log = ResultLog(report)
         for subject in subjects:
             scan = phantom(subject)
-            heat = Heatmap(np.full(scan.voxels.shape, 0.4, np.float32), scan.affine, "odd")
+            heatmap = Heatmap(np.full(scan.voxels.shape, 0.4, np.float32), scan.affine, "odd")
             finding = Finding("anomaly", scan.ref.target, Verdict.PASS, "Fine.", 0.4, 1.0)
-            log.add(save_heatmap(heat, report, finding))
+            log.add(save_heatmap(heatmap, report, finding))
         log.close()
     return StudyPlan(
         root / "real", root / "synthetic", root / "real-report", root / "synthetic-report", scans=2
     )
 
 
-def test_nothing_for_the_readers_says_which_scan_is_which(
-    material: StudyPlan, tmp_path: Path
-) -> None:
-    key = create_study(material, tmp_path / "study")
+def test_nothing_for_the_readers_says_which_scan_is_which(plan: StudyPlan, tmp_path: Path) -> None:
+    key = create_study(plan, tmp_path / "study")
     names = [path.name for path in (tmp_path / "study" / "pages").rglob("*") if path.is_file()]
     texts = [path.read_text() for path in (tmp_path / "study" / "pages").glob("*.html")]
     for case in key.cases:
@@ -244,40 +244,40 @@ def test_nothing_for_the_readers_says_which_scan_is_which(
     assert not any("sub-" in name for name in names)
 
 
-def test_a_page_says_that_it_shows_real_patients(material: StudyPlan, tmp_path: Path) -> None:
-    create_study(material, tmp_path / "study")
+def test_a_page_says_that_it_shows_real_patients(plan: StudyPlan, tmp_path: Path) -> None:
+    create_study(plan, tmp_path / "study")
     text = (tmp_path / "study" / "pages" / "reader-1.html").read_text()
     assert "This page shows pixels of real patients" in text
 
 
-def test_the_same_seed_makes_the_same_study(material: StudyPlan, tmp_path: Path) -> None:
-    assert create_study(material, tmp_path / "a") == create_study(material, tmp_path / "b")
+def test_the_same_seed_makes_the_same_study(plan: StudyPlan, tmp_path: Path) -> None:
+    assert create_study(plan, tmp_path / "a") == create_study(plan, tmp_path / "b")
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"scans": 3}, "scans of 2 patients, and 3 are asked for"),
-        ({"real_report": None}, "Heatmaps of one kind of scans would betray it"),
+        ({"scans": 3}, "scans of 2 patients; 3 are needed"),
+        ({"real_report": None}, "Heatmaps on one kind only would betray it"),
         ({"check": "other"}, "has no heatmap of other"),
         ({"readers": 0}, "at least one scan of each kind and one reader"),
     ],
 )
-def test_a_study_that_cannot_be_is_refused(material, tmp_path, change, words) -> None:
+def test_a_study_that_cannot_be_is_refused(plan, tmp_path, change, words) -> None:
     with pytest.raises(UsageProblem, match=words):
-        create_study(dataclasses.replace(material, **change), tmp_path / "study")
+        create_study(dataclasses.replace(plan, **change), tmp_path / "study")
 
 
-def test_a_folder_that_is_not_empty_is_left_alone(material: StudyPlan, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_left_alone(plan: StudyPlan, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(UsageProblem, match="is not empty"):
-        create_study(material, tmp_path)
+        create_study(plan, tmp_path)
 
 
 def test_the_command_makes_a_study_without_heatmaps(
-    material: StudyPlan, tmp_path: Path, capsys
+    plan: StudyPlan, tmp_path: Path, capsys
 ) -> None:
-    arguments = ["--real", str(material.real), "--synthetic", str(material.synthetic)]
+    arguments = ["--real", str(plan.real), "--synthetic", str(plan.synthetic)]
     output = ["-o", str(tmp_path / "study"), "--scans", "2", "--readers", "1"]
     assert main(["reader-study", "create", *arguments, *output]) == 0
     assert "keep it from the readers" in capsys.readouterr().out
@@ -287,23 +287,24 @@ def test_the_command_makes_a_study_without_heatmaps(
 
 @pytest.mark.browser
 def test_a_reader_works_through_the_page_and_the_analysis_reads_it(
-    material: StudyPlan, tmp_path: Path, browser
+    plan: StudyPlan, tmp_path: Path, browser
 ) -> None:
     from browser import opened
 
-    key = create_study(dataclasses.replace(material, readers=1), tmp_path / "study")
+    key = create_study(dataclasses.replace(plan, readers=1), tmp_path / "study")
     with opened(browser, tmp_path / "study" / "pages" / "reader-1.html") as tab:
         tab.page.get_by_role("button", name="Begin").click()
         for number, trial in enumerate(key.orders[0]):
             if number == 4:
                 tab.page.get_by_role("button", name="Go on").click()
+            reading = f"reading {number + 1} of {len(key.orders[0])}"
+            tab.page.get_by_text(reading, exact=True).wait_for()
             tab.page.wait_for_selector("#reading:not([hidden])")
             assert tab.page.locator(".overlay:visible").count() == (3 if trial.heatmap else 0)
             tab.page.get_by_label("synthetic").check()
             for field in ("confidence", "realism", *(["usefulness"] if trial.heatmap else [])):
                 tab.page.locator(f"[name={field}][value='4']").check()
             tab.page.get_by_role("button", name="Next").click()
-            tab.page.wait_for_function(f"answers.length === {number + 1}")
         with tab.page.expect_download() as downloaded:
             tab.page.get_by_role("button", name="Download answers-reader-1.json").click()
         downloaded.value.save_as(tmp_path / "answers.json")

@@ -65,7 +65,8 @@ class Tooltip:
 class DotPlot:
     """One check in one modality: verdicts, dots, the real scans' scores, and the limits.
 
-    `modality` is "" where the check is calibrated once for all scans.
+    `modality` is "" where the check is calibrated once for all scans, and `common_headline` is the
+    headline that all findings share, if there is one.
     """
 
     check: str
@@ -82,6 +83,7 @@ class DotPlot:
     dot_size: float
     off_scale: int
     unscored: int
+    common_headline: str = ""
 
     @property
     def title(self) -> str:
@@ -140,7 +142,13 @@ def _dot_plot(
         dot_size=size,
         off_scale=sum(axis.mark(score).clipped for score in scores),
         unscored=len(findings) - len(scored),
+        common_headline=_common_headline(findings),
     )
+
+
+def _common_headline(findings: Sequence[Finding]) -> str:
+    headlines = {headline_of(finding) for finding in findings}
+    return headlines.pop() if len(headlines) == 1 else ""
 
 
 def _common_limit(findings: Sequence[Finding], calibration: Calibration) -> float | None:
