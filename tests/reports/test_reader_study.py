@@ -142,9 +142,8 @@ def test_readers_with_the_same_answers_agree_entirely() -> None:
 
 def test_kappa_of_two_is_that_of_the_formula(readings) -> None:
     rows = observations(_key(), readings[:2])
-    table = {
-        (row.token, row.reader): row.response.answer for row in rows if row.condition == "without"
-    }
+    without = [row for row in rows if row.condition == "without"]
+    table = {(row.token, row.reader): row.response.answer for row in without}
     a, b = ([table[case.token, reader] for case in CASES] for reader in (1, 2))
     observed = np.mean([x == y for x, y in zip(a, b, strict=True)])
     chance = sum(a.count(k) * b.count(k) for k in ("real", "synthetic")) / len(CASES) ** 2

@@ -50,9 +50,7 @@ def _run_create(options: argparse.Namespace) -> None:
         seed=options.seed,
     )
     create_study(plan, options.output)
-    print(
-        f"{options.output / 'pages'}: give each reader this folder; it shows pixels of real patients"
-    )
+    print(f"{options.output / 'pages'}: give each reader this folder. It shows real patients.")
     print(f"{options.output / 'key.json'}: which scan is which; keep it from the readers")
 
 

@@ -177,9 +177,7 @@ def _summary_row(who: str, condition: str, rows: Sequence[Observation]) -> Summa
         mean_estimate([row.response.confidence for row in rows]),
         mean_estimate([row.response.realism for row in rows if not row.is_synthetic]),
         mean_estimate([row.response.realism for row in rows if row.is_synthetic]),
-        mean_estimate(
-            [row.response.usefulness for row in rows if row.response.usefulness is not None]
-        ),
+        mean_estimate([each for row in rows if (each := row.response.usefulness) is not None]),
         float(np.median([row.response.seconds for row in rows])),
     )
 
@@ -206,5 +204,7 @@ def _answers_csv(rows: Sequence[Observation]) -> str:
     writer.writerow([*COLUMNS, "correct", *answers])
     for row in rows:
         known = [getattr(row, name) for name in COLUMNS]
-        writer.writerow([*known, int(row.correct), *(getattr(row.said, name) for name in answers)])
+        writer.writerow(
+            [*known, int(row.correct), *(getattr(row.response, name) for name in answers)]
+        )
     return stream.getvalue()
