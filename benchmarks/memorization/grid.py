@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from benchmarks.memorization_parts import geometries, intensities, parts
-from benchmarks.memorization_parts.material import Disturb
+from benchmarks.memorization import geometries, intensities, partial_copies
+from benchmarks.memorization.copy_sources import Disturbance
 
 STRENGTHS = 3
 
-GRID: dict[str, Disturb] = {
+GRID: dict[str, Disturbance] = {
     "exact": intensities.exact,
     "noise": intensities.noisy,
     "blur": intensities.blurred,
@@ -33,18 +33,18 @@ GRID: dict[str, Disturb] = {
     "coarse voxels": geometries.coarse,
     "missing slices": geometries.missing_slices,
     "cropped": geometries.cropped,
-    "part, 50 %": parts.patch_of(0.5),
-    "part, 25 %": parts.patch_of(0.25),
-    "part, 12.5 %": parts.patch_of(0.125),
-    "part, 5 %": parts.patch_of(0.05),
-    "part, 3 %": parts.patch_of(0.03),
-    "part, 1.5 %": parts.patch_of(0.015),
-    "two patients mixed": parts.mixed,
-    "blend with a stranger": parts.blended,
-    "half mirrored": parts.half_mirrored,
-    "all mild ones together": parts.all_mild,
-    "inverted, mirrored, turned": parts.inverted_turned,
+    "part, 50 %": partial_copies.patch_of(0.5),
+    "part, 25 %": partial_copies.patch_of(0.25),
+    "part, 12.5 %": partial_copies.patch_of(0.125),
+    "part, 5 %": partial_copies.patch_of(0.05),
+    "part, 3 %": partial_copies.patch_of(0.03),
+    "part, 1.5 %": partial_copies.patch_of(0.015),
+    "two patients mixed": partial_copies.mixed,
+    "blend with a stranger": partial_copies.blended,
+    "half mirrored": partial_copies.half_mirrored,
+    "all mild ones together": partial_copies.all_mild,
+    "inverted, mirrored, turned": partial_copies.inverted_turned,
 }
 
-APART: dict[str, Disturb] = {"rescan (simulated)": parts.rescanned}
+APART: dict[str, Disturbance] = {"rescan (simulated)": partial_copies.rescanned}
 """Not copies of a scan, but the same patient."""

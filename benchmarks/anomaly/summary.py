@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.anomaly_parts.compare import Scored, mean_auroc_interval, paired
-from benchmarks.anomaly_parts.contestants import ALL, OURS, RATES, Field, Panel
-from benchmarks.anomaly_parts.kinds import Kind
-from benchmarks.anomaly_parts.sizes import Pair, by_size
-from benchmarks.anomaly_parts.trial import UNTOUCHED, Outcome
+from benchmarks.anomaly.comparison import Scored, mean_auroc_interval, paired
+from benchmarks.anomaly.fault_types import FaultType
+from benchmarks.anomaly.methods_under_test import ALL, OURS, RATES, MethodsUnderTest, ScoredCheck
+from benchmarks.anomaly.sizes import Pair, by_size
+from benchmarks.anomaly.trial import UNTOUCHED, Outcome
 from benchmarks.rates import auroc, rate_of
 from safegen_detectors.explain.metrics import average_precision
 
@@ -26,8 +26,8 @@ Numbers = dict[str, float]
 class Results:
     """All that happened."""
 
-    field: Field
-    kinds: Sequence[Kind]
+    field: MethodsUnderTest
+    kinds: Sequence[FaultType]
     outcomes: Sequence[Outcome]
     seed: int
 
@@ -50,7 +50,7 @@ class Results:
             "faithfulness": self._faithful(),
         }
 
-    def _row(self, kind: Kind) -> dict[str, Any]:
+    def _row(self, kind: FaultType) -> dict[str, Any]:
         found = self.of(kind.name)
         every = [o for o in self.outcomes if o.kind == kind.name and not o.dose]
         return {
@@ -65,12 +65,12 @@ class Results:
             "refused": sum(o.refused for o in found),
             "methods": {
                 shown(panel): self._numbers(panel, found)
-                for panel in self.field.judges(kind.quarter)
+                for panel in self.field.checks_for(kind.quarter)
                 if found
             },
         }
 
-    def _numbers(self, panel: Panel, found: Sequence[Outcome]) -> Numbers:
+    def _numbers(self, panel: ScoredCheck, found: Sequence[Outcome]) -> Numbers:
         scores = [o.scores[panel.key] for o in found]
         clean = [o.scores[panel.key] for o in self.of(UNTOUCHED)]
         limits = panel.limits()
@@ -91,7 +91,7 @@ class Results:
             }
         return {name: round(value, 4) for name, value in numbers.items()}
 
-    def _contestant(self, panel: Panel) -> dict[str, Any]:
+    def _contestant(self, panel: ScoredCheck) -> dict[str, Any]:
         clean = [o.scores[panel.key] for o in self.of(UNTOUCHED)]
         return {
             "calibrated_on": len(panel.calibration),
@@ -118,7 +118,7 @@ class Results:
         by_name: dict[str, list[Scored]] = {}
         for kind in (kind for kind in self.kinds if kind.bank == "safegen"):
             found = self.of(kind.name)
-            for panel in self.field.judges(kind.quarter) if found else ():
+            for panel in self.field.checks_for(kind.quarter) if found else ():
                 key = panel.key
                 planted = [o.scores[key] for o in found]
                 names = [o.patient for o in found]
@@ -133,7 +133,7 @@ class Results:
         """The gate's check on local faults, by their volume."""
         pairs, clean = [], {}
         for kind in self.kinds:
-            (panel,) = (p for p in self.field.judges(kind.quarter) if shown(p) == OURS)
+            (panel,) = (p for p in self.field.checks_for(kind.quarter) if shown(p) == OURS)
             clean[panel.key] = [o.scores[panel.key] for o in self.of(UNTOUCHED)]
             pairs += [Pair(panel, o) for o in self.of(kind.name) if panel.key in o.places]
         return by_size(pairs, clean)
@@ -142,7 +142,7 @@ class Results:
         """AUROC and share caught of each family at each strength, of the gate's check."""
         table: dict[str, dict[str, Numbers]] = {}
         for kind in self.kinds:
-            (panel,) = (p for p in self.field.judges(kind.quarter) if shown(p) == OURS)
+            (panel,) = (p for p in self.field.checks_for(kind.quarter) if shown(p) == OURS)
             found = self.of(kind.name, dose=True)
             for strength in sorted({o.strength for o in found}):
                 some = [o for o in found if o.strength == strength]
@@ -158,7 +158,7 @@ class Results:
         return {"scans": len(tested), **means}
 
 
-def shown(panel: Panel) -> str:
+def shown(panel: ScoredCheck) -> str:
     """The name of a panel in tables, where the quarter is chosen by the fault."""
     return panel.key if panel.variant == ALL else panel.name
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from benchmarks.copies import moved, rotation
-from benchmarks.memorization_parts.intensities import Random, unmasked, with_noise
-from benchmarks.memorization_parts.material import Material, Planted
+from benchmarks.memorization.copy_sources import CopySources, Planted
+from benchmarks.memorization.intensities import Random, unmasked, with_noise
 from benchmarks.scans import Volume, tissue, with_voxels
 from pytest_safegen import Scan
 from pytest_safegen.api import spacing_of
@@ -20,86 +20,88 @@ from pytest_safegen.api import spacing_of
 Matrix = NDArray[np.float64]
 
 
-def mirrored(given: Material, random: Random, strength: int) -> Planted:
+def mirrored(sources: CopySources, random: Random, strength: int) -> Planted:
     """Left and right exchanged; then front and back; then top and bottom."""
-    return Planted(with_voxels(unmasked(given.source), np.flip(given.source.voxels, strength)))
+    return Planted(with_voxels(unmasked(sources.source), np.flip(sources.source.voxels, strength)))
 
 
-def mirrored_noisy(given: Material, random: Random, strength: int) -> Planted:
+def mirrored_noisy(sources: CopySources, random: Random, strength: int) -> Planted:
     """Left and right exchanged, turned by 3, 6 and 10 degrees, and 5 % noise."""
-    flipped = with_voxels(unmasked(given.source), np.flip(given.source.voxels, 0))
+    flipped = with_voxels(unmasked(sources.source), np.flip(sources.source.voxels, 0))
     turn = turn_of(flipped, random, degrees=(3.0, 6.0, 10.0)[strength])
     return Planted(with_noise(moved(flipped, turn), random, 0.05))
 
 
-def quarter_turn(given: Material, random: Random, strength: int) -> Planted:
+def quarter_turn(sources: CopySources, random: Random, strength: int) -> Planted:
     """Turned by 90 degrees about one axis, 180 about one, 90 about two."""
     axes = [(0, 1), (0, 2), (1, 2)]
     first, second = (axes[n] for n in random.permutation(3)[:2])
-    values = np.rot90(given.source.voxels, (1, 2, 1)[strength], first)
+    values = np.rot90(sources.source.voxels, (1, 2, 1)[strength], first)
     values = np.rot90(values, 1, second) if strength == 2 else values
-    step = spacing_of(given.source.affine)
+    step = spacing_of(sources.source.affine)
     affine = np.diag([*np.full(3, step.mean()), 1.0])
     affine[:3, 3] = -step.mean() * (np.array(values.shape) - 1) / 2
-    return Planted(with_voxels(replace(unmasked(given.source), affine=affine), values))
+    return Planted(with_voxels(replace(unmasked(sources.source), affine=affine), values))
 
 
-def turned(given: Material, random: Random, strength: int) -> Planted:
+def turned(sources: CopySources, random: Random, strength: int) -> Planted:
     """Turned by 5, 10 and 15 degrees about a random axis."""
-    turn = turn_of(given.source, random, degrees=(5.0, 10.0, 15.0)[strength])
-    return Planted(moved(given.source, turn))
+    turn = turn_of(sources.source, random, degrees=(5.0, 10.0, 15.0)[strength])
+    return Planted(moved(sources.source, turn))
 
 
-def turned_scaled(given: Material, random: Random, strength: int) -> Planted:
+def turned_scaled(sources: CopySources, random: Random, strength: int) -> Planted:
     """Turned by 5, 10 and 15 degrees, and 2, 4 and 6 % larger or smaller."""
     scale = (1.02, 1.04, 1.06)[strength] ** random.choice([-1, 1])
     turn = turn_of(
-        given.source, random, degrees=(5.0, 10.0, 15.0)[strength], scale=np.eye(3) * scale
+        sources.source, random, degrees=(5.0, 10.0, 15.0)[strength], scale=np.eye(3) * scale
     )
-    return Planted(moved(given.source, turn))
+    return Planted(moved(sources.source, turn))
 
 
-def scaled(given: Material, random: Random, strength: int) -> Planted:
+def scaled(sources: CopySources, random: Random, strength: int) -> Planted:
     """Each axis stretched by its own factor, up to 4, 8 and 12 %."""
     most = np.log((1.04, 1.08, 1.12)[strength])
     stretch = np.diag(np.exp(random.uniform(-most, most, 3)))
-    return Planted(moved(given.source, turn_of(given.source, random, degrees=0.0, scale=stretch)))
+    return Planted(
+        moved(sources.source, turn_of(sources.source, random, degrees=0.0, scale=stretch))
+    )
 
 
-def sheared(given: Material, random: Random, strength: int) -> Planted:
+def sheared(sources: CopySources, random: Random, strength: int) -> Planted:
     """Sheared by 0.05, 0.1 and 0.15 along random pairs of axes."""
     shear = np.eye(3) + (0.05, 0.1, 0.15)[strength] * np.triu(random.choice([-1, 1], (3, 3)), 1)
-    return Planted(moved(given.source, turn_of(given.source, random, degrees=0.0, scale=shear)))
+    return Planted(moved(sources.source, turn_of(sources.source, random, degrees=0.0, scale=shear)))
 
 
-def shifted(given: Material, random: Random, strength: int) -> Planted:
+def shifted(sources: CopySources, random: Random, strength: int) -> Planted:
     """Moved by 5, 10 and 20 mm in a random direction."""
     way = random.normal(size=3)
     step = np.eye(4)
     step[:3, 3] = (5.0, 10.0, 20.0)[strength] * way / np.linalg.norm(way)
-    return Planted(moved(given.source, step))
+    return Planted(moved(sources.source, step))
 
 
-def elastic(given: Material, random: Random, strength: int) -> Planted:
+def elastic(sources: CopySources, random: Random, strength: int) -> Planted:
     """Warped smoothly by up to 3, 5 and 8 mm, over some 30 mm."""
-    return Planted(warped(given.source, random, (3.0, 5.0, 8.0)[strength]))
+    return Planted(warped(sources.source, random, (3.0, 5.0, 8.0)[strength]))
 
 
-def thick_slices(given: Material, random: Random, strength: int) -> Planted:
+def thick_slices(sources: CopySources, random: Random, strength: int) -> Planted:
     """Slices of 4, 6 and 8 mm along one axis, and back to the grid."""
     axis = int(random.integers(3))
-    return Planted(through_grid(given.source, {axis: (4.0, 6.0, 8.0)[strength]}))
+    return Planted(through_grid(sources.source, {axis: (4.0, 6.0, 8.0)[strength]}))
 
 
-def coarse(given: Material, random: Random, strength: int) -> Planted:
+def coarse(sources: CopySources, random: Random, strength: int) -> Planted:
     """Voxels of 3, 4 and 5 mm, and back to the grid."""
     size = (3.0, 4.0, 5.0)[strength]
-    return Planted(through_grid(given.source, dict.fromkeys(range(3), size)))
+    return Planted(through_grid(sources.source, dict.fromkeys(range(3), size)))
 
 
-def missing_slices(given: Material, random: Random, strength: int) -> Planted:
+def missing_slices(sources: CopySources, random: Random, strength: int) -> Planted:
     """10, 20 and 30 % of the slices along one axis blank, in runs."""
-    scan, axis = given.source, int(random.integers(3))
+    scan, axis = sources.source, int(random.integers(3))
     values, low = scan.voxels.copy(), float(scan.voxels.min())
     count = values.shape[axis]
     run = max(1, count // 30)
@@ -109,9 +111,9 @@ def missing_slices(given: Material, random: Random, strength: int) -> Planted:
     return Planted(with_voxels(scan, values))
 
 
-def cropped(given: Material, random: Random, strength: int) -> Planted:
+def cropped(sources: CopySources, random: Random, strength: int) -> Planted:
     """Blank beyond a plane: 10, 20 and 30 % of the body at one end are gone."""
-    scan, axis = given.source, int(random.integers(3))
+    scan, axis = sources.source, int(random.integers(3))
     amount = np.moveaxis(tissue(scan), axis, 0).reshape(scan.voxels.shape[axis], -1).sum(1)
     before = np.cumsum(amount) / amount.sum()
     share = (0.1, 0.2, 0.3)[strength]

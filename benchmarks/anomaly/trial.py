@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 
 from tqdm import tqdm
 
-from benchmarks.anomaly_parts.cohort import Reference, target_of
-from benchmarks.anomaly_parts.contestants import OURS, Field, Panel
-from benchmarks.anomaly_parts.donors import donated
-from benchmarks.anomaly_parts.faithfulness import Faithful, faithful
-from benchmarks.anomaly_parts.kinds import FOREIGN, Kind
-from benchmarks.anomaly_parts.places import Mask, Places, places_of, truth_on
+from benchmarks.anomaly.cohort import Reference, target_of
+from benchmarks.anomaly.donor_tissue import donor_voxels
+from benchmarks.anomaly.faithfulness import Faithfulness, faithful
+from benchmarks.anomaly.fault_types import FOREIGN, FaultType
+from benchmarks.anomaly.localization import Localization, Mask, localization_of, truth_on
+from benchmarks.anomaly.methods_under_test import OURS, MethodsUnderTest, ScoredCheck
 from benchmarks.scans import with_voxels
 from pytest_safegen import NotJudged, Scan, ScanRef, ScanTarget
 from pytest_safegen.api import Canvas, read_scan
@@ -32,11 +32,11 @@ UNTOUCHED = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Planting:
+class PlannedFault:
     """One fault to plant in one test scan; `dose` if only the gate's check is asked;
     `explain` if the map is tried by insertion and deletion."""
 
-    kind: Kind
+    kind: FaultType
     strength: float
     dose: bool = False
     explain: bool = False
@@ -44,10 +44,10 @@ class Planting:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What all panels said of one scan, by the panel's key.
+    """The results of all checks on one scan, by their keys.
 
     `kind` is UNTOUCHED or the fault's name; `problem` says why the scan could not be prepared;
-    `refused` is True if the gate would not judge it, because it is nothing like the reference.
+    `refused` is True if the gate would not judge it, because it is unlike the reference.
     """
 
     kind: str
@@ -55,23 +55,23 @@ class Outcome:
     strength: float = 0.0
     dose: bool = False
     scores: Mapping[str, float] = field(default_factory=dict)
-    places: Mapping[str, Places] = field(default_factory=dict)
+    places: Mapping[str, Localization] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
-    faithful: Faithful | None = None
+    faithful: Faithfulness | None = None
     refused: bool = False
     problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class Trial:
     """The reference, and all who learned from it."""
 
     reference: Reference
-    field: Field
+    field: MethodsUnderTest
     seed: int
 
     def work(
-        self, refs: Sequence[ScanRef], place: int, plantings: Sequence[Planting]
+        self, refs: Sequence[ScanRef], place: int, plantings: Sequence[PlannedFault]
     ) -> list[Outcome]:
         """The outcomes of one test scan: untouched, then with each fault."""
         clock = Clock({})
@@ -84,29 +84,29 @@ class Judge:
             return found
         canvas = _canvas(scan)
         if any(planting.kind.group in FOREIGN for planting in plantings):
-            donor = donated(canvas, scan, refs, place, self.reference.template)
+            donor = donor_voxels(canvas, scan, refs, place, self.reference.template)
             canvas = replace(canvas, donor=donor)
         found += [self._planted(scan, canvas, planting, place) for planting in plantings]
         return found
 
-    def _planted(self, scan: Scan, canvas: Canvas, planting: Planting, place: int) -> Outcome:
+    def _planted(self, scan: Scan, canvas: Canvas, planting: PlannedFault, place: int) -> Outcome:
         kind, clock = planting.kind, Clock({})
         with clock.of("plant"):
             random = kind.random(self.seed, place)
             planted = kind.plant(canvas, scan, planting.strength, random)
-            spoiled = with_voxels(scan, planted.voxels)
-        panels = self.field.judges(kind.quarter)
+            faulty = with_voxels(scan, planted.voxels)
+        panels = self.field.checks_for(kind.quarter)
         if planting.dose:
             panels = tuple(panel for panel in panels if panel.name == OURS)
         blank = Outcome(kind.name, scan.ref.subject, planting.strength, planting.dose)
         clean = scan if planting.explain else None
-        return self._outcome(spoiled, blank, panels, clock, mask=planted.mask, clean=clean)
+        return self._outcome(faulty, blank, panels, clock, mask=planted.mask, clean=clean)
 
     def _outcome(
         self,
         scan: Scan,
         blank: Outcome,
-        panels: Sequence[Panel],
+        panels: Sequence[ScoredCheck],
         clock: Clock,
         *,
         mask: Mask | None = None,
@@ -138,7 +138,7 @@ class Judge:
         return replace(found, places=places, faithful=tested)
 
     def _readings(
-        self, view: NormalizedSample, panels: Sequence[Panel], clock: Clock
+        self, view: NormalizedSample, panels: Sequence[ScoredCheck], clock: Clock
     ) -> dict[str, Reading]:
         readings = {}
         for name in dict.fromkeys(name for panel in panels for name in panel.parts):
@@ -181,7 +181,7 @@ class _Likeness:
 
 
 def run(
-    judge: Judge, refs: Sequence[ScanRef], plantings: Mapping[int, Sequence[Planting]]
+    judge: Trial, refs: Sequence[ScanRef], plantings: Mapping[int, Sequence[PlannedFault]]
 ) -> list[Outcome]:
     """All outcomes, test scans side by side; `plantings` by the place of the scan in `refs`."""
     shown = tqdm(total=len(refs) + sum(map(len, plantings.values())), desc="judging")
@@ -209,9 +209,9 @@ def _places(
     target: ScanTarget,
     scan: Scan,
     view: NormalizedSample,
-    panels: Sequence[Panel],
+    panels: Sequence[ScoredCheck],
     readings: Mapping[str, Reading],
-) -> dict[str, Places]:
+) -> dict[str, Localization]:
     assert target.own is not None  # noqa: S101  target_of prepares
     truth = truth_on(mask, target.own, scan)
     if truth is None:
@@ -219,7 +219,7 @@ def _places(
     judged = view.judged.numpy()
     maps = {panel.key: panel.map(readings) for panel in panels}
     return {
-        key: places_of(one.float().numpy(), truth, judged, spacing=view.sample.spacing)
+        key: localization_of(one.float().numpy(), truth, judged, spacing=view.sample.spacing)
         for key, one in maps.items()
         if one is not None
     }

@@ -18,17 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.anomaly_parts import tables
-from benchmarks.anomaly_parts.cohort import Reference, Split, reference_from, split
-from benchmarks.anomaly_parts.contestants import ALL, OURS, Field, fit_field
-from benchmarks.anomaly_parts.figure import draw
-from benchmarks.anomaly_parts.kinds import QUARTERS, Kind, kinds_of
-from benchmarks.anomaly_parts.options import arguments
-from benchmarks.anomaly_parts.summary import Results
-from benchmarks.anomaly_parts.trial import Judge, Outcome, Planting, run
+from benchmarks.anomaly import tables
+from benchmarks.anomaly.cohort import Reference, Split, reference_from, split
+from benchmarks.anomaly.fault_types import QUARTERS, FaultType, fault_types_of
+from benchmarks.anomaly.figure import draw
+from benchmarks.anomaly.methods_under_test import ALL, OURS, MethodsUnderTest, fit_methods
+from benchmarks.anomaly.options import arguments
+from benchmarks.anomaly.summary import Results
+from benchmarks.anomaly.trial import Outcome, PlannedFault, Trial, run
 from benchmarks.memory import own_peak_mib
-from benchmarks.written import write
-from pytest_safegen.api import discover
+from pytest_safegen.api import discover, write_text
 from safegen_detectors.threads import one_thread_each
 
 NOTES = (
@@ -47,48 +46,48 @@ NOTES = (
 PACKAGES = ("torch", "numpy", "scipy", "SimpleITK", "torchio", "anomalib")
 
 
-def main(words: list[str] | None = None) -> None:
+def main(command_line: list[str] | None = None) -> None:
     """Run, print, write; or print the tables of an earlier run."""
-    asked = arguments(words)
-    if asked.table:
-        print(tables.markdown(json.loads(asked.table.read_text(encoding="utf-8"))))
+    options = arguments(command_line)
+    if options.table:
+        print(tables.markdown(json.loads(options.table.read_text(encoding="utf-8"))))
         return
     with one_thread_each():
-        content, outcomes = measured(asked)
+        content, outcomes = measure(options)
     print(tables.markdown(content))
-    write(asked.out, json.dumps(content, indent=1) + "\n")
-    print(f"written: {asked.out}")
-    if asked.scans:
-        write(asked.scans, as_csv(outcomes))
-        print(f"written: {asked.scans}")
-    if draw(content, asked.figure):
-        print(f"written: {asked.figure}")
+    write_text(options.out, json.dumps(content, indent=1) + "\n")
+    print(f"written: {options.out}")
+    if options.scans:
+        write_text(options.scans, as_csv(outcomes))
+        print(f"written: {options.scans}")
+    if draw(content, options.figure):
+        print(f"written: {options.figure}")
 
 
-def measured(asked: argparse.Namespace) -> tuple[dict[str, Any], list[Outcome]]:
+def measure(options: argparse.Namespace) -> tuple[dict[str, Any], list[Outcome]]:
     """All numbers of one run, and the outcome of each scan."""
-    torchio = asked.torchio and importlib.util.find_spec("torchio") is not None
+    torchio = options.torchio and importlib.util.find_spec("torchio") is not None
     parts = split(
-        discover(asked.data), reference=asked.reference, tests=asked.tests, seed=asked.seed
+        discover(options.data), reference=options.reference, tests=options.tests, seed=options.seed
     )
     reference = reference_from(parts.reference)
-    kinds = kinds_of(reference.template.options.intensity, asked.families, torchio=torchio)
-    kinds = [kind for kind in kinds if kind.quarter in asked.quarters]
-    field = fit_field(
+    kinds = fault_types_of(reference.template.options.intensity, options.families, torchio=torchio)
+    kinds = [kind for kind in kinds if kind.quarter in options.quarters]
+    field = fit_methods(
         reference,
-        methods=asked.methods,
-        baselines=asked.baselines,
-        quarters=asked.quarters,
-        steps=asked.steps,
-        also_all=asked.also_all,
-        seed=asked.seed,
+        methods=options.methods,
+        baselines=options.baselines,
+        quarters=options.quarters,
+        steps=options.steps,
+        also_all=options.also_all,
+        seed=options.seed,
     )
     after_fit = own_peak_mib()
-    plantings = planned(asked, kinds, len(parts.tests))
-    outcomes = run(Judge(reference, field, asked.seed), parts.tests, plantings)
-    missing = ["TorchIO's faults: torchio is not installed"] if asked.torchio > torchio else []
-    facts = facts_of(asked, parts, reference, field)
-    summary = Results(field, kinds, outcomes, asked.seed).summary()
+    plantings = plan_faults(options, kinds, len(parts.tests))
+    outcomes = run(Trial(reference, field, options.seed), parts.tests, plantings)
+    missing = ["TorchIO's faults: torchio is not installed"] if options.torchio > torchio else []
+    facts = facts_of(options, parts, reference, field)
+    summary = Results(field, kinds, outcomes, options.seed).summary()
     memory = {"after fitting": round(after_fit), "after judging": round(own_peak_mib())}
     return {
         **facts,
@@ -99,26 +98,26 @@ def measured(asked: argparse.Namespace) -> tuple[dict[str, Any], list[Outcome]]:
     }, outcomes
 
 
-def planned(
-    asked: argparse.Namespace, kinds: Sequence[Kind], tests: int
-) -> dict[int, list[Planting]]:
+def plan_faults(
+    options: argparse.Namespace, kinds: Sequence[FaultType], tests: int
+) -> dict[int, list[PlannedFault]]:
     """Which faults go into which test scan, each scan about equally often."""
-    order = np.random.default_rng(asked.seed).permutation(tests).tolist()
-    plan: dict[int, list[Planting]] = {place: [] for place in order}
+    order = np.random.default_rng(options.seed).permutation(tests).tolist()
+    plan: dict[int, list[PlannedFault]] = {place: [] for place in order}
     explained = 0
     for number, kind in enumerate(kinds):
-        for place in _some(order, asked.planted, number):
-            explain = kind.local and explained < asked.faithfulness
+        for place in _some(order, options.planted, number):
+            explain = kind.local and explained < options.faithfulness
             explain = explain and not any(planting.explain for planting in plan[place])
             explained += explain
-            plan[place].append(Planting(kind, asked.strength, explain=explain))
-        for place in _some(order, asked.dose_planted, number) if asked.dose else ():
+            plan[place].append(PlannedFault(kind, options.strength, explain=explain))
+        for place in _some(order, options.dose_planted, number) if options.dose else ():
             if kind.bank == "safegen":
-                plan[place] += [Planting(kind, dose, dose=True) for dose in asked.strengths]
+                plan[place] += [PlannedFault(kind, dose, dose=True) for dose in options.strengths]
     return plan
 
 
-def seconds_a_scan(field: Field, seconds: Mapping[str, float]) -> float:
+def seconds_a_scan(field: MethodsUnderTest, seconds: Mapping[str, float]) -> float:
     """Reading, preparing, features and the methods of the gate's check, once each."""
     panel = next(panel for panel in field.panels if panel.name == OURS and panel.variant != ALL)
     steps = ("read", "prepare", "features", *panel.parts)
@@ -126,22 +125,22 @@ def seconds_a_scan(field: Field, seconds: Mapping[str, float]) -> float:
 
 
 def facts_of(
-    asked: argparse.Namespace, parts: Split, reference: Reference, field: Field
+    options: argparse.Namespace, parts: Split, reference: Reference, field: MethodsUnderTest
 ) -> dict[str, Any]:
     """What the numbers depend on."""
     return {
-        "data": asked.data.name,
+        "data": options.data.name,
         "modality": reference.template.options.intensity,
         "spacing_mm": reference.template.options.spacing,
         "reference": len(reference.samples),
         "left_out": list(reference.left_out),
         "tests": len(parts.tests),
-        "planted": asked.planted,
-        "strength": asked.strength,
-        "seed": asked.seed,
-        "steps": asked.steps or None,
-        "quarters": {name: QUARTERS[name] for name in asked.quarters},
-        "methods": list(asked.methods),
+        "planted": options.planted,
+        "strength": options.strength,
+        "seed": options.seed,
+        "steps": options.steps or None,
+        "quarters": {name: QUARTERS[name] for name in options.quarters},
+        "methods": list(options.methods),
         "fit_seconds": {name: round(part.seconds, 1) for name, part in field.parts.items()},
         "machine": {"cores": os.cpu_count(), "python": platform.python_version()},
         "versions": dict(_versions()),

@@ -47,27 +47,27 @@ def perceptual_hash(queries: torch.Tensor, reference: torch.Tensor) -> torch.Ten
     return -(one[:, None] != other[None]).float().mean(2)
 
 
-def nearest(likeness: torch.Tensor, among: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
+def nearest(likeness: torch.Tensor, reference_similarities: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
     """The highest likeness."""
     return likeness.amax(1)
 
 
-def calibrated_ratio(likeness: torch.Tensor, among: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
+def calibrated_ratio(likeness: torch.Tensor, reference_similarities: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
     """Minus the distance to the nearest over half the mean to the next 50 (Carlini 2023)."""
     near = -likeness.topk(min(NEAR, likeness.shape[1]), dim=1).values
     return -near[:, 0] / (0.5 * near.mean(1))
 
 
-def nearest_ratio(likeness: torch.Tensor, among: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
+def nearest_ratio(likeness: torch.Tensor, reference_similarities: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
     """Minus the ratio of the distances to the nearest and the second (NNDR)."""
     two = -likeness.topk(2, dim=1).values
     return -two[:, 0] / two[:, 1].clamp(min=1e-9)
 
 
-def authenticity(likeness: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
+def authenticity(likeness: torch.Tensor, reference_similarities: torch.Tensor) -> torch.Tensor:
     """How much nearer the query is to its nearest than that one to its own nearest (AuthPct)."""
     best = likeness.max(1)
-    own = among.clone().fill_diagonal_(-torch.inf).amax(1)
+    own = reference_similarities.clone().fill_diagonal_(-torch.inf).amax(1)
     return best.values - own[best.indices]
 
 
@@ -87,8 +87,8 @@ def left_out(likeness: torch.Tensor, rule: Rule) -> NDArray[np.float64]:
     values = []
     for n in range(len(likeness)):
         others = torch.arange(len(likeness)) != n
-        among = likeness[others][:, others]
-        values.append(float(rule(likeness[n : n + 1, others], among)[0]))
+        reference_similarities = likeness[others][:, others]
+        values.append(float(rule(likeness[n : n + 1, others], reference_similarities)[0]))
     return np.array(values)
 
 

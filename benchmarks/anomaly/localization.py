@@ -18,7 +18,7 @@ LIMITS = np.geomspace(0.01, 100, 81)  # of a map whose own limit is 1
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Localization:
     """Average precision, overlap at the map's own limit, pointing game.
 
     `at_limits` (81,) is the overlap at each of LIMITS, to choose the best in hindsight; `volume`
@@ -42,14 +42,16 @@ def truth_on(mask: Mask, own: Prepared, scan: Scan) -> Mask | None:
     return truth if truth.any() else None
 
 
-def places_of(values: NDArray[np.float32], truth: Mask, judged: Mask, *, spacing: float) -> Places:
+def localization_of(
+    values: NDArray[np.float32], truth: Mask, judged: Mask, *, spacing: float
+) -> Localization:
     """A map (i, j, k) against the truth, over the voxels that are judged and those at fault.
 
     `spacing` in mm.
     """
     counted = judged | truth
     found, wanted = values[counted], truth[counted]
-    return Places(
+    return Localization(
         average_precision(found, wanted),
         iou(found, wanted),
         dice(found, wanted),

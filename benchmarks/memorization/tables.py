@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.memorization_parts.grid import APART, GRID, STRENGTHS
-from benchmarks.memorization_parts.judges import OURS, PUBLISHED
+from benchmarks.memorization.grid import APART, GRID, STRENGTHS
+from benchmarks.memorization.methods import OURS, PUBLISHED
 from benchmarks.rates import rate_of
 
 Content = Mapping[str, Any]

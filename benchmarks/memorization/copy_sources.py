@@ -1,4 +1,4 @@
-"""What a disturbed copy is made of: the patient copied, a stranger, and one laid over the other."""
+"""The scans that a disturbed copy is made of: the patient copied, a stranger, both aligned."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Restore = Callable[[Scan, int], Scan]
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class CopySources:
     """`source` is the training patient who is copied; `second` another training patient, on the
     grid of the source; `host` a patient who is not in the training set; `aligned` the source on
     the grid and in the range of the host."""
@@ -38,15 +38,15 @@ class Planted:
     where: Mask | None = None
 
 
-Disturb = Callable[[Material, np.random.Generator, int], Planted]
-"""(material, random, strength 0..2) -> the copy."""
+Disturbance = Callable[[CopySources, np.random.Generator, int], Planted]
+"""(sources, random, strength 0..2) -> the copy."""
 
 
-def material_of(
+def copy_sources_of(
     source: Scan, second: Scan, host: Scan, options: PrepareOptions, restore: Restore | None = None
-) -> Material:
+) -> CopySources:
     """Lay the source over the host, and the second training patient over the source."""
-    return Material(
+    return CopySources(
         source,
         pair_of(second, source, options).aligned,
         host,

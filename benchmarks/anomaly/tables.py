@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from benchmarks.anomaly_parts.contestants import OURS, RATES
+from benchmarks.anomaly.methods_under_test import OURS, RATES
 from benchmarks.rates import Rate
 
 Content = Mapping[str, Any]

@@ -10,19 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.memorization_parts.judges import Judges
+from benchmarks.memorization.methods import FittedMethods
 from pytest_safegen import Profile, ScanTarget
 
 CONTROLLED_FIRST = 1  # the first scan waits for the run's controls
 
 
-def seconds_with(persons: int, judges: Judges, targets: Sequence[ScanTarget]) -> Mapping[str, Any]:
+def seconds_with(
+    persons: int, methods: FittedMethods, targets: Sequence[ScanTarget]
+) -> Mapping[str, Any]:
     """Median wall and processor seconds a scan, prepared, with so many persons in the index."""
-    profile = enlarged(judges.profile, persons)
+    profile = enlarged(methods.profile, persons)
     taken = []
     for target in targets:
         wall, processor = time.perf_counter(), time.process_time()
-        judges.detector.open(profile, device="cpu").score([target])
+        methods.detector.open(profile, device="cpu").score([target])
         taken.append((time.perf_counter() - wall, time.process_time() - processor))
     walls, processors = np.median(taken[CONTROLLED_FIRST:], axis=0)
     return {

@@ -14,7 +14,7 @@ from safegen_detectors.memorization.features.lattice import BLOCK, Lattice
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class ComparisonGrid:
     """The common grid of the comparisons: `body` (i, j, k) and the shift of a mirrored scan."""
 
     body: NDArray[np.bool_]
@@ -32,8 +32,8 @@ class Frame:
         return torch.cat([plain, 1.0 - plain]) * body
 
 
-def frame_of(template: Template, lattice: Lattice) -> Frame:
+def comparison_grid_of(template: Template, lattice: Lattice) -> ComparisonGrid:
     """The frame for a template, mirrored about the middle of the check's own lattice."""
     twice_the_middle = int((lattice.corners.min(0) + lattice.corners.max(0))[0]) + BLOCK - 1
     shift = twice_the_middle - (template.voxels.shape[0] - 1)
-    return Frame(halved(template.body) > 0.5, shift)
+    return ComparisonGrid(halved(template.body) > 0.5, shift)

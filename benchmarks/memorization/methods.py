@@ -1,4 +1,4 @@
-"""Our check and the methods to beat, fitted on the same patients and calibrated in the same way."""
+"""Our check and the other methods, fitted on the same patients and calibrated in the same way."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.memorization_parts import encoder as contrastive
-from benchmarks.memorization_parts.baselines import METHODS, left_out
-from benchmarks.memorization_parts.volumes import Frame, frame_of
+from benchmarks.memorization import encoder as contrastive
+from benchmarks.memorization.baselines import METHODS, left_out
+from benchmarks.memorization.volumes import ComparisonGrid, comparison_grid_of
 from benchmarks.scans import Mask
 from pytest_safegen import NotJudged, Prepared, Profile, Scan, ScanTarget
 from pytest_safegen.api import Template, align, canonical, limit_at
@@ -25,11 +25,11 @@ RATE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What all methods said of one scan.
+class MethodResults:
+    """The results of all methods on one scan.
 
-    `flagged` by method; `nearest` is whom our check names; `dice` of its outline with the copied
-    part, None where there is none; `refused` if our check would not judge.
+    `flagged` by method; `nearest` is the patient that our check names; `dice` of its outline with
+    the copied part, None where there is none; `refused` if our check would not judge.
     """
 
     flagged: Mapping[str, bool]
@@ -42,27 +42,29 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Judges:
-    """Everything fitted, with a limit for each method."""
+class FittedMethods:
+    """All methods, fitted, with a limit for each."""
 
     template: Template
     profile: Profile
     detector: MemorizationDetector
-    frame: Frame
+    grid: ComparisonGrid
     reference: torch.Tensor
     embedded: torch.Tensor
     encoder: contrastive.Encoder
     limits: Mapping[str, float]
 
-    def say(self, scan: Scan, where: Mask | None = None) -> Said:
-        """Prepare a scan as the gate does, and ask all methods."""
+    def judge(self, scan: Scan, where: Mask | None = None) -> MethodResults:
+        """Prepare a scan as the gate does, and judge it with all methods."""
         target = prepared_for(scan, self.template)
         started = time.process_time()
         try:
             (score,) = self.detector.open(self.profile, device="cpu").score([target])
         except NotJudged as problem:
             flagged = dict.fromkeys(self.limits, False) | self._others(target.prepared)
-            return Said({**flagged, OURS: False}, "", 0.0, "INCONCLUSIVE", None, 0.0, str(problem))
+            return MethodResults(
+                {**flagged, OURS: False}, "", 0.0, "INCONCLUSIVE", None, 0.0, str(problem)
+            )
         seconds = time.process_time() - started
         kind = next(measure.unit for measure in score.measures if measure.name == "kind")
         value = float(score.value or 0.0)
@@ -70,14 +72,16 @@ class Judges:
         assert score.heatmap is not None  # noqa: S101  a scan has one
         outline = score.heatmap.values >= 1
         dice = None if where is None else _dice(outline, where)
-        return Said(flagged, score.nearest or "", value, kind, dice, seconds)
+        return MethodResults(flagged, score.nearest or "", value, kind, dice, seconds)
 
     def _others(self, prepared: Prepared | None) -> dict[str, bool]:
         if prepared is None:
             return {}
-        variants = self.frame.variants(prepared)
+        variants = self.grid.variants(prepared)
         found = {
-            name: float(rule(likeness(variants, self.reference), self._among[name]).max())
+            name: float(
+                rule(likeness(variants, self.reference), self._reference_similarities[name]).max()
+            )
             for name, (likeness, rule) in METHODS.items()
         }
         with torch.inference_mode():
@@ -86,22 +90,22 @@ class Judges:
         return {name: value > self.limits[name] for name, value in found.items()}
 
     @cached_property
-    def _among(self) -> Mapping[str, torch.Tensor]:
-        return among(self.reference)
+    def _reference_similarities(self) -> Mapping[str, torch.Tensor]:
+        return reference_similarities(self.reference)
 
 
-def among(reference: torch.Tensor) -> dict[str, torch.Tensor]:
+def reference_similarities(reference: torch.Tensor) -> dict[str, torch.Tensor]:
     """The likeness of the reference scans to each other, by method."""
     return {name: likeness(reference, reference) for name, (likeness, _) in METHODS.items()}
 
 
-def fitted(
+def fit_methods(
     reference: Sequence[ScanTarget],
     validation: Sequence[ScanTarget],
     template: Template,
     *,
     seed: int,
-) -> Judges:
+) -> FittedMethods:
     """All methods, fitted and calibrated on the reference, left out one by one.
 
     The validation patients are for Dar's published threshold alone.
@@ -112,17 +116,17 @@ def fitted(
     profile = Profile(
         OURS, "", learned.arrays, learned.facts, scores, "left out in turn", len(reference)
     )
-    frame = frame_of(template, index_from_profile(profile, "cpu").describer.lattice)
-    volumes, checked = _volumes(reference, frame), _volumes(validation, frame)
+    grid = comparison_grid_of(template, index_from_profile(profile, "cpu").describer.lattice)
+    volumes, checked = _volumes(reference, grid), _volumes(validation, grid)
     network = contrastive.trained(volumes, seed=seed)
     with torch.inference_mode():
         embedded, others = network(volumes), network(checked)
-    tables = among(volumes)
-    apart = {name: left_out(tables[name], METHODS[name][1]) for name in METHODS}
-    apart |= {OURS: scores, ENCODER: left_out(embedded @ embedded.T, METHODS["L2"][1])}
-    limits = {name: limit_at(values, RATE).value for name, values in apart.items()}
+    tables = reference_similarities(volumes)
+    calibration = {name: left_out(tables[name], METHODS[name][1]) for name in METHODS}
+    calibration |= {OURS: scores, ENCODER: left_out(embedded @ embedded.T, METHODS["L2"][1])}
+    limits = {name: limit_at(values, RATE).value for name, values in calibration.items()}
     limits[PUBLISHED] = contrastive.published_limit(embedded, others)
-    return Judges(template, profile, detector, frame, volumes, embedded, network, limits)
+    return FittedMethods(template, profile, detector, grid, volumes, embedded, network, limits)
 
 
 def prepared_for(scan: Scan, template: Template) -> ScanTarget:
@@ -134,8 +138,8 @@ def prepared_for(scan: Scan, template: Template) -> ScanTarget:
         return ScanTarget(scan.ref, scan, unprepared=str(problem))
 
 
-def _volumes(targets: Sequence[ScanTarget], frame: Frame) -> torch.Tensor:
-    return torch.stack([frame.volume(t.prepared) for t in targets if t.prepared is not None])
+def _volumes(targets: Sequence[ScanTarget], grid: ComparisonGrid) -> torch.Tensor:
+    return torch.stack([grid.volume(t.prepared) for t in targets if t.prepared is not None])
 
 
 def _dice(outline: NDArray[np.bool_], where: Mask) -> float:

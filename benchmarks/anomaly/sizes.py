@@ -8,8 +8,8 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
-from benchmarks.anomaly_parts.contestants import Panel
-from benchmarks.anomaly_parts.trial import Outcome
+from benchmarks.anomaly.methods_under_test import ScoredCheck
+from benchmarks.anomaly.trial import Outcome
 from benchmarks.rates import auroc
 
 EDGES = (0.0, 0.5, 1.0, 3.0, 10.0, float("inf"))  # ml; a ball of 1 ml has a radius of 6 mm
@@ -17,9 +17,9 @@ EDGES = (0.0, 0.5, 1.0, 3.0, 10.0, float("inf"))  # ml; a ball of 1 ml has a rad
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What one panel said of one planted fault."""
+    """One check's result on one planted fault."""
 
-    panel: Panel
+    panel: ScoredCheck
     outcome: Outcome
 
     @property

@@ -1,6 +1,6 @@
-"""What competes: the gate's check as it is, its methods alone, and published ideas.
+"""The methods compared: the gate's check, its methods alone, and published ideas.
 
-Every method is fitted once on the same samples. A panel is what is judged: some methods whose
+Every method is fitted once on the same samples. A scored check is one or more methods whose
 statistics are brought to one scale by the same fusion and calibrated on their own held-out scores.
 """
 
@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmarks.anomaly_parts.cohort import Reference
-from benchmarks.anomaly_parts.kinds import QUARTERS
+from benchmarks.anomaly.cohort import Reference
+from benchmarks.anomaly.fault_types import QUARTERS
 from pytest_safegen.api import limit_at
 from safegen_detectors.anomaly.methods import fusion
 from safegen_detectors.anomaly.methods.base import Learned, Method, Reading
@@ -37,7 +37,7 @@ FROM_ANOMALIB = ("padim", "patchcore")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FittedMethod:
     """A method and what it learned; `variant` is the quarter that it never saw, "" if none."""
 
     method: Method
@@ -47,8 +47,8 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
-    """Methods that are judged together; `parts` are names of parts, `outline` the map's limit."""
+class ScoredCheck:
+    """Methods that are scored together; `parts` are their names, `outline` the map's limit."""
 
     name: str
     variant: str
@@ -83,19 +83,19 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class MethodsUnderTest:
     """All parts by name, all panels, and why something is not there."""
 
-    parts: Mapping[str, Part]
-    panels: tuple[Panel, ...]
+    parts: Mapping[str, FittedMethod]
+    panels: tuple[ScoredCheck, ...]
     not_run: tuple[str, ...]
 
-    def judges(self, quarter: str) -> tuple[Panel, ...]:
+    def checks_for(self, quarter: str) -> tuple[ScoredCheck, ...]:
         """The panels for a fault of a quarter: those that never saw it or learned from none."""
         return tuple(panel for panel in self.panels if panel.variant in ("", quarter, ALL))
 
 
-def fit_field(
+def fit_methods(
     reference: Reference,
     *,
     methods: Sequence[str],
@@ -104,7 +104,7 @@ def fit_field(
     steps: int,
     also_all: bool,
     seed: int,
-) -> Field:
+) -> MethodsUnderTest:
     """Fit all methods, and make the panels."""
     missing = missing_of(baselines)
     wanted = dict(_ours(methods, quarters, steps, also_all=also_all))
@@ -116,7 +116,9 @@ def fit_field(
     panels += [
         _panel(n, "", [n], parts, reference.patients, _outline(n, parts, reference)) for n in known
     ]
-    return Field(parts, tuple(panels), tuple(f"{name}: {why}" for name, why in missing.items()))
+    return MethodsUnderTest(
+        parts, tuple(panels), tuple(f"{name}: {why}" for name, why in missing.items())
+    )
 
 
 def baseline_named(name: str, steps: int) -> Method:
@@ -155,11 +157,11 @@ def _ours(
             continue
         held = {name: QUARTERS[name] for name in quarters}
         for quarter, without in {**held, **({ALL: ()} if also_all else {})}.items():
-            options = {name: {**_lessons(steps), "without": without}}
+            options = {name: {**_training_options(steps), "without": without}}
             yield f"{name}/{quarter}", (quarter, methods_named([name], options)[0])
 
 
-def _lessons(steps: int) -> dict[str, Any]:
+def _training_options(steps: int) -> dict[str, Any]:
     """Fewer steps see fewer crops, and making these takes longer than the steps."""
     usual = ArtefactSegmentation()
     share = steps / usual.steps
@@ -168,15 +170,15 @@ def _lessons(steps: int) -> dict[str, Any]:
     return {"steps": steps, **cut} if steps else {}
 
 
-def _fitted(method: Method, variant: str, reference: Reference, seed: int) -> Part:
+def _fitted(method: Method, variant: str, reference: Reference, seed: int) -> FittedMethod:
     started = time.perf_counter()
     learned = method.fit(reference.samples, reference.ground, seed=seed, device="cpu")
-    return Part(method, variant, learned, time.perf_counter() - started)
+    return FittedMethod(method, variant, learned, time.perf_counter() - started)
 
 
 def _panels(
-    methods: Sequence[str], parts: Mapping[str, Part], patients: Sequence[str]
-) -> Iterator[Panel]:
+    methods: Sequence[str], parts: Mapping[str, FittedMethod], patients: Sequence[str]
+) -> Iterator[ScoredCheck]:
     """The gate's check, and each of its methods alone, once a variant."""
     variants = list(dict.fromkeys(parts[n].variant for n in parts if _plain(n) == SEGMENTATION))
     for variant in variants or [""]:
@@ -193,10 +195,10 @@ def _panel(
     name: str,
     variant: str,
     names: Sequence[str],
-    parts: Mapping[str, Part],
+    parts: Mapping[str, FittedMethod],
     patients: Sequence[str],
     outline: float = 1.0,
-) -> Panel:
+) -> ScoredCheck:
     held_out = [
         joined_statistics({_plain(n): parts[n].learned.held_out[place] for n in names})
         for place in range(len(patients))
@@ -205,10 +207,12 @@ def _panel(
     for patient, score in zip(patients, fusion.held_out_scores(held_out, patients), strict=True):
         worst[patient] = max(score, worst.get(patient, score))
     calibration = np.sort(np.array(list(worst.values())))
-    return Panel(name, variant, tuple(names), fusion.scales_of(held_out), calibration, outline)
+    return ScoredCheck(
+        name, variant, tuple(names), fusion.scales_of(held_out), calibration, outline
+    )
 
 
-def _outline(name: str, parts: Mapping[str, Part], reference: Reference) -> float:
+def _outline(name: str, parts: Mapping[str, FittedMethod], reference: Reference) -> float:
     """The limit of a baseline's map: a high quantile of it in real scans."""
     if name in METHOD_NAMES:
         return 1.0

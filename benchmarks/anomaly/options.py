@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.anomaly_parts.kinds import QUARTERS
+from benchmarks.anomaly.fault_types import QUARTERS
 from safegen_detectors.anomaly.options import DEFAULT_METHODS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -21,16 +21,16 @@ DOSES = (0.2, 0.4, 0.6, 0.8, 1.0)
 QUICK = {"reference": 24, "tests": 10, "planted": 2, "steps": 60, "baselines": ()}
 
 
-def arguments(words: list[str] | None = None) -> argparse.Namespace:
+def arguments(command_line: list[str] | None = None) -> argparse.Namespace:
     """The options, from the command line where no words are given."""
     parser = _parser()
-    asked = parser.parse_args(words)
-    if unknown := sorted(set(asked.quarters) - set(QUARTERS)):
+    options = parser.parse_args(command_line)
+    if unknown := sorted(set(options.quarters) - set(QUARTERS)):
         parser.error(f"{unknown[0]!r} is none of the quarters {', '.join(QUARTERS)}")
-    for name, value in QUICK.items() if asked.quick else ():
-        if getattr(asked, name) == parser.get_default(name):
-            setattr(asked, name, value)
-    return asked
+    for name, value in QUICK.items() if options.quick else ():
+        if getattr(options, name) == parser.get_default(name):
+            setattr(options, name, value)
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:

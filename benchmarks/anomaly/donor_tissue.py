@@ -1,4 +1,4 @@
-"""Foreign tissue for the faults that need it: another patient's scan, laid over this one."""
+"""Tissue of another patient, aligned to a scan, for the faults that need it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.anomaly_parts.cohort import target_of
+from benchmarks.anomaly.cohort import target_of
 from pytest_safegen import NotJudged, Scan, ScanRef
 from pytest_safegen.api import Canvas, Template, read_scan, resample
 from pytest_safegen.faults import canvas_of
 
 
-def donated(
+def donor_voxels(
     canvas: Canvas, scan: Scan, refs: Sequence[ScanRef], place: int, template: Template
 ) -> NDArray[np.float32] | None:
     """Another test patient's voxels on the grid and scale of a scan; None if there is none.

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
-from benchmarks.memorization_parts.material import Material, Planted
+from benchmarks.memorization.copy_sources import CopySources, Planted
 from benchmarks.scans import Volume, ball, contrast, place, tissue, with_voxels
 from pytest_safegen import Scan
 from pytest_safegen.api import spacing_of
@@ -18,49 +18,49 @@ from pytest_safegen.faults.fields import smooth
 Random = np.random.Generator
 
 
-def exact(given: Material, random: Random, strength: int) -> Planted:
+def exact(sources: CopySources, random: Random, strength: int) -> Planted:
     """The scan itself; with one, then two grey values of noise."""
-    scan = given.source
+    scan = sources.source
     return Planted(with_voxels(scan, scan.voxels + random.normal(0, strength, scan.voxels.shape)))
 
 
-def noisy(given: Material, random: Random, strength: int) -> Planted:
+def noisy(sources: CopySources, random: Random, strength: int) -> Planted:
     """Gaussian noise over the tissue, 5, 10 and 20 % of the contrast."""
-    return Planted(with_noise(given.source, random, (0.05, 0.1, 0.2)[strength]))
+    return Planted(with_noise(sources.source, random, (0.05, 0.1, 0.2)[strength]))
 
 
-def blurred(given: Material, random: Random, strength: int) -> Planted:
+def blurred(sources: CopySources, random: Random, strength: int) -> Planted:
     """A Gaussian of 1.5, 2.5 and 4 mm."""
-    return Planted(with_blur(given.source, (1.5, 2.5, 4.0)[strength]))
+    return Planted(with_blur(sources.source, (1.5, 2.5, 4.0)[strength]))
 
 
-def sharpened(given: Material, random: Random, strength: int) -> Planted:
+def sharpened(sources: CopySources, random: Random, strength: int) -> Planted:
     """Unsharp masking, 1, 2 and 4 times what a Gaussian of 2 mm takes away."""
-    scan = given.source
+    scan = sources.source
     soft = ndimage.gaussian_filter(scan.voxels, 2.0 / spacing_of(scan.affine))
     detail = (scan.voxels - soft) * tissue(scan)
     return Planted(with_voxels(scan, scan.voxels + (1.0, 2.0, 4.0)[strength] * detail))
 
 
-def curved(given: Material, random: Random, strength: int) -> Planted:
+def curved(sources: CopySources, random: Random, strength: int) -> Planted:
     """A power of the intensity: 0.6, 1.6 and 2.2."""
-    return Planted(with_power(given.source, (0.6, 1.6, 2.2)[strength]))
+    return Planted(with_power(sources.source, (0.6, 1.6, 2.2)[strength]))
 
 
-def biased(given: Material, random: Random, strength: int) -> Planted:
+def biased(sources: CopySources, random: Random, strength: int) -> Planted:
     """A smooth gain over the field of view, up to 1.3, 1.6 and 2 times."""
-    return Planted(with_bias(given.source, random, (1.3, 1.6, 2.0)[strength]))
+    return Planted(with_bias(sources.source, random, (1.3, 1.6, 2.0)[strength]))
 
 
-def inverted(given: Material, random: Random, strength: int) -> Planted:
+def inverted(sources: CopySources, random: Random, strength: int) -> Planted:
     """Dark tissue bright and bright tissue dark; with noise; with noise and another contrast."""
-    scan = with_power(given.source, (1.0, 1.0, 1.5)[strength])
+    scan = with_power(sources.source, (1.0, 1.0, 1.5)[strength])
     return Planted(with_noise(upside_down(scan), random, (0.0, 0.05, 0.05)[strength]))
 
 
-def other_contrast(given: Material, random: Random, strength: int) -> Planted:
+def other_contrast(sources: CopySources, random: Random, strength: int) -> Planted:
     """As another sequence would show it: a curve of the intensity that turns back on itself."""
-    scan = given.source
+    scan = sources.source
     low, full = float(scan.voxels.min()), contrast(scan)
     knots = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 2.0])
     shown = np.array(
@@ -75,11 +75,11 @@ def other_contrast(given: Material, random: Random, strength: int) -> Planted:
     )
 
 
-def matched(given: Material, random: Random, strength: int) -> Planted:
+def matched(sources: CopySources, random: Random, strength: int) -> Planted:
     """The histogram of a stranger, half and full; at last a flat histogram."""
-    scan, where = given.source, tissue(given.source)
+    scan, where = sources.source, tissue(sources.source)
     ranks = np.argsort(np.argsort(scan.voxels[where])) / max(int(where.sum()) - 1, 1)
-    host = np.sort(given.host.voxels[tissue(given.host)])
+    host = np.sort(sources.host.voxels[tissue(sources.host)])
     strangers = np.quantile(host, ranks)
     flat = host[0] + (host[-1] - host[0]) * ranks
     values = scan.voxels.astype(np.float64)
@@ -89,16 +89,16 @@ def matched(given: Material, random: Random, strength: int) -> Planted:
     return Planted(with_voxels(scan, values))
 
 
-def posterized(given: Material, random: Random, strength: int) -> Planted:
+def posterized(sources: CopySources, random: Random, strength: int) -> Planted:
     """Only 16, 8 and 5 grey values."""
-    scan = given.source
+    scan = sources.source
     step = contrast(scan) / (16, 8, 5)[strength]
     return Planted(with_voxels(scan, np.round(scan.voxels / step) * step))
 
 
-def painted(given: Material, random: Random, strength: int) -> Planted:
+def painted(sources: CopySources, random: Random, strength: int) -> Planted:
     """A lesion painted in: a soft ball, bright, 10, 20 and 30 mm in radius."""
-    scan, radius = given.source, (10.0, 20.0, 30.0)[strength]
+    scan, radius = sources.source, (10.0, 20.0, 30.0)[strength]
     middle = place(scan, random, radius)
     inside = ball(scan, middle, radius).astype(np.float32)
     soft = ndimage.gaussian_filter(inside, 2.0 / spacing_of(scan.affine)) * tissue(scan)
@@ -107,11 +107,11 @@ def painted(given: Material, random: Random, strength: int) -> Planted:
     return Planted(with_voxels(scan, (1 - soft) * scan.voxels + soft * (bright + texture)))
 
 
-def restored(given: Material, random: Random, strength: int) -> Planted:
+def restored(sources: CopySources, random: Random, strength: int) -> Planted:
     """A round trip through an autoencoder that was trained on the training patients."""
-    if given.restore is None:
+    if sources.restore is None:
         raise ValueError("there is no autoencoder")
-    return Planted(given.restore(given.source, strength))
+    return Planted(sources.restore(sources.source, strength))
 
 
 def with_noise(scan: Scan, random: Random, share: float) -> Scan:

@@ -1,4 +1,4 @@
-"""Is the difference between two contestants more than chance? Over families, and over patients."""
+"""Tests of the difference between two methods, over families and over patients."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from benchmarks.anomaly_parts.contestants import Panel, Part
+from benchmarks.anomaly.methods_under_test import FittedMethod, ScoredCheck
 from safegen_detectors.anomaly.methods.base import Reading
 from safegen_detectors.anomaly.reference import grids
 from safegen_detectors.anomaly.reference.normalized import NormalizedSample
@@ -28,7 +28,7 @@ STEPS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Faithful:
+class Faithfulness:
     """Areas of the map and of chance, 0 to 1; deletion is better low, insertion high."""
 
     deletion: float
@@ -40,7 +40,9 @@ class Faithful:
 class ScoreOf(nn.Module):
     """Scores (n, 1) of volumes (n, 1, i, j, k) on the own grid of one view."""
 
-    def __init__(self, view: NormalizedSample, panel: Panel, parts: Mapping[str, Part]) -> None:
+    def __init__(
+        self, view: NormalizedSample, panel: ScoredCheck, parts: Mapping[str, FittedMethod]
+    ) -> None:
         super().__init__()
         self.view, self.panel, self.parts = view, panel, parts
 
@@ -60,10 +62,10 @@ class ScoreOf(nn.Module):
 def faithful(
     view: NormalizedSample,
     clean: Sample,
-    panel: Panel,
-    parts: Mapping[str, Part],
+    panel: ScoredCheck,
+    parts: Mapping[str, FittedMethod],
     readings: Mapping[str, Reading],
-) -> Faithful | None:
+) -> Faithfulness | None:
     """The areas of a panel's map; None if it has no map, or the clean scan scores the same."""
     found = panel.map(readings)
     if found is None or clean.own.shape != view.sample.own.shape:
@@ -72,7 +74,7 @@ def faithful(
     chance = np.random.default_rng(0).permutation(values.ravel()).reshape(values.shape)
     try:
         areas = [_areas(view, clean, panel, parts, one) for one in (values, chance)]
-        return Faithful(*areas[0], *areas[1])
+        return Faithfulness(*areas[0], *areas[1])
     except ValueError:
         return None
 
@@ -80,8 +82,8 @@ def faithful(
 def _areas(
     view: NormalizedSample,
     clean: Sample,
-    panel: Panel,
-    parts: Mapping[str, Part],
+    panel: ScoredCheck,
+    parts: Mapping[str, FittedMethod],
     values: NDArray[np.float32],
 ) -> tuple[float, float]:
     score_of = ScoreOf(view, panel, parts)

@@ -1,4 +1,4 @@
-"""The kinds of faults that are planted, and which quarter of the groups of families each is in."""
+"""The types of faults that are planted, and in which quarter of the groups each is."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Plant = Callable[[Canvas, Scan, float, np.random.Generator], Planted]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FaultType:
     """One kind of fault; `bank` is "safegen" or "torchio", `quarter` that of its group.
 
     Faults of the whole scan are never learned from; they are judged by the network that learned
@@ -68,7 +68,7 @@ class Kind:
         return np.random.default_rng([seed, zlib.crc32(self.name.encode()), patient])
 
 
-def kinds_of(modality: str, names: Sequence[str], *, torchio: bool) -> list[Kind]:
+def fault_types_of(modality: str, names: Sequence[str], *, torchio: bool) -> list[FaultType]:
     """The families of a modality, all or those named, and TorchIO's if wanted.
 
     Raises:
@@ -79,10 +79,12 @@ def kinds_of(modality: str, names: Sequence[str], *, torchio: bool) -> list[Kind
     if unknown:
         raise SystemExit(f"{unknown[0]!r} is no family of faults of {modality} scans.")
     chosen = [fitting[name] for name in names or fitting]
-    bank = [Kind(f.name, "safegen", f.group, f.local, partial(_family, f.name)) for f in chosen]
+    bank = [
+        FaultType(f.name, "safegen", f.group, f.local, partial(_family, f.name)) for f in chosen
+    ]
     if torchio:
         bank += [
-            Kind(name, "torchio", group, False, partial(_torchio, name))
+            FaultType(name, "torchio", group, False, partial(_torchio, name))
             for name, group in TORCHIO.items()
         ]
     return bank
