@@ -134,9 +134,7 @@ def pass_rate(clean: Mapping[str, Sequence[str]]) -> float:
 
 def _print_detections(detections: Sequence[Detection]) -> None:
     caught = sum(detection.caught for detection in detections)
-    print(
-        f"\nPlanted faults: {caught} of {len(detections)} caught by the check that must find them.\n"
-    )
+    print(f"\nPlanted faults: {caught} of {len(detections)} caught by the check meant for them.\n")
     for detection in detections:
         mark = "caught" if detection.caught else "MISSED"
         fault, verdict = detection.fault, detection.verdict or "no finding"

@@ -52,7 +52,7 @@ class NewFailure:
 
 def new_failure_keys(run: Run) -> list[tuple[str, str]]:
     """Check and target of the new failures that are shown with pictures."""
-    return [(one["check"], one["target"]) for one in _new_failures(run)][:MAX_COMPARISONS]
+    return [(one["check"], one["target"]) for one in new_failure_records(run)][:MAX_COMPARISONS]
 
 
 def new_failures(
@@ -73,7 +73,7 @@ def new_failures(
     copied = None if unavailable else baseline
     return [
         _new_failure(one, target, figures, copied, folder, unavailable)
-        for one in _new_failures(run)[:MAX_COMPARISONS]
+        for one in new_failure_records(run)[:MAX_COMPARISONS]
         if (target := targets.get(one["target"])) is not None
     ]
 
@@ -101,8 +101,9 @@ def _new_failure(
     )
 
 
-def _new_failures(run: Run) -> list[dict[str, Any]]:
-    found = run.regression.get("turned", ())
+def new_failure_records(run: Run) -> list[dict[str, Any]]:
+    """All new failures as the comparison states them: check, target, before, after."""
+    found = run.regression.get("new_failures", run.regression.get("turned", ()))
     return [one for one in found if isinstance(one, dict)]
 
 

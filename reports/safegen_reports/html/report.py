@@ -43,7 +43,7 @@ from safegen_reports.html.pages import (
     TargetPage,
     finding_section,
 )
-from safegen_reports.html.regressions import new_failure_keys, new_failures
+from safegen_reports.html.regressions import new_failure_keys, new_failure_records, new_failures
 from safegen_reports.html.targets import Target, collect_targets, worst_targets_first
 from safegen_reports.limits import SCORE, MeasureLimits, finite_limit, limit_rows
 
@@ -127,6 +127,7 @@ def write_report(run: Run, releases: Sequence[Release], folder: Path, settings: 
         new_failures=new_failures(
             run, rows, written.new_failures, baseline=settings.baseline_report, folder=folder
         ),
+        failure_records=new_failure_records(run),
         without_pictures=written.left_out,
         lists=lists,
         images=settings.images,
