@@ -111,6 +111,8 @@ def limits_of(run: Run, check: str, measure: str, modality: str = "") -> Measure
     known = _of_modality(measure_limits(run, check), modality) or {}
     if measure in known:
         return known[measure]
+    if measure == SCORE and (calibration := calibration_of(run, check, modality)):
+        return _score_limits(calibration)
     return next((limit for name, limit in known.items() if fnmatchcase(measure, name)), None)
 
 

@@ -72,3 +72,10 @@ def test_the_limits_of_a_run_are_listed_by_check_and_modality() -> None:
         (row.modality, row.limits.fail_above, row.real_scores) for row in limit_rows(_run(finding))
     ]
     assert rows == [("T1w", 1.0, 2), ("FLAIR", 0.4, 1)]
+
+
+def test_a_calibrated_score_stands_beside_its_limits_even_if_it_passes() -> None:
+    finding = Finding("anomaly", "a.nii", Verdict.PASS, "Fine.", 0.5, 1.0, modality="T1w")
+    (row,) = measure_rows(_run(finding), finding)
+    assert (row.name, row.value, row.breach) == ("score", 0.5, None)
+    assert (row.limits.fail_above, row.limits.warn_above) == (1.0, 0.8)
