@@ -27,6 +27,12 @@ if TYPE_CHECKING:
         write_json as write_json,
         write_text as write_text,
     )
+    from pytest_safegen.core.calibration import (
+        Calibration as Calibration,
+        MeasureLimits as MeasureLimits,
+        calibration_of as calibration_of,
+        limits_of as limits_of,
+    )
     from pytest_safegen.core.errors import (
         NotJudged as NotJudged,
         ProfileError as ProfileError,
@@ -145,6 +151,12 @@ _HOMES = {
         "write_bytes",
         "write_json",
         "write_text",
+    ),
+    "pytest_safegen.core.calibration": (
+        "Calibration",
+        "MeasureLimits",
+        "calibration_of",
+        "limits_of",
     ),
     "pytest_safegen.core.errors": (
         "NotJudged",

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_safegen import Prepared, Scan
-from pytest_safegen.prepare.resample import onto_prepared_grid
+from pytest_safegen.prepare.resample import to_prepared_grid
 from safegen_detectors.explain.metrics import average_precision, dice, iou, pointing_hit
 
 Mask = NDArray[np.bool_]
@@ -35,7 +35,7 @@ class Localization:
 
 def truth_on(mask: Mask, own: Prepared, scan: Scan) -> Mask | None:
     """A mask of the scan's grid on its prepared grid; None if it is too small for a voxel."""
-    share = onto_prepared_grid(mask.astype(np.float32), own, scan)
+    share = to_prepared_grid(mask.astype(np.float32), own, scan)
     truth = share >= 0.5
     if not truth.any():
         truth = share > 0

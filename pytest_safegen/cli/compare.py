@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_safegen.core.errors import UsageProblem
-from pytest_safegen.results.comparison.rules import measures_of
 
 if TYPE_CHECKING:
     from pytest_safegen.core.finding import Run
@@ -41,6 +40,7 @@ def _compare(asked: argparse.Namespace) -> int:
         parse,
     )
     from pytest_safegen.results.comparison.messages import as_json, lines
+    from pytest_safegen.results.comparison.rules import measures_of
 
     rules = parse(asked.fail_on_regression)
     a, b = _run(asked, asked.a), _run(asked, asked.b)

@@ -105,7 +105,7 @@ def _show(asked: argparse.Namespace) -> None:
         "data digest": run.data_digest,
         "config digest": run.config_digest,
         **{f"{name} digest": digest for name, digest in run.profile_digests.items()},
-        **dict(run.basis),
+        **dict(run.comparability),
         **dict(run.environment),
     }
     print("\n".join(f"{name}\t{value}" for name, value in facts.items()))
@@ -170,7 +170,7 @@ def _day(text: str | None) -> str | None:
 def _export(asked: argparse.Namespace) -> None:
     from pytest_safegen.core.atomic_io import write_text
 
-    lines = list(_open(asked).exported())
+    lines = list(_open(asked).export_lines())
     write_text(asked.file, "".join(f"{line}\n" for line in lines))
     print(f"{asked.file}: {len(lines)} runs")
 
@@ -187,5 +187,5 @@ def _import(asked: argparse.Namespace) -> None:
         lines = asked.source.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as problem:
         raise UsageProblem(f"{asked.source} cannot be read: {problem}.") from problem
-    new, known = _open(asked, create=True).imported(lines, source=str(asked.source))
+    new, known = _open(asked, create=True).import_lines(lines, source=str(asked.source))
     print(f"{new} runs added, {known} were there already")

@@ -13,7 +13,6 @@ from pytest_safegen.cli.gate import add_gate
 from pytest_safegen.cli.history import add_history
 from pytest_safegen.config import plugins
 from pytest_safegen.config.settings import Settings, resolve
-from pytest_safegen.core.codec import RUN_SCHEMA_FILE, SCHEMA_FILE
 from pytest_safegen.core.errors import SafegenError, UsageProblem
 
 if TYPE_CHECKING:
@@ -218,11 +217,14 @@ def _review(asked: argparse.Namespace) -> int:
 
 
 def _schema(asked: argparse.Namespace) -> None:
-    from pytest_safegen.results import gate_json as gate_file
+    import json
 
-    file = RUN_SCHEMA_FILE if asked.of_run else SCHEMA_FILE
-    file = gate_file.SCHEMA_FILE if asked.gate else file
-    print(file.read_text(encoding="utf-8"), end="")
+    from pytest_safegen.core.codec import finding_schema, run_schema
+    from pytest_safegen.results.gate_json import gate_schema
+
+    schema = run_schema if asked.of_run else finding_schema
+    schema = gate_schema if asked.gate else schema
+    print(json.dumps(schema(), indent=2))
 
 
 def _split(text: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Which torch device computes."""
+"""Which PyTorch device computes."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from pytest_safegen.core.errors import UsageProblem
 
 
 def resolve_device(asked: str) -> str:
-    """The torch device to use: for "auto" the best there is.
+    """The PyTorch device to use; for "auto" the best one of this machine.
 
     Raises:
-        UsageProblem: a device was asked for that this machine does not have.
+        UsageProblem: a device that this machine does not have.
     """
     if asked == "cpu":
         return "cpu"
     import torch
 
-    found: dict[str, Callable[[], bool]] = {
+    available: dict[str, Callable[[], bool]] = {
         "cuda": torch.cuda.is_available,
         "mps": torch.backends.mps.is_available,
     }
     if asked == "auto":
-        return next((name for name, there in found.items() if there()), "cpu")
-    if not found[asked]():
+        return next((name for name, found in available.items() if found()), "cpu")
+    if not available[asked]():
         raise UsageProblem(
-            f"--safegen-device={asked} is not there: torch sees no such device on this machine. "
-            "Use auto or cpu."
+            f"{asked.upper()} was requested, but PyTorch finds no {asked.upper()} device. "
+            "Use --safegen-device=auto or cpu."
         )
     return asked

@@ -204,14 +204,14 @@ class Gate:
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Send the finding along with the report, as plain JSON, through xdist too."""
-        from pytest_safegen.core.codec import finding_to_json
+        from pytest_safegen.core.codec import encode_finding
 
         report = yield
         finding = item.stash.get(FINDING, None) if report.when == "call" else None
         finding = finding or _own_finding(item, report)
         if finding is not None:
             row = self._row(item, finding)
-            report.safegen = {"finding": finding_to_json(finding), "row": row}  # type: ignore[attr-defined]
+            report.safegen = {"finding": encode_finding(finding), "row": row}  # type: ignore[attr-defined]
         return report
 
     def pytest_unconfigure(self) -> None:

@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import pytest
 
-from pytest_safegen.core.codec import finding_from_json
+from pytest_safegen.core.codec import decode_finding, encode_finding
 from pytest_safegen.core.errors import SafegenError
 from pytest_safegen.core.finding import Finding, Run, Verdict
 from pytest_safegen.core.targets import Scope
@@ -29,12 +29,7 @@ from pytest_safegen.pytest_plugin.selection import release_checks
 from pytest_safegen.results.baseline import BaselineCheck
 from pytest_safegen.results.files import ResultLog, read_findings
 from pytest_safegen.results.gate_json import save_run
-from pytest_safegen.results.provenance import (
-    commit_of,
-    comparability_of,
-    data_digest,
-    directions_of,
-)
+from pytest_safegen.results.provenance import Provenance, provenance_of
 from pytest_safegen.results.report_dir import clear_report
 
 NARROWING = ("keyword", "markexpr", "lf", "deselect", "stepwise")
@@ -54,6 +49,7 @@ class Controller:
         self.trouble: list[str] = []
         self.memory = BaselineCheck()
         self._log: ResultLog | None = None
+        self._provenance: Provenance | None = None
 
     def log(self) -> ResultLog:
         """results.jsonl, opened when the first finding comes."""
@@ -108,7 +104,7 @@ class Controller:
         """Put a finding on disk as soon as it is there."""
         sent = getattr(report, "safegen", None)
         if sent is not None:
-            self._add(finding_from_json(sent["finding"]))
+            self._add(sent["finding"])
             row = sent["row"]
             if row is not None:
                 self.rows[row["target"]] = row
@@ -134,10 +130,12 @@ class Controller:
             self._report(session, self._canaries())
         if self.memory.asked and not narrowed:
             self._report(session, self.memory.compare(self._so_far()))
-        problems = self._problems(narrowed=narrowed)
+        written = self._on_disk()
+        problems = self._problems(written, narrowed=narrowed)
+        counts = self._counts(written)
         if not narrowed or problems:
-            self._report(session, _accounting_finding(self._counts(), problems))
-        self._conclude(problems, partial=PARTIAL if narrowed else "")
+            self._report(session, _accounting_finding(counts, problems))
+        self._conclude(problems, counts, partial=PARTIAL if narrowed else "")
         self._set_exit_code(session)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -195,9 +193,10 @@ class Controller:
             reporter.ensure_newline()
             reporter.write_line(text)
 
-    def _add(self, finding: Finding) -> None:
-        self.findings.append(finding)
-        self.log().add(finding)
+    def _add(self, line: str) -> None:
+        """Keep a finding, and write the text by which it came."""
+        self.findings.append(decode_finding(line))
+        self.log().add_encoded(line)
 
     def _table(self) -> list[Mapping[str, Any]]:
         """A row a scan; those that no check brought along are read now."""
@@ -220,20 +219,19 @@ class Controller:
             seed=settings.seed,
         )
 
-    def _counts(self) -> dict[str, int]:
-        counts = self.gate.accounting.counts
-        return dict(counts(self.collected, self.findings, self._on_disk()))
+    def _counts(self, written: Collection[tuple[str, str]]) -> dict[str, int]:
+        return dict(self.gate.accounting.counts(self.collected, self.findings, written))
 
     def _on_disk(self) -> set[tuple[str, str]]:
         """What results.jsonl says by itself."""
         self.log()
         return keys_of(read_findings(self.gate.settings.report))
 
-    def _problems(self, *, narrowed: bool) -> list[str]:
+    def _problems(self, written: Collection[tuple[str, str]], *, narrowed: bool) -> list[str]:
         found: list[str] = self.gate.accounting.problems(
             self.collected,
             self.findings,
-            self._on_disk(),
+            written,
             narrowed=narrowed,
             min_scans=self.gate.settings.min_scans,
         )
@@ -250,7 +248,7 @@ class Controller:
 
     def _report(self, session: pytest.Session, finding: Finding) -> None:
         """Send a finding on the release as a test report like any other."""
-        self._add(finding)
+        self._add(encode_finding(finding))
         session.testscollected += 1
         name = f"{GATE_NAME}::{finding.check}"
         failed = finding.verdict.blocks and self.gate.settings.mode == "enforce"
@@ -269,7 +267,9 @@ class Controller:
             )
             self.config.hook.pytest_runtest_logreport(report=report)
 
-    def _conclude(self, problems: Sequence[str], *, partial: str) -> None:
+    def _conclude(
+        self, problems: Sequence[str], counts: Mapping[str, int], *, partial: str
+    ) -> None:
         verdict, reasons = conclude(self.findings, problems, partial=partial)
         settings = self.gate.settings
         self.run = replace(
@@ -277,7 +277,7 @@ class Controller:
             verdict=verdict,
             reasons=reasons,
             findings=tuple(self.findings),
-            counts=self._counts(),
+            counts=counts,
             regression=self.memory.outcome,
         )
         self.log().close()
@@ -291,7 +291,12 @@ class Controller:
         generator, _, version = (settings.model or "").partition("@")
         profiles = self.gate.opened.profiles if self.gate.opened else None
         device = self.gate.pipeline().device if profiles else ""
-        commit, dirty = commit_of(settings.root)
+        if self._provenance is None:
+            gate = self.gate
+            self._provenance = provenance_of(
+                settings, gate.releases, gate.detectors, profiles, device
+            )
+        provenance = self._provenance
         return Run(
             id=uuid.uuid4().hex,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -303,17 +308,18 @@ class Controller:
             counts={},
             generator=generator or None,
             version=version or None,
-            commit=commit,
-            dirty=dirty,
+            commit=provenance.commit,
+            dirty=provenance.dirty,
             config_digest=_digest_of_settings(settings),
             profile_digests={"profile": profiles.digest} if profiles else {},
-            calibrations=self.gate.pipeline().limits() if profiles else {},
+            calibrations=self.gate.pipeline().calibrations() if profiles else {},
+            limits=self.gate.pipeline().limits(),
             release=_digest_of_release(self.gate.accounting.expected),
             checks={name: str(one.scope) for name, one in self.gate.detectors.items()},
             environment=_environment(device),
-            data_digest=data_digest(self.gate.releases),
-            basis=comparability_of(settings, self.gate.detectors, profiles, device),
-            worse=directions_of(settings, self.gate.detectors),
+            data_digest=provenance.data_digest,
+            comparability=provenance.comparability,
+            directions=provenance.directions,
         )
 
     def _write_reports(self, run: Run) -> None:

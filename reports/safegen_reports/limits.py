@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Any, TypeVar
 
-from pytest_safegen.api import Breach, Finding, Run, Verdict
+from pytest_safegen.api import (
+    Breach,
+    Calibration,
+    Finding,
+    MeasureLimits,
+    Run,
+    Verdict,
+    calibration_of,
+    limits_of,
+)
 
 SCORE = "score"
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """The scores of real scans of one modality, and the limits that they gave."""
-
-    scores: tuple[float, ...] = ()
-    source: str = ""
-    limit: float | None = None
-    warn_limit: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MeasureLimits:
-    """The limits of one measure; None where there is none on that side."""
-
-    fail_above: float | None = None
-    warn_above: float | None = None
-    fail_below: float | None = None
-    warn_below: float | None = None
-    source: str = ""
-
-
 NO_LIMITS = MeasureLimits()
 SIDES = ("fail_above", "fail_below", "warn_above", "warn_below")
 
@@ -72,56 +55,6 @@ def finite_limit(limits: MeasureLimits, side: str) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def calibrations_of(run: Run, check: str) -> dict[str, Calibration]:
-    """The calibrations of a check by modality, "" where there is only one."""
-    found: dict[str, Calibration] = {}
-    for key, value in run.calibrations.items():
-        name, _, modality = key.partition(":")
-        if name == check:
-            nested = bool(value) and all(isinstance(each, Mapping) for each in value.values())
-            by_modality: Mapping[str, Any] = value if nested else {modality: value}
-            found |= {each: _calibration(facts) for each, facts in by_modality.items()}
-    return found
-
-
-def _calibration(facts: Mapping[str, Any]) -> Calibration:
-    scores, source = tuple(facts.get("scores") or ()), str(facts.get("source") or "")
-    return Calibration(scores, source, facts.get("limit"), facts.get("warn_limit"))
-
-
-def calibration_of(run: Run, check: str, modality: str = "") -> Calibration | None:
-    """The calibration of a check in a modality; None where it used fixed limits.
-
-    `modality` is `Finding.modality`. Real scans of a single modality stand under "" and serve all.
-    """
-    return _of_modality(calibrations_of(run, check), modality)
-
-
-def measure_limits(run: Run, check: str) -> dict[str, dict[str, MeasureLimits]]:
-    """The limits of a check by modality and measure."""
-    known: Mapping[str, Mapping[str, Mapping[str, Any]]] = getattr(run, "limits", {}).get(check, {})
-    return {
-        modality: {name: MeasureLimits(**limits) for name, limits in measures.items()}
-        for modality, measures in known.items()
-    }
-
-
-def limits_of(run: Run, check: str, measure: str, modality: str = "") -> MeasureLimits | None:
-    """The limits of a measure, by its name or else by a pattern; None where it has none."""
-    known = _of_modality(measure_limits(run, check), modality) or {}
-    if measure in known:
-        return known[measure]
-    if measure == SCORE and (calibration := calibration_of(run, check, modality)):
-        return _score_limits(calibration)
-    return next((limit for name, limit in known.items() if fnmatchcase(measure, name)), None)
-
-
-def _of_modality(known: Mapping[str, T], modality: str) -> T | None:
-    if modality in known:
-        return known[modality]
-    return known[""] if set(known) == {""} else None
-
-
 def measure_rows(run: Run, finding: Finding) -> list[MeasureRow]:
     """The numbers of a finding: those beyond a limit, then those with a limit, then the others.
 
@@ -131,7 +64,7 @@ def measure_rows(run: Run, finding: Finding) -> list[MeasureRow]:
     rows = [
         _measure_row(
             number,
-            limits_of(run, finding.check, number[0], finding.modality),
+            _limits(run, finding, number[0]),
             breaches.get(number[0]),
         )
         for number in _numbers(finding)
@@ -145,6 +78,15 @@ def _numbers(finding: Finding) -> Iterator[tuple[str, float, str]]:
         yield SCORE, finding.score, ""
     for measure in finding.measures:
         yield measure.name, measure.value, measure.unit
+
+
+def _limits(run: Run, finding: Finding, measure: str) -> MeasureLimits | None:
+    """The limits of a measure; of a calibrated score without any, those of its calibration."""
+    limits = limits_of(run, finding.check, measure, finding.modality)
+    calibration = calibration_of(run, finding.check, finding.modality)
+    if limits is None and measure == SCORE and calibration:
+        return _score_limits(calibration)
+    return limits
 
 
 def _measure_row(
@@ -179,12 +121,12 @@ def limit_rows(run: Run) -> list[LimitRow]:
 
 
 def _limits_of_check(run: Run, check: str) -> Iterator[LimitRow]:
-    calibrations, known = calibrations_of(run, check), measure_limits(run, check)
+    calibrations, known = run.calibrations.get(check, {}), run.limits.get(check, {})
     for modality in dict.fromkeys([*calibrations, *known]):
         calibration = calibrations.get(modality)
         limits = dict(known.get(modality, {}))
         if calibration:
-            limits = {SCORE: _score_limits(calibration)} | limits
+            limits.setdefault(SCORE, _score_limits(calibration))
         for measure in sorted(limits, key=lambda name: name != SCORE):
             count = len(calibration.scores) if calibration and measure == SCORE else 0
             yield LimitRow(check, modality, measure, limits[measure], count)

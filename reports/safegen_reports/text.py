@@ -18,7 +18,6 @@ from safegen_reports.findings import (
     headline_groups,
     headline_of,
 )
-from safegen_reports.limits import calibrations_of
 
 SUMMARY_FILE, TABLE_FILE = "summary.md", "findings.csv"
 MAX_LISTED_HEADLINES = 50
@@ -105,7 +104,7 @@ def _check_table(run: Run) -> Iterator[str]:
 
 def _limit_source(run: Run, check: str) -> str:
     """Where the limit of a check's score is from, by modality where there are several."""
-    known = {modality: each.source for modality, each in calibrations_of(run, check).items()}
+    known = {modality: each.source for modality, each in run.calibrations.get(check, {}).items()}
     if len(set(known.values())) <= 1:
         return next(iter(known.values()), "") or "fixed limits"
     return "; ".join(f"{modality}: {source}" for modality, source in known.items())

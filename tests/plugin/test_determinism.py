@@ -80,7 +80,7 @@ def test_two_runs_find_the_same_byte_for_byte(project: Path) -> None:
         "longitudinal",
         "memorization",
         "metadata",
-        "canaries",
+        "self-test",
     }
     assert findings(first) == findings(second)
     digests = [json.loads((each / "gate.json").read_text())["digests"] for each in (first, second)]

@@ -12,6 +12,7 @@ import numpy as np
 
 from pytest_safegen import (
     Breach,
+    Calibration,
     Finding,
     Heatmap,
     LeftOut,
@@ -207,14 +208,20 @@ def _finding(check: str, target: str, verdict: Verdict, reason: str, score: floa
 
 REGRESSION = {
     "outcome": "regressed",
-    "baseline": {"run": "run-0", "generator": "gen <1>", "version": "1.0", "created": "2025-12-01"},
+    "baseline": {
+        "run": "run-0",
+        "generator": "gen <1>",
+        "version": "1.0",
+        "created": "2025-12-01",
+        "data_digest": "d0",
+    },
     "rules": ["anomaly: failed +2%"],
     "reasons": [],
     "paired": True,
     "shared": 3,
     "regressions": ["anomaly: 0 of 3 and now 1 of 3 failed <b>"],
     "improvements": [],
-    "turned": [
+    "new_failures": [
         {"check": "anomaly", "target": "sub-2_a.nii", "before": "PASS", "after": "FAIL"},
         {"check": "anomaly", "target": "gone.nii", "before": "PASS", "after": "FAIL"},
     ],
@@ -264,7 +271,7 @@ def write_site(folder: Path) -> Site:
         generator="gen <1>",
         version="2.0",
         profile_digests={"anomaly": "abc123"},
-        calibrations={"anomaly": {"scores": scores, "source": "8 held out", "limit": 1.0}},
+        calibrations={"anomaly": {"": Calibration(tuple(scores), "8 held out", 1.0)}},
         environment={"python": "3.11"},
         regression=REGRESSION,
     )

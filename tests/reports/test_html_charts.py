@@ -7,7 +7,7 @@ import math
 import pytest
 from hypothesis import given, strategies as st
 
-from pytest_safegen import Finding, Measure, Verdict
+from pytest_safegen import Calibration, Finding, Measure, Verdict
 from safegen_reports.html.charts import (
     HISTOGRAM_BOTTOM,
     HISTOGRAM_LEFT,
@@ -15,7 +15,6 @@ from safegen_reports.html.charts import (
     growth_curve,
     score_histogram,
 )
-from safegen_reports.limits import Calibration
 
 SCORES = [0.1, 0.2, 0.2, 0.3, 0.3, 0.3, 0.4, 0.6]
 numbers = st.floats(-1e6, 1e6)

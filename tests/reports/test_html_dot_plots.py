@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, strategies as st
 
-from pytest_safegen import Finding, Run, Verdict
+from pytest_safegen import Calibration, Finding, Run, Verdict
 from safegen_reports.html.dot_plots import BOTTOM, FLOOR, LEFT, RIGHT, TOP, DotPlot, dot_plots
 
 POINT = re.compile(r"M([-\d.]+) ([-\d.]+)h0")
@@ -21,7 +21,7 @@ def _plot(
         Finding("anomaly", f"{n}.nii", _verdict(value, limit), "Fine.", value, limit)
         for n, value in enumerate(values)
     )
-    calibrations = {"anomaly": {"scores": list(real), "source": "held out", "limit": limit}}
+    calibrations = {"anomaly": {"": Calibration(tuple(real), "held out", limit)}}
     run = Run("1", "now", Verdict.PASS, (), (), "enforce", findings, {}, calibrations=calibrations)
     (plot,) = dot_plots(run)
     return plot
@@ -96,8 +96,8 @@ def _two_modalities() -> Run:
     )
     calibrations = {
         "anomaly": {
-            "T1w": {"scores": [0.1, 0.2], "source": "real T1w scans", "limit": 1.0},
-            "FLAIR": {"scores": [0.3], "source": "real FLAIR scans", "limit": 0.4},
+            "T1w": Calibration((0.1, 0.2), "real T1w scans", 1.0),
+            "FLAIR": Calibration((0.3,), "real FLAIR scans", 0.4),
         }
     }
     return Run("1", "now", Verdict.FAIL, (), (), "enforce", findings, {}, calibrations=calibrations)

@@ -79,7 +79,7 @@ def test_what_is_no_picture_of_the_baseline_is_not_copied(
 
 
 def test_at_most_twelve_new_failures_have_pictures(site: Site, tmp_path: Path) -> None:
-    one = REGRESSION["turned"][0]
-    many = site.rewritten(regression=REGRESSION | {"turned": [one] * 30})
+    one = REGRESSION["new_failures"][0]
+    many = site.rewritten(regression=REGRESSION | {"new_failures": [one] * 30})
     with_baseline(many, baseline_of(site, tmp_path / "earlier"))
     assert len(many.open().all("article", "new-failure")) == 12

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
-from pytest_safegen import Breach, Finding, Measure, Run, Verdict
-from safegen_reports.limits import calibration_of, limit_rows, measure_rows
+from pytest_safegen import Breach, Calibration, Finding, Measure, MeasureLimits, Run, Verdict
+from safegen_reports.limits import limit_rows, measure_rows
 
 CALIBRATIONS = {
     "anomaly": {
-        "T1w": {"scores": [0.1, 0.2], "source": "real T1w", "limit": 1.0, "warn_limit": 0.8},
-        "FLAIR": {"scores": [0.3], "source": "real FLAIR", "limit": 0.4, "warn_limit": None},
+        "T1w": Calibration((0.1, 0.2), "real T1w", 1.0, 0.8),
+        "FLAIR": Calibration((0.3,), "real FLAIR", 0.4),
     }
 }
 GROWN = Breach("growth", 3.0, 2.0, Verdict.WARN, "ml", source="literature")
@@ -34,17 +34,12 @@ def _run(*findings: Finding) -> Run:
     return Run("1", "now", Verdict.FAIL, (), (), "enforce", findings, {}, calibrations=CALIBRATIONS)
 
 
-def test_each_modality_has_its_own_calibration() -> None:
-    sources = [calibration_of(_run(), "anomaly", name) for name in ("T1w", "FLAIR", "CT")]
-    assert [each and each.source for each in sources] == ["real T1w", "real FLAIR", None]
-
-
-def test_a_single_calibration_serves_every_modality() -> None:
-    only = {"anomaly": {"": {"scores": [0.1], "source": "all", "limit": 1.0}}}
-    run = dataclasses.replace(_run(), calibrations=only)
-    found = calibration_of(run, "anomaly", "T1w")
-    assert found is not None
-    assert found.limit == 1.0
+def test_limits_of_the_run_stand_beside_each_measure() -> None:
+    limits = {"longitudinal": {"": {"mon*": MeasureLimits(warn_below=1.0, source="literature")}}}
+    run = dataclasses.replace(_run(FINDING), limits=limits)
+    row = next(row for row in measure_rows(run, FINDING) if row.name == "months")
+    assert (row.limits.warn_below, row.limits.source, row.breach) == (1.0, "literature", None)
+    assert [row.measure for row in limit_rows(run)] == ["mon*"]
 
 
 def test_what_is_beyond_a_limit_comes_first_with_its_limit_and_source() -> None:

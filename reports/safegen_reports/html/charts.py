@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_safegen.api import Finding
-from safegen_reports.limits import Calibration
+from pytest_safegen.api import Calibration, Finding
 
 MAX_OUTLIER_WIDTHS = 2.5
 """A score farther out than this many widths of the rest is drawn at the edge."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_safegen.api import Finding, Run, Verdict
+from pytest_safegen.api import Calibration, Finding, Run, Verdict, calibration_of
 from safegen_reports.findings import headline_of, worst_first
 from safegen_reports.html.charts import (
     Axis,
@@ -25,7 +25,6 @@ from safegen_reports.html.charts import (
     fit_axis,
     histogram_bars,
 )
-from safegen_reports.limits import Calibration, calibration_of, calibrations_of
 
 LEFT, RIGHT, TOP, FLOOR, BOTTOM = 12.0, 748.0, 22.0, 92.0, 128.0
 """Dots are stacked on the floor; the bars of real scans hang below it, in 760 by 156 units."""
@@ -101,12 +100,12 @@ def dot_plots(run: Run) -> list[DotPlot]:
     groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in run.findings:
         if finding.target:
-            several = len(calibrations_of(run, finding.check)) > 1
+            several = len(run.calibrations.get(finding.check, {})) > 1
             modality = finding.modality if several else ""
             groups.setdefault((finding.check, modality), []).append(finding)
     in_order = {check: None for check, _ in groups}
     return [
-        _dot_plot(check, modality, group, calibration_of(run, check, modality) or Calibration())
+        _dot_plot(check, modality, group, calibration_of(run, check, modality) or Calibration(()))
         for name in in_order
         for (check, modality), group in groups.items()
         if check == name

@@ -183,7 +183,7 @@ def write_list_pages(
         html = template.render(
             run=run, lines=lines, checks=checks, lists=paths, number=number, root="../"
         )
-        write_text(folder / path, html)
+        write_text(folder / path, html, durable=False)
     return paths
 
 

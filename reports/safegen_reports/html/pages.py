@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pytest_safegen.api import Finding, Heatmap, Run, SafegenError, Scan, ScanRef, write_text
+from pytest_safegen.api import (
+    Finding,
+    Heatmap,
+    Run,
+    SafegenError,
+    Scan,
+    ScanRef,
+    calibration_of,
+    write_text,
+)
 from safegen_reports.findings import explanation_of, headline_of
 from safegen_reports.html.charts import GrowthCurve, Histogram, growth_curve, score_histogram
 from safegen_reports.html.images import viewer_data
@@ -16,7 +25,7 @@ from safegen_reports.html.images.geometry import to_ras
 from safegen_reports.html.images.slices import Figure, draw_figure, write_thumbnail
 from safegen_reports.html.images.timepoints import Timepoint, align_series
 from safegen_reports.html.targets import Target
-from safegen_reports.limits import MeasureRow, calibration_of, measure_rows
+from safegen_reports.limits import MeasureRow, measure_rows
 
 
 class PictureBudget:
@@ -214,7 +223,8 @@ class PageRenderer:
 
     def _write_script(self, target: Target, encoded: Any, layers: Any) -> str:
         path = f"volumes/{target.stem}.js"
-        write_text(self.folder / path, viewer_data.viewer_script(target.stem, encoded, layers))
+        script = viewer_data.viewer_script(target.stem, encoded, layers)
+        write_text(self.folder / path, script, durable=False)
         return path
 
     def _spend(self, sections: Any, figure: Any, thumbnail: Any, viewer: Any) -> None:

@@ -103,7 +103,7 @@ def _new_failure(
 
 def new_failure_records(run: Run) -> list[dict[str, Any]]:
     """All new failures as the comparison states them: check, target, before, after."""
-    found = run.regression.get("new_failures", run.regression.get("turned", ()))
+    found = run.regression.get("new_failures", ())
     return [one for one in found if isinstance(one, dict)]
 
 

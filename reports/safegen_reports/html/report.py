@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pytest_safegen.api import (
     Finding,
+    MeasureLimits,
     Release,
     Run,
     Verdict,
@@ -45,7 +46,7 @@ from safegen_reports.html.pages import (
 )
 from safegen_reports.html.regressions import new_failure_keys, new_failure_records, new_failures
 from safegen_reports.html.targets import Target, collect_targets, worst_targets_first
-from safegen_reports.limits import SCORE, MeasureLimits, finite_limit, limit_rows
+from safegen_reports.limits import SCORE, finite_limit, limit_rows
 
 if TYPE_CHECKING:
     from pytest_safegen.api import Settings
@@ -218,7 +219,7 @@ def _write_pages(
             count=len(rows),
             root="../",
         )
-        write_text(folder / target.page, html)
+        write_text(folder / target.page, html, durable=False)
         written.add(page, wanted, failures)
     return written
 

@@ -38,6 +38,7 @@ def estimate_displacement(
         pair = [sitk.BinShrink(image, [shrink] * 3) if shrink > 1 else image for image in images]
         method = sitk.FastSymmetricForcesDemonsRegistrationFilter()
         method.SetNumberOfThreads(1)
+        method.SetNumberOfWorkUnits(1)
         method.SetNumberOfIterations(iterations)
         method.SetSmoothDisplacementField(True)
         method.SetStandardDeviations(FIELD_SIGMA)

@@ -274,4 +274,4 @@ def _write_picture(options: DrawingOptions, ending: str, picture: Image.Image) -
 def _save_png(path: Path, picture: Image.Image) -> None:
     content = BytesIO()
     picture.save(content, "PNG", compress_level=PNG_COMPRESSION)
-    write_bytes(path, content.getvalue())
+    write_bytes(path, content.getvalue(), durable=False)
