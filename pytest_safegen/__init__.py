@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         UsageProblem as UsageProblem,
         Verdict as Verdict,
         align as align,
+        breach_line as breach_line,
         calibration_of as calibration_of,
         canonical as canonical,
         correlation as correlation,

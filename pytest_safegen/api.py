@@ -91,6 +91,9 @@ if TYPE_CHECKING:
     from pytest_safegen.judging.heatmaps import (
         load_heatmap as load_heatmap,
     )
+    from pytest_safegen.judging.messages import (
+        breach_line as breach_line,
+    )
     from pytest_safegen.prepare.canonical import (
         canonical as canonical,
     )
@@ -207,6 +210,7 @@ _HOMES = {
     ),
     "pytest_safegen.judging.calibration": ("limit_at",),
     "pytest_safegen.judging.heatmaps": ("load_heatmap",),
+    "pytest_safegen.judging.messages": ("breach_line",),
     "pytest_safegen.prepare.canonical": ("canonical",),
     "pytest_safegen.prepare.guess": ("guess_options",),
     "pytest_safegen.prepare.intensity": (

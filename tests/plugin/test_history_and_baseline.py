@@ -159,7 +159,7 @@ def test_an_mlflow_that_does_not_answer_turns_the_run_red(project: Project) -> N
     project.scan("data/a.nii.gz")
     result = gate(project, "--safegen-mlflow=nonsense://host")
     assert result.ret == FAILED
-    result.stdout.fnmatch_lines("*MLflow at nonsense://host does not take the run: *")
+    result.stdout.fnmatch_lines("*MLflow at nonsense://host refused the run: *")
 
 
 def test_mlflow_that_is_not_installed_is_wrong_use_before_anything_is_judged(
