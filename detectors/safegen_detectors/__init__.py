@@ -82,7 +82,7 @@ def _anomaly(given: Mapping[str, Any]) -> Detector:
     from safegen_detectors.anomaly import AnomalyDetector, options as anomaly_options
     from safegen_detectors.anomaly.options import DEFAULT_METHODS, METHOD_NAMES, validate_methods
 
-    known = ("methods", "explanations", "explained", *METHOD_NAMES)
+    known = ("methods", "explanations", "explanation_volumes", *METHOD_NAMES)
     _options({"anomaly": given}, "anomaly", *known)
     names = _names(given.get("methods", DEFAULT_METHODS), "methods")
     shown = _names(given.get("explanations", anomaly_options.DEFAULT_EXPLANATIONS), "explanations")
@@ -94,12 +94,12 @@ def _anomaly(given: Mapping[str, Any]) -> Detector:
             f"The explanations of anomaly are {', '.join(anomaly_options.EXPLANATION_LEGENDS)}; "
             f"{unknown[0]!r} is none."
         )
-    explained = given.get("explained", AnomalyDetector.explained)
-    if not isinstance(explained, int) or isinstance(explained, bool) or explained < 0:
+    volumes = given.get("explanation_volumes", AnomalyDetector.explanation_volumes)
+    if not isinstance(volumes, int) or isinstance(volumes, bool) or volumes < 0:
         raise pytest_safegen.UsageProblem(
-            f"The option explained of anomaly is a number of scans from 0 on, not {explained!r}."
+            f"Invalid explanation_volumes={volumes!r} of anomaly: expected an integer ≥ 0."
         )
-    return AnomalyDetector(tuple(names), options, tuple(shown), explained)
+    return AnomalyDetector(tuple(names), options, tuple(shown), volumes)
 
 
 def _names(given: Any, option: str) -> tuple[str, ...]:
