@@ -22,7 +22,7 @@ from benchmarks.anomaly.cohort import Reference
 from benchmarks.anomaly.fault_types import QUARTERS
 from pytest_safegen.api import limit_at
 from safegen_detectors.anomaly.methods import fusion
-from safegen_detectors.anomaly.methods.base import Learned, Method, Reading
+from safegen_detectors.anomaly.methods.base import Learned, Method, Reader, Reading
 from safegen_detectors.anomaly.methods.fusion import Scales, joined_statistics
 from safegen_detectors.anomaly.methods.segmentation.method import ArtefactSegmentation
 from safegen_detectors.anomaly.options import METHOD_NAMES, SEGMENTATION, methods_named
@@ -38,9 +38,12 @@ FROM_ANOMALIB = ("padim", "patchcore")
 
 @dataclass(frozen=True, slots=True)
 class FittedMethod:
-    """A method and what it learned; `variant` is the quarter that it never saw, "" if none."""
+    """What a method learned, and the method at work.
 
-    method: Method
+    `variant` is the quarter that it never saw, "" if none.
+    """
+
+    reader: Reader
     variant: str
     learned: Learned
     seconds: float
@@ -173,7 +176,9 @@ def _training_options(steps: int) -> dict[str, Any]:
 def _fitted(method: Method, variant: str, reference: Reference, seed: int) -> FittedMethod:
     started = time.perf_counter()
     learned = method.fit(reference.samples, reference.ground, seed=seed, device="cpu")
-    return FittedMethod(method, variant, learned, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    reader = method.open(learned, reference.stored, device="cpu")
+    return FittedMethod(reader, variant, learned, seconds)
 
 
 def _panels(
@@ -219,7 +224,7 @@ def _outline(name: str, parts: Mapping[str, FittedMethod], reference: Reference)
     highest = []
     for sample in reference.samples[:SCANS_FOR_OUTLINE]:
         view = NormalizedSample(sample, reference.stored)
-        found = parts[name].method.read(view, parts[name].learned).map
+        found = parts[name].reader.read(view).map
         if found is not None:
             highest.append(float(np.quantile(found[view.judged].numpy(), OUTLINED)))
     return max(float(np.mean(highest)), 1e-9) if highest else 1.0
