@@ -22,9 +22,8 @@ from benchmarks.faults import FAULTS
 from benchmarks.memory import peak_mib
 from benchmarks.rates import Rate, auroc, rate_of
 from benchmarks.trial import Outcome, Plan, Trial, run_trial
-from benchmarks.written import write
 from pytest_safegen import Release
-from pytest_safegen.api import discover
+from pytest_safegen.api import discover, write_text
 from pytest_safegen.profiles.io import save_profiles
 from pytest_safegen.profiles.model import ProfileSet
 
@@ -130,7 +129,7 @@ def write_json(
         "faults": [_row_json(row) for row in rows(trials, "anomaly")],
         "copies": [_row_json(row) for row in rows(trials, "memorization")],
     }
-    write(path, json.dumps(content, indent=2) + "\n")
+    write_text(path, json.dumps(content, indent=2) + "\n")
     print(f"\nwritten: {path}")
 
 

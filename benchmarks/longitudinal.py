@@ -20,11 +20,12 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.longitudinal_parts import real
-from benchmarks.longitudinal_parts.courses import COURSES, consistent
-from benchmarks.longitudinal_parts.faults import FAULTS, HELD_OUT, Given
+from benchmarks.longitudinal_parts.consistent import CONSISTENT, consistent_series
+from benchmarks.longitudinal_parts.fault_inputs import FaultInputs
+from benchmarks.longitudinal_parts.faults import FAULTS, HELD_OUT
+from benchmarks.longitudinal_parts.image_similarity import image_similarity
 from benchmarks.longitudinal_parts.patients import Patient, patient_of
 from benchmarks.longitudinal_parts.tables import markdown
-from benchmarks.longitudinal_parts.usual import usual
 from benchmarks.written import write
 from pytest_safegen import Scan, ScanRef, ScanTarget, Series, SeriesTarget
 from pytest_safegen.api import NotJudged, discover
@@ -40,37 +41,37 @@ TUNING = 8  # patients by whom limits were chosen; the others are reported
 
 def main() -> None:
     """Run, print, write; after every series, so that a stopped run keeps its numbers."""
-    asked = _arguments()
-    if asked.table:
-        print(markdown(json.loads(asked.table.read_text(encoding="utf-8"))))
+    arguments = _arguments()
+    if arguments.table:
+        print(markdown(json.loads(arguments.table.read_text(encoding="utf-8"))))
         return
-    content: dict[str, Any] = {"seed": asked.seed, "part": asked.part}
+    content: dict[str, Any] = {"seed": arguments.seed, "part": arguments.part}
     content["series"] = []
-    for row in tqdm(_real(asked), "real pairs"):
+    for row in tqdm(_real(arguments), "real pairs"):
         content["series"].append(row)
-        _write(asked.out, content)
-    patients = _patients(asked)
+        _write(arguments.out, content)
+    patients = _patients(arguments)
     for number in tqdm(range(len(patients) - 1), "patients"):
-        for row in _simulated(patients[number], patients[number + 1], asked):
+        for row in _simulated(patients[number], patients[number + 1], arguments):
             content["series"].append(row)
-            _write(asked.out, content)
-    _write(asked.out, content)
+            _write(arguments.out, content)
+    _write(arguments.out, content)
     print(markdown(content))
 
 
-def _patients(asked: argparse.Namespace) -> list[Patient]:
+def _patients(arguments: argparse.Namespace) -> list[Patient]:
     """The patients of a part, and one more, each the stranger of the one before."""
-    refs = [series.refs[0] for series in discover(asked.data.absolute()).series]
-    refs = [ref for ref in refs if _labels(asked.data, ref) is not None]
-    random.Random(asked.seed).shuffle(refs)  # noqa: S311  no secret in it
-    refs = refs[:TUNING] if asked.part == "tuning" else refs[TUNING:]
-    chosen = refs[: asked.patients + 1]
-    return [_patient(asked, ref) for ref in tqdm(chosen, "reading")]
+    refs = [series.refs[0] for series in discover(arguments.data.absolute()).series]
+    refs = [ref for ref in refs if _labels(arguments.data, ref) is not None]
+    random.Random(arguments.seed).shuffle(refs)  # noqa: S311  no secret in it
+    refs = refs[:TUNING] if arguments.part == "tuning" else refs[TUNING:]
+    chosen = refs[: arguments.patients + 1]
+    return [_patient(arguments, ref) for ref in tqdm(chosen, "reading")]
 
 
-def _patient(asked: argparse.Namespace, ref: ScanRef) -> Patient:
-    labels = _labels(asked.data, ref)
-    return patient_of(ref, Path(str(labels)), _random(asked.seed, ref.subject))
+def _patient(arguments: argparse.Namespace, ref: ScanRef) -> Patient:
+    labels = _labels(arguments.data, ref)
+    return patient_of(ref, Path(str(labels)), _random(arguments.seed, ref.subject))
 
 
 def _labels(data: Path, ref: ScanRef) -> Path | None:
@@ -82,31 +83,31 @@ def _random(seed: int, *words: str) -> np.random.Generator:
 
 
 def _simulated(
-    patient: Patient, other: Patient, asked: argparse.Namespace
+    patient: Patient, other: Patient, arguments: argparse.Namespace
 ) -> Iterator[dict[str, Any]]:
-    for kind in _wanted([*COURSES, *FAULTS, *HELD_OUT], asked):
-        chance = _random(asked.seed, patient.ref.subject, kind)
-        if kind in COURSES:
-            scans, group = consistent(patient, kind, chance), "consistent"
+    for kind in _wanted([*CONSISTENT, *FAULTS, *HELD_OUT], arguments):
+        generator = _random(arguments.seed, patient.ref.subject, kind)
+        if kind in CONSISTENT:
+            scans, group = consistent_series(patient, kind, generator), "consistent"
         else:
-            scans = {**FAULTS, **HELD_OUT}[kind](Given(patient, other, chance))
+            scans = {**FAULTS, **HELD_OUT}[kind](FaultInputs(patient, other, generator))
             group = "fault" if kind in FAULTS else "held out"
         yield judged(scans, kind=kind, group=group)
 
 
-def _real(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    if asked.pairs.is_dir():
-        for group, kind, scans in real.series(asked.pairs, asked.seed):
-            if re.search(asked.kinds, kind):
+def _real(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    if arguments.pairs.is_dir():
+        for group, kind, scans in real.series(arguments.pairs, arguments.seed):
+            if re.search(arguments.kinds, kind):
                 yield judged(scans, kind=kind, group=f"real {group}")
 
 
-def _wanted(kinds: Sequence[str], asked: argparse.Namespace) -> list[str]:
-    return [kind for kind in kinds if re.search(asked.kinds, kind)]
+def _wanted(kinds: Sequence[str], arguments: argparse.Namespace) -> list[str]:
+    return [kind for kind in kinds if re.search(arguments.kinds, kind)]
 
 
 def judged(scans: Sequence[Scan], *, kind: str, group: str) -> dict[str, Any]:
-    """The verdict of the check, what was out of range, its measures, and the usual numbers."""
+    """The verdict of the check, what was out of range, its measures, and its image similarity."""
     detector, begun = LongitudinalDetector(), time.process_time()
     row: dict[str, Any] = {"kind": kind, "group": group, "subject": scans[0].ref.subject}
     try:
@@ -127,7 +128,7 @@ def judged(scans: Sequence[Scan], *, kind: str, group: str) -> dict[str, Any]:
         "seconds": spent,
         "visits": len(scans),
         "measures": {measure.name: round(measure.value, 4) for measure in score.measures},
-        "usual": usual(scans),
+        "image_similarity": image_similarity(scans),
     }
 
 

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from benchmarks.faults import FAULTS, blurred, noisy
 from benchmarks.rates import Rate
 from benchmarks.scans import contrast, tissue
-from pytest_safegen import Finding, Measure, Run, Scan, Verdict
+from pytest_safegen import Calibration, Finding, Measure, Run, Scan, Verdict
 from pytest_safegen.api import discover, limit_at, read_scan, write_json
 from pytest_safegen.results.comparison import Options, Outcome, compare, parse
 
@@ -141,9 +141,11 @@ def _run(pools: Pools, release: dict[str, Vector], first: int) -> Run:
         mode="enforce",
         findings=tuple(findings),
         counts=steps,
-        basis={"profile": "one"},
-        worse={check: {"score": "higher", "half": "higher"} for check in release},
-        calibrations={c: {"scores": pools.of("calibration", c).tolist()} for c in release},
+        comparability={"profile": "one"},
+        directions={check: {"score": "higher", "half": "higher"} for check in release},
+        calibrations={
+            c: {"": Calibration(tuple(pools.of("calibration", c).tolist()))} for c in release
+        },
     )
 
 

@@ -24,6 +24,7 @@ from scipy import ndimage
 
 from benchmarks.memory import own_peak_mib
 from pytest_safegen import (
+    Calibration,
     Finding,
     Heatmap,
     Measure,
@@ -116,7 +117,7 @@ def _material(folder: Path, scans: int, *, all_fail: bool) -> tuple[Run, Release
         fails = all_fail or random.uniform() < FAILING
         findings += [_finding(c, name, fails, example.heatmap, random) for c in CHECKS]
     scores = np.sort(random.gamma(9, 0.06, 120)).tolist()
-    calibrations = {"anomaly": {"scores": scores, "limit": 1.0, "source": "120 real scans"}}
+    calibrations = {"anomaly": {"": Calibration(tuple(scores), "120 real scans", 1.0)}}
     counts = dict.fromkeys(("discovered", "collected", "judged", "reported"), len(findings))
     run = Run(
         "bench",

@@ -1,4 +1,4 @@
-"""Run the gate on both releases and compare what it says with what was planted.
+"""Run the gate on both releases and compare its findings with the planted faults.
 
 Exit code 0 if every planted fault fails by the check that must find it and at least 95 % of the
 clean scans pass, 1 otherwise.
@@ -34,12 +34,12 @@ class Planted:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the check that must find a planted fault said of it; empty if it said nothing."""
+class Detection:
+    """The verdict and headline on a planted fault; both empty if there is no finding."""
 
     fault: Planted
-    verdict: str
-    reason: str
+    verdict: str = ""
+    headline: str = ""
 
     @property
     def caught(self) -> bool:
@@ -51,16 +51,16 @@ def main() -> int:
     """Judge both releases and print what was caught."""
     findings = {name: _judge(name) for name in RELEASES}
     planted = [Planted(**row) for row in read_table(DATA / "planted.tsv")]
-    answers = [answer(fault, findings["faulty"]) for fault in planted]
+    detections = [detection_of(fault, findings["faulty"]) for fault in planted]
     clean: dict[str, list[str]] = {}
     for name in RELEASES:
         scans = [row["path"] for row in read_table(_release(name) / "safegen.tsv")]
         clean |= problems_of_clean(scans, findings[name], planted=planted)
-    _print_answers(answers)
+    _print_detections(detections)
     _print_clean(clean)
     for name in RELEASES:
         print(f"Report on the {name} release: {_report(name) / 'index.html'}")
-    caught = all(answer.caught for answer in answers)
+    caught = all(detection.caught for detection in detections)
     return 0 if caught and pass_rate(clean) >= PASS_RATE else 1
 
 
@@ -70,7 +70,7 @@ def _judge(release: str) -> list[Finding]:
     print(f"\nJudging {data.relative_to(HERE)} ...", flush=True)
     command = [sys.executable, "-m", "pytest", "-q", "--tb=line", "--no-header"]
     options = [f"--safegen-data={data}", f"--safegen-report={report}"]
-    code = subprocess.run([*command, *options], cwd=HERE, check=False).returncode  # noqa: S603 (our own words only)
+    code = subprocess.run([*command, *options], cwd=HERE, check=False).returncode  # noqa: S603 only arguments of our own
     if code not in (0, 1):
         sys.exit(f"pytest could not judge {data}: it ended with exit code {code}.")
     lines = (report / "results.jsonl").read_text(encoding="utf-8").splitlines()
@@ -91,35 +91,40 @@ def read_table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter="\t"))
 
 
-def answer(fault: Planted, findings: Sequence[Finding]) -> Answer:
-    """What the findings say of a planted fault."""
-    said = [finding for finding in findings if _speaks_of(finding, fault)]
-    if not said:
-        return Answer(fault, "", "nothing was said of it")
-    return Answer(fault, said[0]["verdict"], said[0]["reason"])
+def detection_of(fault: Planted, findings: Sequence[Finding]) -> Detection:
+    """The finding on a planted fault by the check that must find it."""
+    found = [finding for finding in findings if _concerns(finding, fault)]
+    return (
+        Detection(fault, found[0]["verdict"], headline_of(found[0])) if found else Detection(fault)
+    )
 
 
-def _speaks_of(finding: Finding, fault: Planted) -> bool:
-    """A finding on the release as a whole speaks of the scans that its reason names."""
-    of_all = finding["target"] == "" and fault.target in finding["reason"]
-    return finding["check"] == fault.check and (finding["target"] == fault.target or of_all)
+def headline_of(finding: Finding) -> str:
+    """The headline, or the full sentence of a finding without one."""
+    return str(finding.get("headline") or finding["reason"])
+
+
+def _concerns(finding: Finding, fault: Planted) -> bool:
+    """True for a finding on the fault's target, or on the release with the target in its reason."""
+    on_release = finding["target"] == "" and fault.target in finding["reason"]
+    return finding["check"] == fault.check and (finding["target"] == fault.target or on_release)
 
 
 def problems_of_clean(
     scans: Sequence[str], findings: Sequence[Finding], *, planted: Sequence[Planted]
 ) -> dict[str, list[str]]:
-    """What blocks each scan in which nothing is planted, or its series; [] where it passes."""
-    spoiled = {fault.target.split("/")[0] for fault in planted}
-    clean = [scan for scan in scans if scan.split("/")[0] not in spoiled]
+    """What blocks each clean scan or its series; [] where it passes."""
+    faulty = {fault.target.split("/")[0] for fault in planted}
+    clean = [scan for scan in scans if scan.split("/")[0] not in faulty]
     return {scan: _problems(scan, findings) for scan in clean}
 
 
 def _problems(scan: str, findings: Sequence[Finding]) -> list[str]:
     if not any(finding["target"] == scan for finding in findings):
-        return ["nothing was said of it"]
+        return ["no finding"]
     names = (scan, scan.split("/")[0])
     blocking = [f for f in findings if f["target"] in names and f["verdict"] in BLOCKING]
-    return [f"{f['check']} {f['verdict']}: {f['reason']}" for f in blocking]
+    return [f"{f['check']} {f['verdict']}: {headline_of(f)}" for f in blocking]
 
 
 def pass_rate(clean: Mapping[str, Sequence[str]]) -> float:
@@ -127,14 +132,14 @@ def pass_rate(clean: Mapping[str, Sequence[str]]) -> float:
     return sum(not problems for problems in clean.values()) / max(len(clean), 1)
 
 
-def _print_answers(answers: Sequence[Answer]) -> None:
-    caught = sum(answer.caught for answer in answers)
-    print(f"\nPlanted faults: {caught} of {len(answers)} fail by the check that must find them.\n")
-    for answer in answers:
-        mark = "caught" if answer.caught else "MISSED"
-        fault = answer.fault
-        print(f"{mark}  {fault.check:<13} {fault.what:<36} {answer.verdict or 'silent':<5}")
-        print(f"        {fault.target}: {answer.reason}")
+def _print_detections(detections: Sequence[Detection]) -> None:
+    caught = sum(detection.caught for detection in detections)
+    print(f"\nPlanted faults: {caught} of {len(detections)} caught by the check meant for them.\n")
+    for detection in detections:
+        mark = "caught" if detection.caught else "MISSED"
+        fault, verdict = detection.fault, detection.verdict or "no finding"
+        print(f"{mark}  {fault.check:<13} {fault.what:<36} {verdict:<5}")
+        print(f"        {fault.target}: {detection.headline}")
 
 
 def _print_clean(clean: Mapping[str, Sequence[str]]) -> None:

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
         write_json as write_json,
         write_text as write_text,
     )
+    from pytest_safegen.core.calibration import (
+        Calibration as Calibration,
+        MeasureLimits as MeasureLimits,
+        calibration_of as calibration_of,
+        limits_of as limits_of,
+    )
     from pytest_safegen.core.errors import (
         NotJudged as NotJudged,
         ProfileError as ProfileError,
@@ -36,9 +42,11 @@ if TYPE_CHECKING:
         format_error as format_error,
     )
     from pytest_safegen.core.finding import (
+        Breach as Breach,
         Finding as Finding,
         Run as Run,
         Verdict as Verdict,
+        shortened as shortened,
         worst as worst,
     )
     from pytest_safegen.core.scan import (
@@ -82,6 +90,9 @@ if TYPE_CHECKING:
     )
     from pytest_safegen.judging.heatmaps import (
         load_heatmap as load_heatmap,
+    )
+    from pytest_safegen.judging.messages import (
+        breach_line as breach_line,
     )
     from pytest_safegen.prepare.canonical import (
         canonical as canonical,
@@ -141,6 +152,12 @@ _HOMES = {
         "write_json",
         "write_text",
     ),
+    "pytest_safegen.core.calibration": (
+        "Calibration",
+        "MeasureLimits",
+        "calibration_of",
+        "limits_of",
+    ),
     "pytest_safegen.core.errors": (
         "NotJudged",
         "ProfileError",
@@ -150,9 +167,11 @@ _HOMES = {
         "format_error",
     ),
     "pytest_safegen.core.finding": (
+        "Breach",
         "Finding",
         "Run",
         "Verdict",
+        "shortened",
         "worst",
     ),
     "pytest_safegen.core.scan": (
@@ -191,6 +210,7 @@ _HOMES = {
     ),
     "pytest_safegen.judging.calibration": ("limit_at",),
     "pytest_safegen.judging.heatmaps": ("load_heatmap",),
+    "pytest_safegen.judging.messages": ("breach_line",),
     "pytest_safegen.prepare.canonical": ("canonical",),
     "pytest_safegen.prepare.guess": ("guess_options",),
     "pytest_safegen.prepare.intensity": (

@@ -1,6 +1,6 @@
-"""For people who write detectors: phantoms, planted faults, and a check of the contract.
+"""For authors of detectors: phantoms, planted faults, and a check of the contract.
 
-Phantoms are small made-up heads, quick enough for unit tests. They say nothing of how well a
+Phantoms are small synthetic heads, fast enough for unit tests. They do not show how well a
 detector works on real scans. The families of faults are those of `pytest_safegen.faults`.
 """
 
@@ -41,7 +41,7 @@ TEMPLATE_SEED = 10_000
 
 
 def phantom(subject: int, *, session: int = 0) -> Scan:
-    """A made-up head: float32 (40, 48, 40) at 4 mm, background 0, tissue about 100.
+    """A synthetic head: float32 (40, 48, 40) at 4 mm, background 0, tissue about 100.
 
     The same subject has the same anatomy in every session, with new noise.
     """
@@ -104,19 +104,19 @@ def targets(scans: Iterable[Scan], template: Template | None = None) -> list[Sca
 
 
 def template_of(scans: Iterable[Scan]) -> Template:
-    """The template that some scans make together."""
+    """The template of some scans."""
     known = list(scans)
     options = common_options([guess_options(scan) for scan in known])
     return build_template([canonical(scan, options) for scan in known], options)
 
 
 def check_detector(detector: Detector, *, subjects: int = 10) -> None:
-    """Fit and run a scan detector on phantoms, and hold it against the contract.
+    """Fit and run a scan detector on phantoms, and check that it keeps the contract.
 
     Raises:
-        AssertionError: what the detector does and should not, in one sentence.
+        AssertionError: the rule that the detector breaks, in one sentence.
     """
-    _demand(detector.scope is Scope.SCAN, "check_detector is for detectors of single scans")
+    _require(detector.scope is Scope.SCAN, "check_detector is for detectors of single scans")
     scans = [phantom(subject) for subject in range(subjects)]
     template = template_of(scans)
     reference = [replace(t, scan=None) for t in targets(scans, template)]
@@ -125,37 +125,37 @@ def check_detector(detector: Detector, *, subjects: int = 10) -> None:
     scorer = detector.open(profile, device="cpu")
     first = scorer.score(unseen)
     again = detector.open(profile, device="cpu").score(unseen)
-    _demand(len(first) == len(unseen), "score() must return one score a target")
+    _require(len(first) == len(unseen), "score() must return one score per target")
     for one, two, target in zip(first, again, unseen, strict=True):
         numbers = [m.value for m in one.measures] + ([] if one.value is None else [one.value])
-        _demand(bool(numbers), "a score must hold a value or measures")
-        _demand(bool(np.isfinite(numbers).all()), "a score on a sane scan must be finite")
-        _demand(one.value == two.value, "the same scan must get the same score twice")
+        _require(bool(numbers), "a score must hold a value or measures")
+        _require(bool(np.isfinite(numbers).all()), "the score of an intact scan must be finite")
+        _require(one.value == two.value, "the same scan must get the same score twice")
         alone = scorer.score([target])[0]
-        _demand(one.value == alone.value, "a scan must score alone as it does in a batch")
-        _demand_heatmap_on_grid(one.heatmap, target)
-    _demand_explanations(scorer, unseen[0], first[0])
+        _require(one.value == alone.value, "a scan must get the same score alone as in a batch")
+        _require_heatmap_on_grid(one.heatmap, target)
+    _require_explanations(scorer, unseen[0], first[0])
 
 
-def _demand_heatmap_on_grid(heatmap: Heatmap | None, target: ScanTarget) -> None:
+def _require_heatmap_on_grid(heatmap: Heatmap | None, target: ScanTarget) -> None:
     if heatmap is None or target.scan is None:
         return
     same = heatmap.values.shape == target.scan.voxels.shape
     same = same and np.allclose(heatmap.affine, target.scan.affine)
-    _demand(same, "a heatmap must lie on the scan's own grid")
-    _demand(bool(np.isfinite(heatmap.values).all()), "a heatmap must be finite")
+    _require(same, "a heatmap must lie on the scan's own grid")
+    _require(bool(np.isfinite(heatmap.values).all()), "a heatmap must be finite")
 
 
-def _demand_explanations(scorer: object, target: ScanTarget, score: Score) -> None:
+def _require_explanations(scorer: object, target: ScanTarget, score: Score) -> None:
     if not isinstance(scorer, Explains):
         return
     layers = scorer.explain(target, score)
     names = [layer.name for layer in layers]
-    _demand(all(map(LAYER_NAME.fullmatch, names)), "an explanation needs a short, lower-case name")
-    _demand(len(set(names)) == len(names), "every explanation needs a name of its own")
+    _require(all(map(LAYER_NAME.fullmatch, names)), "an explanation needs a short, lower-case name")
+    _require(len(set(names)) == len(names), "every explanation needs a name of its own")
     for layer in layers:
         if isinstance(layer, Heatmap):
-            _demand_heatmap_on_grid(layer, target)
+            _require_heatmap_on_grid(layer, target)
 
 
 def _profile(detector: Detector, reference: list[ScanTarget]) -> Profile:
@@ -164,8 +164,8 @@ def _profile(detector: Detector, reference: list[ScanTarget]) -> Profile:
     return Profile(detector.name, "", fitted.arrays, fitted.facts, none, "", len(reference))
 
 
-def _demand(held: bool, rule: str) -> None:
-    if not held:
+def _require(is_kept: bool, rule: str) -> None:
+    if not is_kept:
         raise AssertionError(rule)
 
 

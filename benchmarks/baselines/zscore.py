@@ -11,7 +11,14 @@ from dataclasses import dataclass
 
 import torch
 
-from safegen_detectors.anomaly.methods.base import Learned, Reading, limit_of, top
+from safegen_detectors.anomaly.methods.base import (
+    Learned,
+    ReadEach,
+    Reader,
+    Reading,
+    limit_of,
+    top,
+)
 from safegen_detectors.anomaly.methods.residuals import peak
 from safegen_detectors.anomaly.reference import grids
 from safegen_detectors.anomaly.reference.normalized import NormalizedSample
@@ -29,7 +36,7 @@ class ZScore:
     def fit(
         self,
         samples: Sequence[Sample],
-        ground: ReferenceStatistics,
+        reference: ReferenceStatistics,
         *,
         seed: int,  # noqa: ARG002  nothing is random
         device: str,
@@ -38,7 +45,7 @@ class ZScore:
         first = sum(grids.tensor(sample.aligned, device) for sample in samples)
         second = sum(grids.tensor(sample.aligned, device).square() for sample in samples)
         sums, count = torch.stack([torch.as_tensor(first), torch.as_tensor(second)]), len(samples)
-        region, held_out, tops = torch.tensor(ground.region), [], []
+        region, held_out, tops = torch.tensor(reference.region), [], []
         for sample in samples:
             own = grids.tensor(sample.aligned, device)
             z = _z(own, sums - torch.stack([own, own.square()]), count - 1).cpu()
@@ -47,13 +54,19 @@ class ZScore:
         facts = {"count": count, "limit": limit_of(tops)}
         return Learned({"sums": sums.cpu().numpy()}, facts, held_out)
 
-    def read(self, view: NormalizedSample, learned: Learned) -> Reading:
-        """The absolute z-score per voxel; the map is 1 at the median top of real scans."""
-        sums = grids.tensor(learned.arrays["sums"], view.device)
-        z = _z(grids.tensor(view.sample.aligned, view.device), sums, learned.facts["count"])
-        region = torch.tensor(view.ground.region, device=view.device)
-        outline = grids.onto_own((z * region / learned.facts["limit"])[None], view.sample)[0]
-        return Reading({"peak": peak(z, region)}, outline)
+    def open(self, learned: Learned, reference: ReferenceStatistics, *, device: str) -> Reader:
+        """The sums on the device."""
+        sums = grids.tensor(learned.arrays["sums"], device)
+        region = torch.tensor(reference.region, device=device)
+        count, limit = learned.facts["count"], learned.facts["limit"]
+
+        def read(normalized: NormalizedSample) -> Reading:
+            """The absolute z-score per voxel; the map is 1 at the median top of real scans."""
+            z = _z(grids.tensor(normalized.sample.aligned, device), sums, count)
+            outline = grids.onto_own((z * region / limit)[None], normalized.sample)[0]
+            return Reading({"peak": peak(z, region)}, outline)
+
+        return ReadEach(read)
 
 
 def _z(volume: torch.Tensor, sums: torch.Tensor, count: int) -> torch.Tensor:

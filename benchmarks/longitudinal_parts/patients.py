@@ -70,10 +70,12 @@ def patient_of(ref: ScanRef, labels: Path, random: np.random.Generator) -> Patie
 
 def _without_noise(values: Volume) -> Volume:
     image = sitk.GetImageFromArray(np.ascontiguousarray(values.T))
-    smooth = sitk.GradientAnisotropicDiffusion(
-        image, timeStep=0.0625, conductanceParameter=1.5, numberOfIterations=3
-    )
-    return np.ascontiguousarray(sitk.GetArrayFromImage(smooth).T)
+    method = sitk.GradientAnisotropicDiffusionImageFilter()
+    method.SetNumberOfWorkUnits(1)  # so that sums are taken in the same order every time
+    method.SetTimeStep(0.0625)
+    method.SetConductanceParameter(1.5)
+    method.SetNumberOfIterations(3)
+    return np.ascontiguousarray(sitk.GetArrayFromImage(method.Execute(image)).T)
 
 
 def _place(depth: Volume, white: Mask, random: np.random.Generator) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.longitudinal_parts.usual import USUAL
+from benchmarks.longitudinal_parts.image_similarity import METRICS
 from benchmarks.rates import rate_of
 
 Row = Mapping[str, Any]
@@ -42,29 +42,29 @@ def _consistent(rows: Sequence[Row]) -> str:
 
 
 def _faults(rows: Sequence[Row]) -> str:
-    limits = {name: _limit(rows, name) for name in USUAL}
-    head = " | ".join(f"{name} at its limit" for name in USUAL)
+    limits = {name: _limit(rows, name) for name in METRICS}
+    head = " | ".join(f"{name} at its limit" for name in METRICS)
     lines = [f"| fault | failed | failed or warned | by | {head} |", "|" + "---|" * 7]
     faulty = [row for row in rows if not row["group"].endswith("consistent")]
     for group, kind in dict.fromkeys((row["group"], row["kind"]) for row in faulty):
         same = [row for row in faulty if row["kind"] == kind]
         failed = rate_of([row["verdict"] in BLOCKS for row in same])
-        told = np.mean([row["verdict"] != "PASS" for row in same])
-        usual = " | ".join(f"{_below(same, name, limits[name]):.2f}" for name in USUAL)
+        warned = np.mean([row["verdict"] != "PASS" for row in same])
+        metrics = " | ".join(f"{_below(same, name, limits[name]):.2f}" for name in METRICS)
         name = f"{kind} (held out)" if group == "held out" else kind
-        lines.append(f"| {name} | {failed} | {told:.2f} | {_causes(same)} | {usual} |")
+        lines.append(f"| {name} | {failed} | {warned:.2f} | {_causes(same)} | {metrics} |")
     return "\n".join(lines)
 
 
 def _limit(rows: Sequence[Row], name: str) -> float:
     """The lowest value of a consistent series that was simulated: no false alarm among them."""
     same = [row for row in rows if row["group"] == "consistent"]
-    values = [row["usual"][name] for row in same if "usual" in row]
+    values = [row["image_similarity"][name] for row in same if "image_similarity" in row]
     return min(values, default=float("nan"))
 
 
 def _below(rows: Sequence[Row], name: str, limit: float) -> float:
-    found = [row["usual"][name] < limit for row in rows if "usual" in row]
+    found = [row["image_similarity"][name] < limit for row in rows if "image_similarity" in row]
     return float(np.mean(found)) if found else float("nan")
 
 

@@ -1,4 +1,4 @@
-"""What a broken generator does to a scan: each function takes a clean scan and spoils it.
+"""Artefacts of a broken generator: each function puts one into a clean scan.
 
 `place` is a voxel (i, j, k) well inside the brain, where a local artefact is put.
 """

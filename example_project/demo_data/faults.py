@@ -27,9 +27,9 @@ from demo_data.template import BoolArray
 Change = Callable[[Image, np.random.Generator], Image]
 
 
-def spoiled(root: Path, subject: str, patient: Patient, *, spoil: Change) -> Rows:
+def damaged(root: Path, subject: str, patient: Patient, *, by: Change) -> Rows:
     """A scan with an artefact of a broken generator."""
-    return write_single(root, subject, spoil(scan_of(patient), patient.rng()))
+    return write_single(root, subject, by(scan_of(patient), patient.rng()))
 
 
 def copied(root: Path, subject: str, patient: Patient, *, disturb: Change) -> Rows:
@@ -63,8 +63,8 @@ def mask_outside(root: Path, subject: str, patient: Patient) -> Rows:
     """A follow-up whose lesion mask lies outside the head."""
     months = (0.0, 6.0)
     first, second = series_of(patient, months=months, doubling_days=180.0)
-    astray = replace(second, lesion=_in_corner(second.lesion))
-    return write_series(root, subject, (first, astray), months=months)
+    misplaced = replace(second, lesion=_in_corner(second.lesion))
+    return write_series(root, subject, (first, misplaced), months=months)
 
 
 def same_time(root: Path, subject: str, patient: Patient) -> Rows:

@@ -1,4 +1,4 @@
-"""Smooth random fields: the stuff of warps, folds and shading."""
+"""Smooth random fields, for warps, folds and shading."""
 
 from __future__ import annotations
 

@@ -23,11 +23,11 @@ CLEAN_SERIES = (
     ((0.0, 6.0), 180.0),
     ((0.0, 2.0), 75.0),
 )
-CLEAN_AMONG_FAULTY = 8
+CLEAN_IN_FAULTY_RELEASE = 8
 
 
 class Make(Protocol):
-    """Writes one patient under a root and says which scans it wrote."""
+    """Writes one patient under a root and returns the rows of its scans."""
 
     def __call__(self, root: Path, subject: str, patient: Patient, /) -> Rows:
         """Write the scans of `subject`."""
@@ -35,7 +35,7 @@ class Make(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One patient to be made; `check` and `what` tell of a planted fault, empty where none is."""
+    """One patient to be made; `check` and `what` describe a planted fault, empty for none."""
 
     folder: str
     subject: str
@@ -55,14 +55,14 @@ class Job:
 
 
 FAULTS: tuple[tuple[str, str, Make], ...] = (
-    ("anomaly", "ball of noise, 2 cm", partial(faults.spoiled, spoil=artefacts.noise_ball)),
+    ("anomaly", "ball of noise, 2 cm", partial(faults.damaged, by=artefacts.noise_ball)),
     ("anomaly", "tissue missing, 3 cm, filled flat",
-     partial(faults.spoiled, spoil=artefacts.dropped_tissue)),
-    ("anomaly", "checkerboard over 5 cm", partial(faults.spoiled, spoil=artefacts.checkerboard)),
-    ("anomaly", "motion ghost", partial(faults.spoiled, spoil=artefacts.motion_ghost)),
-    ("anomaly", "over-smooth brain", partial(faults.spoiled, spoil=artefacts.over_smooth)),
-    ("anomaly", "piece of 5 cm repeated", partial(faults.spoiled, spoil=artefacts.repeated_piece)),
-    ("anomaly", "region of 5 cm too bright", partial(faults.spoiled, spoil=artefacts.hot_spot)),
+     partial(faults.damaged, by=artefacts.dropped_tissue)),
+    ("anomaly", "checkerboard over 5 cm", partial(faults.damaged, by=artefacts.checkerboard)),
+    ("anomaly", "motion ghost", partial(faults.damaged, by=artefacts.motion_ghost)),
+    ("anomaly", "over-smooth brain", partial(faults.damaged, by=artefacts.over_smooth)),
+    ("anomaly", "piece of 5 cm repeated", partial(faults.damaged, by=artefacts.repeated_piece)),
+    ("anomaly", "region of 5 cm too bright", partial(faults.damaged, by=artefacts.hot_spot)),
     ("memorization", "exact copy", partial(faults.copied, disturb=copies.exact)),
     ("memorization", "copy with noise and another contrast",
      partial(faults.copied, disturb=copies.noisy)),
@@ -88,7 +88,7 @@ FAULTS: tuple[tuple[str, str, Make], ...] = (
 
 
 def jobs(seed: int) -> tuple[Job, ...]:
-    """Everything there is to make; the same seed makes the same files."""
+    """All patients to be made; the same seed makes the same files."""
     return (*_reference(seed), *_clean(seed), *_faulty(seed))
 
 
@@ -112,6 +112,6 @@ def _faulty(seed: int) -> Iterator[Job]:
     for number, (check, what, make) in enumerate(FAULTS):
         patient = Patient(seed, Cohort.FAULT, number)
         yield Job(FAULTY, f"sub-F{number:03d}", patient, make, check, what)
-    for number in range(len(FAULTS), len(FAULTS) + CLEAN_AMONG_FAULTY):
+    for number in range(len(FAULTS), len(FAULTS) + CLEAN_IN_FAULTY_RELEASE):
         patient = Patient(seed, Cohort.FAULT, number)
         yield Job(FAULTY, f"sub-F{number:03d}", patient, cohort.single)

@@ -109,7 +109,7 @@ def _show(args: argparse.Namespace) -> None:
         "data digest": run.data_digest,
         "config digest": run.config_digest,
         **{f"{name} digest": digest for name, digest in run.profile_digests.items()},
-        **dict(run.basis),
+        **dict(run.comparability),
         **dict(run.environment),
     }
     print("\n".join(f"{name}\t{value}" for name, value in facts.items()))
@@ -176,7 +176,7 @@ def _day(text: str | None) -> str | None:
 def _export(args: argparse.Namespace) -> None:
     from pytest_safegen.core.atomic_io import write_text
 
-    lines = list(_open(args).exported())
+    lines = list(_open(args).export_lines())
     write_text(args.file, "".join(f"{line}\n" for line in lines))
     print(f"{args.file}: {len(lines)} runs")
 
@@ -193,5 +193,5 @@ def _import(args: argparse.Namespace) -> None:
         lines = args.source.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageProblem(f"{args.source} cannot be read: {error}.") from error
-    new, known = _open(args, create=True).imported(lines, source=str(args.source))
+    new, known = _open(args, create=True).import_lines(lines, source=str(args.source))
     print(f"{new} runs added, {known} were known already")

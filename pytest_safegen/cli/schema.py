@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,11 +22,9 @@ def add(commands: Commands) -> None:
 
 
 def _schema(args: argparse.Namespace) -> None:
-    from pytest_safegen.core import codec
-    from pytest_safegen.results import gate_json
+    from pytest_safegen.core.codec import finding_schema, run_schema
+    from pytest_safegen.results.gate_json import gate_schema
 
-    if args.gate:
-        file = gate_json.SCHEMA_FILE
-    else:
-        file = codec.RUN_SCHEMA_FILE if args.of_run else codec.SCHEMA_FILE
-    print(file.read_text(encoding="utf-8"), end="")
+    schema = run_schema if args.of_run else finding_schema
+    schema = gate_schema if args.gate else schema
+    print(json.dumps(schema(), indent=2))

@@ -1,89 +1,155 @@
-"""Findings and runs as JSON and back."""
+"""Findings and runs as JSON text and back; the text is ASCII, on one line."""
 
 from __future__ import annotations
 
-import dataclasses
+import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from msgspec import Struct, ValidationError, convert, to_builtins
 
 from pytest_safegen.core.errors import SafegenError
 from pytest_safegen.core.finding import Breach, Finding, Run, Verdict
+from pytest_safegen.core.records import (
+    SCHEMA,
+    BreachRecord,
+    FindingRecord,
+    MeasureRecord,
+    RunRecord,
+    json_schema,
+)
 from pytest_safegen.core.score import Measure
 
-SCHEMA = 1
-
-SCHEMA_FILE = Path(__file__).with_name("results.schema.json")
-
-RUN_SCHEMA_FILE = Path(__file__).with_name("run.schema.json")
-
-NUMBERS = ("score", "threshold", "p_value", "seconds")
+RecordType = TypeVar("RecordType", bound=Struct)
 
 
-def finding_to_json(finding: Finding) -> dict[str, Any]:
-    """A finding as the object that stands on one line of results.jsonl."""
-    plain = dataclasses.asdict(finding)
-    plain["measures"] = {
-        m.name: {"value": float(m.value), "unit": m.unit} for m in finding.measures
-    }
-    plain["breaches"] = [{**one, "verdict": str(one["verdict"])} for one in plain["breaches"]]
-    return {"schema": SCHEMA, **plain, "verdict": str(finding.verdict)}
-
-
-def finding_from_json(plain: Mapping[str, Any]) -> Finding:
-    """The finding of one line of results.jsonl.
+def encode_finding(finding: Finding) -> str:
+    """A finding as a line of results.jsonl, without the end of the line.
 
     Raises:
-        SafegenError: a line of another schema, or not a finding at all.
+        ValueError: a number that JSON has no form for (NaN, infinity).
     """
+    return json.dumps(finding_to_builtins(finding), allow_nan=False)
+
+
+def decode_finding(text: str | bytes, *, source: str = "The text") -> Finding:
+    """The finding of a line of results.jsonl; `source` is what a message calls the line.
+
+    Raises:
+        SafegenError: the line is damaged, of another schema, or not a finding.
+    """
+    record = record_from_builtins(parse_json(text, source), FindingRecord, "a finding", source)
+    return _finding_of(record)
+
+
+def encode_run(run: Run, *, indent: int | None = None) -> str:
+    """A run as results.json holds it: without its findings, which results.jsonl holds."""
+    return json.dumps(run_to_builtins(run), allow_nan=False, indent=indent)
+
+
+def decode_run(text: str | bytes, findings: Iterable[Finding], *, source: str = "The text") -> Run:
+    """The run of such a text, with these findings.
+
+    Raises:
+        SafegenError: the text is damaged, of another schema, or not a run.
+    """
+    return run_from_builtins(parse_json(text, source), findings, source=source)
+
+
+def finding_to_builtins(finding: Finding) -> dict[str, Any]:
+    """A finding as dicts, lists, texts and plain numbers."""
+    found: dict[str, Any] = to_builtins(_record_of(finding))
+    return found
+
+
+def finding_from_builtins(value: Any, *, source: str = "The value") -> Finding:
+    """The finding of such a dict; raises SafegenError as `decode_finding` does."""
+    return _finding_of(record_from_builtins(value, FindingRecord, "a finding", source))
+
+
+def run_to_builtins(run: Run) -> dict[str, Any]:
+    """A run without its findings as dicts, lists, texts and plain numbers."""
+    values = {name: getattr(run, name) for name in RunRecord.__struct_fields__}
+    found: dict[str, Any] = to_builtins(RunRecord(**values))
+    return found
+
+
+def run_from_builtins(value: Any, findings: Iterable[Finding], *, source: str = "The value") -> Run:
+    """The run of such a dict; raises SafegenError as `decode_run` does."""
+    record = record_from_builtins(value, RunRecord, "a run", source)
+    values = {name: getattr(record, name) for name in RunRecord.__struct_fields__}
+    return Run(findings=tuple(findings), **values)
+
+
+def finding_schema() -> dict[str, Any]:
+    """The JSON Schema of a line of results.jsonl."""
+    title = "One line of results.jsonl: the gate's finding on one check of one target"
+    return json_schema(FindingRecord, title=title)
+
+
+def run_schema() -> dict[str, Any]:
+    """The JSON Schema of results.json."""
+    return json_schema(RunRecord, title="results.json: one run of the gate, without its findings")
+
+
+def parse_json(text: str | bytes, source: str) -> Any:
+    """What a JSON text holds; raises SafegenError where it is damaged, or holds NaN."""
     try:
-        if plain["schema"] != SCHEMA:
-            raise SafegenError(f"Results of schema {plain['schema']!r} cannot be read by this one.")
-        names = [field.name for field in dataclasses.fields(Finding)]
-        values = {name: plain[name] for name in names}
-        measures = values["measures"].items()
-        values["measures"] = tuple(Measure(n, _number(m["value"]), m["unit"]) for n, m in measures)
-        values["layers"] = {name: _text(path) for name, path in values["layers"].items()}
-        values["verdict"] = Verdict(plain["verdict"])
-        values["breaches"] = tuple(map(_breach, plain["breaches"]))
-        values |= {name: _number(values[name]) for name in NUMBERS if values[name] is not None}
-        return Finding(**values)
-    except (KeyError, TypeError, AttributeError, ValueError) as problem:
-        raise SafegenError(f"A line of the results is not a finding: {problem!r}.") from problem
+        return json.loads(text, parse_constant=_refuse_constant)
+    except ValueError as problem:
+        raise SafegenError(f"{source} is not JSON.") from problem
 
 
-def run_to_json(run: Run) -> dict[str, Any]:
-    """A run as the object of results.json, without its findings."""
-    plain = dataclasses.asdict(dataclasses.replace(run, findings=()))
-    return {key: value for key, value in plain.items() if key != "findings"}
-
-
-def run_from_json(plain: Mapping[str, Any], findings: Iterable[Finding]) -> Run:
-    """The run of such an object, with these findings.
+def record_from_builtins(
+    value: Any, record: type[RecordType], what: str, source: str
+) -> RecordType:
+    """The record that a JSON value holds; `what` and `source` name both in messages.
 
     Raises:
-        SafegenError: a run of another schema.
-        ValueError, KeyError, TypeError: no run at all.
+        SafegenError: a value of another schema, or with a field too many, too few or of the
+            wrong type.
     """
-    if plain["schema"] != SCHEMA:
-        raise SafegenError(f"A run of schema {plain['schema']!r} cannot be read by this one.")
-    values = dict(plain) | {"findings": tuple(findings), "verdict": Verdict(plain["verdict"])}
-    values["reasons"], values["roots"] = tuple(plain["reasons"]), tuple(plain["roots"])
-    return Run(**values)
+    known = value.get("schema", SCHEMA) if isinstance(value, Mapping) else SCHEMA
+    if known != SCHEMA:
+        raise SafegenError(f"{source} has schema {known!r}; this version reads schema {SCHEMA}.")
+    try:
+        return convert(value, record)
+    except ValidationError as problem:
+        raise SafegenError(f"{source} is not {what}: {problem}.") from problem
 
 
-def _breach(plain: Mapping[str, Any]) -> Breach:
-    numbers = {name: _number(plain[name]) for name in ("value", "limit")}
-    return Breach(**{**plain, **numbers, "verdict": Verdict(plain["verdict"])})
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
 
 
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is not a number")
-    return float(value)
+def _record_of(finding: Finding) -> FindingRecord:
+    values = {name: getattr(finding, name) for name in FindingRecord.__struct_fields__[1:]}
+    numbers = {name: _float(values[name]) for name in ("score", "threshold", "p_value", "seconds")}
+    measures = {m.name: MeasureRecord(float(m.value), m.unit) for m in finding.measures}
+    breaches = [_breach_record(breach) for breach in finding.breaches]
+    fields = values | numbers | {"measures": measures, "breaches": breaches}
+    return FindingRecord(schema=SCHEMA, **fields)
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not text")
-    return value
+def _breach_record(breach: Breach) -> BreachRecord:
+    values = {name: getattr(breach, name) for name in BreachRecord.__struct_fields__}
+    numbers = {"value": float(breach.value), "limit": float(breach.limit)}
+    return BreachRecord(**(values | numbers))
+
+
+def _finding_of(record: FindingRecord) -> Finding:
+    values = {name: getattr(record, name) for name in FindingRecord.__struct_fields__[1:]}
+    values["measures"] = tuple(
+        Measure(name, m.value, m.unit) for name, m in record.measures.items()
+    )
+    values["breaches"] = tuple(map(_breach_of, record.breaches))
+    return Finding(**values)
+
+
+def _breach_of(record: BreachRecord) -> Breach:
+    values = {name: getattr(record, name) for name in BreachRecord.__struct_fields__}
+    return Breach(**{**values, "verdict": Verdict(record.verdict)})
+
+
+def _float(value: float | None) -> float | None:
+    return None if value is None else float(value)

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_safegen.core.score import Measure
+
+if TYPE_CHECKING:
+    from pytest_safegen.core.calibration import Calibration, MeasureLimits
 
 
 class Verdict(StrEnum):
@@ -105,12 +108,15 @@ class Run:
     """One run of the gate, with everything a report needs apart from the voxels.
 
     `counts` is the accounting: discovered, collected, judged, reported, deselected.
-    `calibrations` holds, per check, the calibration scores and limits, and where they are from.
+    `calibrations` holds the calibration scores and limits per check and modality, `limits` those of
+    every measure per check, modality and name; a modality is "" where there is one only.
+    `calibration.calibration_of` and `limits_of` look them up.
     `release` is a digest of what a complete run judges, and `checks` are the checks in force with
     their scope: by these, parts of one release are known.
     `commit` is that of the project, and `dirty` says that its files were changed since.
-    `data_digest` is that of every scan's content; `basis` is what runs must share to be compared,
-    by name; `worse` says per check and measure where worse lies: "higher", "lower" or "either".
+    `data_digest` is that of every scan's content; `comparability` is what runs must share to be
+    compared, by name; `directions` says per check and measure where worse lies: "higher", "lower"
+    or "either".
     `regression` is the comparison with the baseline, as gate.json holds it.
     """
 
@@ -127,13 +133,14 @@ class Run:
     commit: str | None = None
     config_digest: str = ""
     profile_digests: Mapping[str, str] = field(default_factory=dict)
-    calibrations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    calibrations: Mapping[str, Mapping[str, Calibration]] = field(default_factory=dict)
+    limits: Mapping[str, Mapping[str, Mapping[str, MeasureLimits]]] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     release: str = ""
     checks: Mapping[str, str] = field(default_factory=dict)
     dirty: bool | None = None
     data_digest: str = ""
-    basis: Mapping[str, str] = field(default_factory=dict)
-    worse: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    comparability: Mapping[str, str] = field(default_factory=dict)
+    directions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     regression: Mapping[str, Any] = field(default_factory=dict)
     schema: int = 1

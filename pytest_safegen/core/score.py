@@ -1,4 +1,4 @@
-"""What a detector gives back and what is kept of it: scores, maps, profiles, rules."""
+"""What a detector returns and learns: scores, maps, profiles, rules."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ class ScanTarget:
     `own` is the scan on an isotropic grid of its own and `prepared` the same on the profile's
     grid; both are None without a profile, or where `unprepared` says why.
     `facts` is the scan's row in the table of scans. `problem` tells why the scan cannot be read;
-    only a detector with `judges_unreadable` ever sees such a target.
+    only a detector with `judges_unreadable` ever sees such a target. `headline` is that of
+    `problem` or `unprepared`.
     """
 
     ref: ScanRef
@@ -34,6 +35,7 @@ class ScanTarget:
     facts: Mapping[str, Fact] = field(default_factory=dict)
     problem: str = ""
     unprepared: str = ""
+    headline: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""A folder becomes a `Release` of `Series` of `ScanRef`, from names and tables alone.
+"""A folder becomes a `Release` of `Series` of `ScanRef`, from names, tables and DICOM headers.
 
-Imports `core`; no voxel is read here.
+`discover` runs the steps, each of which completes the `Candidate` of `model`: `tree`, `layouts`,
+`masks`, `metadata`. Imports `core` and `config`; no voxel is read here.
 """

@@ -1,4 +1,4 @@
-"""What is stated of scans: in `safegen.tsv`, in BIDS `sessions.tsv`, in JSON sidecars."""
+"""What files state about scans: `safegen.tsv`, BIDS `sessions.tsv`, JSON sidecars."""
 
 from __future__ import annotations
 
@@ -6,42 +6,40 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from pytest_safegen.core.errors import UsageProblem
+from pytest_safegen.data.model import Candidate
 from pytest_safegen.data.names import entities, stem
-from pytest_safegen.data.tree import Item
 
 MANIFEST_NAME = "safegen.tsv"
 
-_SCAN_COLUMNS = ("path", "subject", "session", "months", "modality", "mask")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One scan of a manifest; `cells` are the known cells by column, `line` counts from 1."""
-
-    line: int
-    path: str
-    cells: Mapping[str, str]
-    mask: str | None
-    months: float | None
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """The cells that are no part of a ScanRef."""
-        return {name: cell for name, cell in self.cells.items() if name not in _SCAN_COLUMNS}
+_STATED_COLUMNS = ("session", "months", "modality", "mask")
+_SCAN_COLUMNS = ("path", "subject", *_STATED_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A manifest with its columns and rows, in the order of the file."""
+    """A manifest: its columns, and its scans as far as it states them, in the order of the file."""
 
     path: Path
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    scans: tuple[Candidate, ...]
+
+    def overrule(self, guess: Candidate, stated: Candidate) -> Candidate:
+        """The guess, with what the manifest has a column for taken from the manifest.
+
+        Only the subject, which no scan can lack, stays a guess where its cell is empty.
+        """
+        columns = [name for name in _STATED_COLUMNS if name in self.columns]
+        return replace(
+            guess,
+            subject=stated.subject or guess.subject,
+            labels={**guess.labels, **stated.labels},
+            **{name: getattr(stated, name) for name in columns},
+        )
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -52,9 +50,9 @@ def read_manifest(path: Path) -> Manifest:
     columns = tuple(lines[0][1])
     if "path" not in columns:
         raise UsageProblem(f"{path} has no column named path. Add one that names the scans.")
-    rows = tuple(_row(path, line, columns, cells) for line, cells in lines[1:])
-    _refuse_duplicates(path, rows)
-    return Manifest(path, columns, rows)
+    scans = [(line, _stated_scan(path, line, columns, cells)) for line, cells in lines[1:]]
+    _refuse_duplicates(path, scans)
+    return Manifest(path, columns, tuple(scan for _, scan in scans))
 
 
 def read_table(path: Path) -> list[tuple[int, list[str]]]:
@@ -97,14 +95,20 @@ def known_cells(columns: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
     return {column: cell for column, cell in pairs if cell.lower() not in ("", "n/a")}
 
 
-def _row(path: Path, line: int, columns: Sequence[str], cells: Sequence[str]) -> Row:
+def _stated_scan(path: Path, line: int, columns: Sequence[str], cells: Sequence[str]) -> Candidate:
     found = known_cells(columns, cells)
     where = f"{path}, line {line}"
     if "path" not in found:
         raise UsageProblem(f"{where}: there is no path. Name a scan or delete the line.")
-    months = number_in(found["months"], f"{where}, months") if "months" in found else None
-    mask = _inside(found["mask"], where) if "mask" in found else None
-    return Row(line, _inside(found["path"], where), found, mask, months)
+    return Candidate(
+        parts=tuple(_inside(found["path"], where).split("/")),
+        subject=found.get("subject", ""),
+        session=found.get("session"),
+        modality=found.get("modality"),
+        months=number_in(found["months"], f"{where}, months") if "months" in found else None,
+        mask=_inside(found["mask"], where) if "mask" in found else None,
+        labels={name: cell for name, cell in found.items() if name not in _SCAN_COLUMNS},
+    )
 
 
 def _inside(cell: str, where: str) -> str:
@@ -119,15 +123,15 @@ def _inside(cell: str, where: str) -> str:
     return path.as_posix()
 
 
-def _refuse_duplicates(path: Path, rows: Sequence[Row]) -> None:
+def _refuse_duplicates(path: Path, scans: Sequence[tuple[int, Candidate]]) -> None:
     lines: dict[str, int] = {}
-    for row in rows:
-        if row.path in lines:
+    for line, scan in scans:
+        first = lines.setdefault(scan.target, line)
+        if first != line:
             raise UsageProblem(
-                f"{path}, line {row.line}: {row.path!r} is already on line {lines[row.path]}. "
+                f"{path}, line {line}: {scan.target!r} is already on line {first}. "
                 "List each scan once."
             )
-        lines[row.path] = row.line
 
 
 DAYS_A_MONTH = 30.4375
@@ -139,14 +143,14 @@ _SESSION_COLUMNS = (*TIMES, "session_id", "session", "participant_id")
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """What is told of a session: when it was, in months, and the other columns as labels."""
+    """One row of a table of sessions: when it was, in months, and the other columns as labels."""
 
     months: float | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Sessions:
-    """What is told of the sessions below a data root; each file is read once, when asked for.
+    """The tables of sessions below a data root; each file is read once, when it is needed.
 
     Files are `sub-X/sub-X_sessions.tsv`, `sub-X/sessions.tsv`, or `sessions.tsv` in the root with a
     column `participant_id`. Of the columns `months`, `days` and `acq_time` (then the first session
@@ -155,28 +159,30 @@ class Sessions:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._read: dict[tuple[Path, str], Mapping[str, SessionInfo]] = {}
+        self._tables: dict[tuple[Path, str], Mapping[str, SessionInfo]] = {}
 
-    def told_of(self, item: Item, session: str | None) -> SessionInfo:
-        """What is told of the session that this scan is from: nothing where it has no row."""
-        label = entities(item.parts).get("sub")
-        if label is None or session is None:
-            return SessionInfo()
-        depth = next((n for n, part in enumerate(item.folder, 1) if "sub" in entities([part])), 0)
-        folders = dict.fromkeys((self._root.joinpath(*item.folder[:depth]), self._root))
-        rows = [self._rows(folder, f"sub-{label}").get(session) for folder in folders]
+    def complete(self, scan: Candidate) -> Candidate:
+        """The scan with the months and the labels of its session, as far as a table has them."""
+        label = entities(scan.parts).get("sub")
+        if label is None or scan.session is None:
+            return scan
+        depth = next((n for n, part in enumerate(scan.folder, 1) if "sub" in entities([part])), 0)
+        folders = dict.fromkeys((self._root.joinpath(*scan.folder[:depth]), self._root))
+        rows = [self._table(folder, f"sub-{label}").get(scan.session) for folder in folders]
         found = [row for row in rows if row is not None]
-        return SessionInfo(
-            next((row.months for row in found if row.months is not None), None),
-            {key: text for row in reversed(found) for key, text in row.labels.items()},
+        labels = {key: text for row in reversed(found) for key, text in row.labels.items()}
+        return replace(
+            scan,
+            months=next((row.months for row in found if row.months is not None), None),
+            labels={**scan.labels, **labels},
         )
 
-    def _rows(self, folder: Path, subject: str) -> Mapping[str, SessionInfo]:
-        if (folder, subject) not in self._read:
+    def _table(self, folder: Path, subject: str) -> Mapping[str, SessionInfo]:
+        if (folder, subject) not in self._tables:
             names = (f"{subject}_sessions.tsv", "sessions.tsv")
             path = next((folder / name for name in names if (folder / name).is_file()), None)
-            self._read[folder, subject] = _sessions_in(path, subject) if path else {}
-        return self._read[folder, subject]
+            self._tables[folder, subject] = _sessions_in(path, subject) if path else {}
+        return self._tables[folder, subject]
 
 
 def _sessions_in(path: Path, subject: str) -> Mapping[str, SessionInfo]:
@@ -235,30 +241,32 @@ def _since_first(times: Sequence[tuple[str, datetime]]) -> dict[str, float]:
     }
 
 
-UNREAD = "sidecar_unread"
+SIDECAR_UNREAD = "sidecar_unread"
 
-MOST_BYTES = 2**20
+_SIDECAR_BYTES = 2**20
 
 _OWN_KEY = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
-def labels_beside(scan: Path) -> dict[str, str]:
-    """The labels in the JSON file that is called like the scan; empty where there is none.
+def with_sidecar(scan: Candidate, root: Path) -> Candidate:
+    """The scan with the labels in the JSON file of the same name, if there is one.
 
     Where it is broken or larger than 1 MiB, the label `sidecar_unread` says so: what it states is
     then not known. Anything but an object is not about the scan.
     """
-    path = scan.with_name(f"{stem(scan.name)}.json")
-    if not path.is_file():
-        return {}
+    path = scan.path_below(root).with_name(f"{stem(scan.name)}.json")
+    return replace(scan, labels={**scan.labels, **_labels_in(path)}) if path.is_file() else scan
+
+
+def _labels_in(path: Path) -> dict[str, str]:
     try:
         with path.open("rb") as file:
-            found = file.read(MOST_BYTES + 1)
-        if len(found) > MOST_BYTES:
-            return {UNREAD: f"{path.name} is larger than 1 MiB"}
-        content = json.loads(found.decode("utf-8", "replace"))
+            text = file.read(_SIDECAR_BYTES + 1)
+        if len(text) > _SIDECAR_BYTES:
+            return {SIDECAR_UNREAD: f"{path.name} is larger than 1 MiB"}
+        content = json.loads(text.decode("utf-8", "replace"))
     except (OSError, ValueError, RecursionError):
-        return {UNREAD: f"{path.name} cannot be read as JSON"}
+        return {SIDECAR_UNREAD: f"{path.name} cannot be read as JSON"}
     if not isinstance(content, dict):
         return {}
     return {

@@ -1,6 +1,6 @@
-"""What file and folder names say: stems, words, natural order.
+"""What file and folder names mean: stems, words, times, modalities, natural order.
 
-Only names are looked at here, never files.
+No file is opened here.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def natural_key(text: str) -> tuple[object, ...]:
-    """A sort key that counts as people do: scan2 before scan10, whatever the length of a number.
+    """A sort key in natural order: scan2 before scan10, for numbers of any length.
 
     >>> sorted(["ses-10", "ses-2"], key=natural_key)
     ['ses-2', 'ses-10']
@@ -80,14 +80,14 @@ def natural_key(text: str) -> tuple[object, ...]:
 
 
 def is_time(word: str) -> bool:
-    """True if a lower-case word says when: ses02, tp1, baseline, month12, 20240131, t0."""
+    """True if a lower-case word is a time: ses02, tp1, baseline, month12, 20240131, t0."""
     return _TIME.fullmatch(word) is not None
 
 
 def times_in(names: Iterable[str]) -> frozenset[str]:
-    """The words among the given file names that say when.
+    """The words of file names that are times.
 
-    "t1" and "t2" are MRI contrasts, unless a "t0", "t3" or later stands beside them.
+    "t1" and "t2" are MRI contrasts, unless there is a "t0", "t3" or later as well.
     """
     found = frozenset(word for name in names for word in words(stem(name)))
     times = frozenset(word for word in found if is_time(word))
@@ -96,12 +96,12 @@ def times_in(names: Iterable[str]) -> frozenset[str]:
 
 
 def is_time_name(folder: str) -> bool:
-    """True if a folder is named by a time, such as ses-02, baseline or 2024-01-31."""
+    """True if a folder is named after a time, such as ses-02, baseline or 2024-01-31."""
     return is_time("".join(words(folder)))
 
 
 def is_collection(folder: str) -> bool:
-    """True if a folder name names no patient, such as images, train or batch_2."""
+    """True if a folder is named after a collection, such as images, train or batch_2."""
     found = words(folder)
     counted = all(_COUNTED_COLLECTION.fullmatch(word) for word in found)
     named = any(not word.isdigit() for word in found)
@@ -109,12 +109,12 @@ def is_collection(folder: str) -> bool:
 
 
 def is_container(folder: str) -> bool:
-    """True if a folder is named by a collection, a time or a modality, so not by a patient."""
+    """True if a folder is named after a collection, a time or a modality, so not a patient."""
     return is_collection(folder) or is_time_name(folder) or folder.lower() in MODALITIES
 
 
 def modality_in(name: str, times: frozenset[str] = frozenset()) -> str | None:
-    """The last word of a file name that is a modality, as it is written; `times` are none."""
+    """The last word of a file name that is a modality, as it is written, and not in `times`."""
     found = [word for word in re.split(r"[\W_]+", stem(name)) if word.lower() in MODALITIES - times]
     return found[-1] if found else None
 

@@ -1,4 +1,4 @@
-"""One row of the table of scans: what is known of a scan without any reference."""
+"""One row of the table of scans: the facts about a scan that need no reference."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SAMPLES = 100_000
 
 
 def facts_of(scan: Scan) -> dict[str, Fact]:
-    """The scan's row: who and when, grid, intensities, mask, and what the manifest says of it.
+    """The scan's row: subject and time, grid, intensities, mask, and labels of the manifest.
 
     Statistics are over finite voxels and None if there are none. Percentiles are taken from about
     100,000 evenly spread voxels, all others from every voxel. Spacing is in mm, the mask in ml.
@@ -55,7 +55,7 @@ def _intensities(voxels: NDArray[np.float32]) -> dict[str, Fact]:
     if not finite.size:
         names = ("minimum", "p1", "median", "p99", "maximum", "mean", "std", "background_share")
         return row | dict.fromkeys(names)
-    # An odd step does not fall in with the lengths of the axes, which tend to be even.
+    # The step is odd, for the lengths of axes tend to be even: it must not repeat with them.
     sample = finite[:: (finite.size // _SAMPLES) | 1]
     p1, median, p99 = (float(value) for value in np.percentile(sample, [1, 50, 99]))
     minimum, mean = float(finite.min()), float(finite.mean(dtype=np.float64))
@@ -66,12 +66,12 @@ def _intensities(voxels: NDArray[np.float32]) -> dict[str, Fact]:
         "p99": p99,
         "maximum": float(finite.max()),
         "mean": mean,
-        "std": _spread(finite, mean),
+        "std": _standard_deviation(finite, mean),
         "background_share": float(np.count_nonzero(finite == minimum)) / flat.size,
     }
 
 
-def _spread(values: NDArray[np.float32], mean: float) -> float:
+def _standard_deviation(values: NDArray[np.float32], mean: float) -> float:
     """The standard deviation, in pieces so that no copy in float64 of a whole scan is made."""
     import numpy as np
 

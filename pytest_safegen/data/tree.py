@@ -1,4 +1,4 @@
-"""What lies in the data folder: every file and every DICOM folder, before anything is guessed."""
+"""All files and DICOM folders below the data root: what may be a scan, and what is left out."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pytest_safegen.core.errors import UsageProblem
 from pytest_safegen.core.scan import LeftOut
-from pytest_safegen.data.dicom_files import NOT_IMAGES, has_magic, modality_of
+from pytest_safegen.data.dicom_files import NOT_IMAGES, modality_of, slices_among
+from pytest_safegen.data.model import Candidate, Folder
 from pytest_safegen.data.names import is_scan_name, natural_key
 
-_DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
-_NEVER_SEARCHED = {".git": "git's own files", "__MACOSX": "resource files of macOS"}
+_NEVER_SEARCHED = {".git": "files of git", "__MACOSX": "resource files of macOS"}
 _UNREAD_IMAGES = (
     ".img", ".hdr", ".mgz", ".mgh", ".mnc", ".par", ".rec", ".nii.bz2", ".nii.xz", ".nii.zst",
     ".npy", ".npz", ".nia", ".tif", ".tiff", ".vtk", ".h5", ".bmp", ".png", ".jpg", ".jpeg",
@@ -21,79 +21,55 @@ _UNREAD_IMAGES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """Something that could be a scan: `parts` lead from the data root to a file or DICOM folder."""
-
-    parts: tuple[str, ...]
-    is_dicom: bool = False
-    modality: str | None = None
-
-    @property
-    def target(self) -> str:
-        """The path relative to the data root, "/" separated."""
-        return "/".join(self.parts)
-
-    @property
-    def folder(self) -> tuple[str, ...]:
-        """The folders that lead to it."""
-        return self.parts[:-1]
-
-    @property
-    def name(self) -> str:
-        """The file's name, or the DICOM folder's."""
-        return self.parts[-1]
-
-
-@dataclass(frozen=True, slots=True)
 class Tree:
-    """All items in natural order, all other files by why they are none."""
+    """What may be a scan, in natural order, and every other file with the reason why not."""
 
-    items: tuple[Item, ...]
+    candidates: tuple[Candidate, ...]
     left_out: tuple[LeftOut, ...]
 
 
 def search(root: Path, *, skip: Sequence[Path] = ()) -> Tree:
-    """Look at every folder below `root` once, links included, save those in `skip`.
+    """The tree below `root`: each folder is visited once, links included, save those in `skip`.
 
-    Raises UsageProblem where a folder cannot be listed, so that nothing is lost in silence.
+    Raises UsageProblem where a folder cannot be listed, so that no scan is missed silently.
     """
     search = _Search(root, frozenset(_identity(path) for path in skip if path.exists()))
-    pending: list[tuple[str, ...]] = [()]
-    links: list[tuple[str, ...]] = []
+    pending: list[Folder] = [()]
+    links: list[Folder] = []
     while pending or links:
         # Links come last: a folder keeps its own place even if a link leads to it, too.
         folder = pending.pop() if pending else links.pop()
         plain, linked = search.visit(folder)
         pending += plain
         links += linked
-    items = sorted(search.items, key=lambda item: natural_key(item.target))
-    return Tree(tuple(items), tuple(sorted(search.left_out, key=lambda left: str(left.path))))
+    candidates = sorted(search.candidates, key=lambda one: natural_key(one.target))
+    return Tree(tuple(candidates), tuple(sorted(search.left_out, key=lambda left: str(left.path))))
 
 
 class _Search:
-    """One walk over a data root; it gathers items and what is left out."""
+    """One walk over a data root; it gathers candidates and what is left out."""
 
     def __init__(self, root: Path, skip: frozenset[tuple[int, int]]) -> None:
         self.root = root
         self.skip = skip
         self.seen: set[tuple[int, int]] = set()
-        self.items: list[Item] = []
+        self.candidates: list[Candidate] = []
         self.left_out: list[LeftOut] = []
 
-    def visit(self, folder: tuple[str, ...]) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
-        """Sort one folder's entries; the answer is its plain and its linked subfolders."""
+    def visit(self, folder: Folder) -> tuple[list[Folder], list[Folder]]:
+        """Sort the entries of a folder; returns its plain and its linked subfolders."""
         path = self.root.joinpath(*folder)
         entries = _entries(path)
-        why_not = self._why_not(path, folder, {entry.name for entry in entries})
-        if why_not:
-            self._leave(path, why_not)
+        reason = self._exclusion(path, folder, {entry.name for entry in entries})
+        if reason:
+            self._leave_out(path, reason)
             return [], []
         folders = [entry for entry in entries if _is_folder(entry)]
         self._sort_files(folder, [entry.name for entry in entries if not _is_folder(entry)])
         plain = [(*folder, entry.name) for entry in folders if not entry.is_symlink()]
         return plain, [(*folder, entry.name) for entry in folders if entry.is_symlink()]
 
-    def _why_not(self, path: Path, folder: tuple[str, ...], names: set[str]) -> str:
+    def _exclusion(self, path: Path, folder: Folder, names: set[str]) -> str:
         identity = _identity(path)
         if folder and folder[-1] in _NEVER_SEARCHED:
             return _NEVER_SEARCHED[folder[-1]]
@@ -104,31 +80,36 @@ class _Search:
         self.seen.add(identity)
         return ""
 
-    def _sort_files(self, folder: tuple[str, ...], names: list[str]) -> None:
-        slices = frozenset(_dicom_slices(self.root.joinpath(*folder), names))
+    def _sort_files(self, folder: Folder, names: list[str]) -> None:
+        slices = frozenset(slices_among(names, self.root.joinpath(*folder)))
         if slices:
             self._add_dicom(folder, sorted(slices))
         scans = [name for name in names if is_scan_name(name) and not name.startswith("._")]
         for name in scans:
-            self.items.append(Item(_printable((*folder, name))))
+            self.candidates.append(Candidate(_printable((*folder, name))))
         scan_stems = {name.split(".")[0] for name in scans}
         for name in set(names) - set(scans) - slices:
-            self._leave(self.root.joinpath(*folder, name), _why_no_scan(name, scan_stems))
+            self._leave_out(self.root.joinpath(*folder, name), _reason_against(name, scan_stems))
 
-    def _add_dicom(self, folder: tuple[str, ...], slices: list[str]) -> None:
+    def _add_dicom(self, folder: Folder, slices: list[str]) -> None:
         path = self.root.joinpath(*folder)
         if not folder:
             raise UsageProblem(
                 f"{path} holds DICOM files itself, such as {slices[0]!r}. "
                 "Put each series into a folder of its own and give the folder above them."
             )
-        modality = modality_of(path / slices[0])
-        if modality in NOT_IMAGES:
-            self._leave(path, f"DICOM files of the kind {modality}, which hold no scan")
-        else:
-            self.items.append(Item(_printable(folder), is_dicom=True, modality=modality))
+        modalities = {name: modality_of(path / name) for name in slices}
+        images = [name for name in slices if modalities[name] not in NOT_IMAGES]
+        if not images:
+            kinds = ", ".join(sorted({kind for kind in modalities.values() if kind}))
+            self._leave_out(path, f"a DICOM folder without a scan ({kinds})")
+            return
+        for name in set(slices) - set(images):
+            self._leave_out(path / name, f"a DICOM object without a scan ({modalities[name]})")
+        modality = next((modalities[name] for name in images if modalities[name]), None)
+        self.candidates.append(Candidate(_printable(folder), is_dicom=True, modality=modality))
 
-    def _leave(self, path: Path, reason: str) -> None:
+    def _leave_out(self, path: Path, reason: str) -> None:
         self.left_out.append(LeftOut(path, reason))
 
 
@@ -155,25 +136,7 @@ def _identity(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _dicom_slices(path: Path, names: list[str]) -> list[str]:
-    """The files of a folder that are DICOM; one with the magic vouches for all without an ending.
-
-    The files are read until the first one, which is the first file of all in most folders.
-    """
-    named = [name for name in names if name.lower().endswith(_DICOM_SUFFIXES)]
-    plain = [name for name in names if _has_no_ending(name) and name.upper() != "DICOMDIR"]
-    if any(has_magic(path / name) for name in plain):
-        named += plain
-    return [name for name in named if not name.startswith("._")]
-
-
-def _has_no_ending(name: str) -> bool:
-    # Slices are often named by their UID, whose last number only looks like an ending.
-    ending = Path(name).suffix
-    return not ending or ending[1:].isdigit()
-
-
-def _why_no_scan(name: str, scan_stems: set[str]) -> str:
+def _reason_against(name: str, scan_stems: set[str]) -> str:
     if name.startswith("._"):
         return "an AppleDouble file of macOS"
     if name.split(".")[0] in scan_stems:

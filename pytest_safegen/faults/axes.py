@@ -1,4 +1,4 @@
-"""Which axis of a volume a fault goes along, and where the body lies on it."""
+"""The axis of a volume that a fault runs along, and where the body lies on it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_safegen.faults.model import Canvas
 
-FEWEST_SLICES = 8
+MIN_SLICES = 8
 THICK = 1.3  # times the thinnest voxel, from which on slices are taken to lie across that axis
 
 
@@ -16,26 +16,26 @@ def any_axis(
     shape: Sequence[int],
     random: np.random.Generator,
     *,
-    least: int = 2,
-    besides: int | None = None,
+    min_voxels: int = 2,
+    excluded: int | None = None,
 ) -> int:
-    """An axis of at least some voxels, `besides` another; ValueError if there is none."""
-    found = [axis for axis, length in enumerate(shape) if length >= least and axis != besides]
+    """An axis of at least `min_voxels`, other than `excluded`; ValueError if there is none."""
+    found = [axis for axis, length in enumerate(shape) if length >= min_voxels and axis != excluded]
     if not found:
-        sides = " x ".join(map(str, shape))
+        axis = "an axis" if excluded is None else "another axis"
         raise ValueError(
-            f"This fault needs {'an' if besides is None else 'another'} axis of at least {least} "
-            f"voxels; the volume has {sides}."
+            f"This fault needs {axis} of at least {min_voxels} voxels; "
+            f"the volume has {' x '.join(map(str, shape))}."
         )
     return int(random.choice(found))
 
 
 def slice_axis(canvas: Canvas, random: np.random.Generator) -> int:
     """The axis across the slices: that of the thickest voxels, or any one if they are cubes."""
-    axis = any_axis(canvas.shape, random, least=FEWEST_SLICES)
+    axis = any_axis(canvas.shape, random, min_voxels=MIN_SLICES)
     thickest = int(np.argmax(canvas.spacing))
     is_thick = canvas.spacing[thickest] > THICK * min(canvas.spacing)
-    return thickest if is_thick and canvas.shape[thickest] >= FEWEST_SLICES else axis
+    return thickest if is_thick and canvas.shape[thickest] >= MIN_SLICES else axis
 
 
 def other_axes(axis: int) -> tuple[int, int]:

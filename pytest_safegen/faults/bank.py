@@ -1,4 +1,4 @@
-"""The table of all families, and the way to plant one of them."""
+"""The table of all families, and how one of them is planted."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def family(name: str) -> Family:
     if name not in FAMILIES:
         near = get_close_matches(name, FAMILIES, n=3, cutoff=0.4)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        raise ValueError(f"There is no family of faults called {name!r}.{hint}")
+        raise ValueError(f"Unknown fault family {name!r}.{hint}")
     return FAMILIES[name]
 
 
@@ -61,9 +61,9 @@ def plant(name: str, canvas: Canvas, *, strength: float, random: np.random.Gener
     """
     chosen = family(name)
     if not 0 < strength <= 1:
-        raise ValueError(f"A strength is above 0 and up to 1, not {strength:g}.")
+        raise ValueError(f"Invalid strength {strength:g}: expected above 0 and up to 1.")
     if not canvas.contrast > 0:
-        raise ValueError("All voxels of this scan have one value, so no fault would show in it.")
+        raise ValueError("All voxels of this scan have the same value, so no fault would show.")
     planted = chosen.plant(canvas, float(strength), random)
     assert np.isfinite(planted.voxels).all(), f"{name} made voxels that are not finite"  # noqa: S101
     return planted

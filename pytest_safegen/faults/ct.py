@@ -152,8 +152,8 @@ FAMILIES: tuple[Family, ...] = (
     local_family("metal-dot", "ct", "a metal dot", metal, modalities=CT, region=_small),
     global_family("rings", "ct", "a scan with rings", rings, modalities=CT),
     global_family("streaks", "ct", "a scan with streaks", streaks, modalities=CT),
-    global_family("cupping", "ct", "a scan that is dark in the middle", cupping, modalities=CT),
+    global_family("cupping", "ct", "a scan with cupping", cupping, modalities=CT),
     global_family(
-        "wrong-hounsfield", "ct", "a scan of wrong Hounsfield units", wrong_scale, modalities=CT
+        "wrong-hounsfield", "ct", "a scan with wrong Hounsfield units", wrong_scale, modalities=CT
     ),
 )

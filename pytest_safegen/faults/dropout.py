@@ -14,18 +14,18 @@ CRACK_VOXELS = (0.8, 1.8)  # half of a crack's width
 
 
 def dropped(patch: Patch, strength: float, random: np.random.Generator) -> FloatArray:  # noqa: ARG001
-    """Tissue that sinks into the background."""
+    """Tissue that fades into the background."""
     return patch.voxels - np.float32(strength) * patch.above
 
 
 def flat(patch: Patch, strength: float, random: np.random.Generator) -> FloatArray:  # noqa: ARG001
-    """Tissue that gives way to its own mean."""
+    """Tissue replaced by its own mean."""
     mean = patch.voxels[patch.region.inside].mean() if patch.region.inside.any() else 0.0
     return patch.voxels + np.float32(strength) * (np.float32(mean) - patch.voxels)
 
 
 def inpainted(patch: Patch, strength: float, random: np.random.Generator) -> FloatArray:  # noqa: ARG001
-    """Tissue that gives way to a smooth membrane over its border: the structure is gone."""
+    """Tissue replaced by a smooth interpolation from its border, without structure."""
     filled = membrane(patch.voxels, patch.region.weight <= 0)
     return patch.voxels + np.float32(strength) * (filled - patch.voxels)
 
@@ -55,8 +55,8 @@ def _from_centre(region: Region) -> tuple[FloatArray, FloatArray, FloatArray]:
 
 
 FAMILIES: tuple[Family, ...] = (
-    local_family("dropout", "dropout", "tissue that is missing", dropped),
+    local_family("dropout", "dropout", "missing tissue", dropped),
     local_family("flat-fill", "dropout", "a patch without texture", flat),
-    local_family("inpainted", "dropout", "structure that was smoothed over", inpainted),
+    local_family("inpainted", "dropout", "structure that was smoothed away", inpainted),
     local_family("crack", "dropout", "a dark crack", dropped, region=crack_region),
 )

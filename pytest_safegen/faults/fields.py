@@ -44,10 +44,10 @@ def smooth(shape: Sequence[int], random: np.random.Generator, *, cells: float) -
 
 def plane_wave(shape: tuple[int, ...], random: np.random.Generator, *, period: float) -> FloatArray:
     """A cosine (i, j, k) of a period in voxels, in a random direction along the axes there are."""
-    way = rotation(random)[0] * (np.array(shape) > 1)
-    way = 2 * np.pi / period * way / max(float(np.linalg.norm(way)), 1e-6)
+    direction = rotation(random)[0] * (np.array(shape) > 1)
+    wave = 2 * np.pi / period * direction / max(float(np.linalg.norm(direction)), 1e-6)
     phase = np.exp(1j * random.uniform(0, 2 * np.pi))
-    steps = [np.exp(1j * w * np.arange(n)) for w, n in zip(way, shape, strict=True)]
+    steps = [np.exp(1j * w * np.arange(n)) for w, n in zip(wave, shape, strict=True)]
     i, j, k = np.ix_(*(step.astype(np.complex64) for step in steps))
     return np.ascontiguousarray((np.complex64(phase) * i * j * k).real)
 

@@ -17,7 +17,7 @@ TRUNCATE = 3.0  # standard deviations, where Gaussians are cut off
 
 
 def blur_patch(patch: Patch, strength: float, random: np.random.Generator) -> FloatArray:  # noqa: ARG001
-    """A Gaussian of up to 2.2 voxels."""
+    """Smoothing by a Gaussian of up to 2.2 voxels."""
     return _gaussian(patch.voxels, 0.4 + 1.8 * strength)
 
 
@@ -30,7 +30,7 @@ def median_patch(patch: Patch, strength: float, random: np.random.Generator) -> 
 
 
 def smear_patch(patch: Patch, strength: float, random: np.random.Generator) -> FloatArray:
-    """A Gaussian of up to 4 voxels along one axis."""
+    """Smoothing by a Gaussian of up to 4 voxels along one axis."""
     axis = any_axis(patch.voxels.shape, random)
     sigma = 0.6 + 3.4 * strength
     return np.asarray(
@@ -63,12 +63,12 @@ def posterized_patch(patch: Patch, strength: float, random: np.random.Generator)
 
 
 def blur(canvas: Canvas, strength: float, random: np.random.Generator) -> FloatArray:  # noqa: ARG001
-    """The whole scan under a Gaussian of up to 1.5 voxels."""
+    """The whole scan smoothed by a Gaussian of up to 1.5 voxels."""
     return _gaussian(canvas.voxels, 0.3 + 1.2 * strength)
 
 
 def thick_slices(canvas: Canvas, strength: float, random: np.random.Generator) -> FloatArray:
-    """Slices of up to 6 voxels, each the mean of what it covers."""
+    """Slices of up to 6 voxels, each the mean of the slices it replaces."""
     axis, size = slice_axis(canvas, random), 1 + int(np.ceil(5 * strength))
     sizes = [size if own == axis else 1 for own in range(3)]
     return block_mean(canvas.voxels, sizes, phase=int(random.integers(size)))
@@ -80,7 +80,7 @@ def sharpened(canvas: Canvas, strength: float, random: np.random.Generator) -> F
 
 
 def coarse(canvas: Canvas, strength: float, random: np.random.Generator) -> FloatArray:  # noqa: ARG001
-    """The scan on a grid up to 3 times as coarse, and back."""
+    """The scan resampled to a grid up to 3 times as coarse, and back."""
     factor = 1 + 2 * strength
     voxels = _gaussian(canvas.voxels, 0.35 * float(np.sqrt(factor**2 - 1)))
     for axis, length in enumerate(canvas.shape):
@@ -101,8 +101,7 @@ def block_mean(voxels: FloatArray, sizes: Sequence[int], *, phase: int) -> Float
             starts = np.unique(np.maximum(np.arange(-(phase % size), length, size), 0))
             counts = np.diff(np.append(starts, length))
             sums = np.add.reduceat(voxels, starts, axis=axis)
-            shape = [-1 if own == axis else 1 for own in range(3)]
-            means = sums / counts.reshape(shape).astype(np.float32)
+            means = sums / along(counts.astype(np.float32), axis)
             voxels = np.repeat(means, counts, axis=axis)
     return voxels
 

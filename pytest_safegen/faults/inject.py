@@ -5,7 +5,7 @@
     OUT/faults.tsv  OUT/dataset.json  OUT/safegen.tsv
 
 The masks lie in a tree of their own and `safegen.tsv` lists scans without them, for the gate takes
-a mask beside a scan for stated pathology, which it does not judge.
+a mask beside a scan for annotated pathology, which it does not judge.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ GROUPS = ("all", "local", "global")
 
 @dataclass(frozen=True, slots=True)
 class InjectionPlan:
-    """What is asked for: kinds by name or "all", "local", "global", each at each strength.
+    """What to plant: kinds by name or "all", "local", "global", each at each strength.
 
     `per_scan` is how many of the kinds are drawn for each scan; None is all of them.
     """
@@ -58,63 +58,65 @@ class InjectionPlan:
 
 @dataclass(frozen=True, slots=True)
 class InjectionResult:
-    """What was written, a row a scan, and a sentence for each scan or fault that was not."""
+    """What was written, one row per scan, and a sentence for each scan or fault that was not."""
 
     rows: tuple[InjectedScan, ...]
     problems: tuple[str, ...]
 
 
 def inject(
-    release: Release, output: Path, order: InjectionPlan, *, progress: Progress
+    release: Release, output: Path, plan: InjectionPlan, *, progress: Progress
 ) -> InjectionResult:
-    """Spoil every scan of a release and write the data set; the same order gives the same bytes.
+    """Plant faults in every scan of a release and write the data set, reproducibly to the byte.
 
-    Raises UsageProblem for an order that cannot be met, an output folder that holds something
-    already, and where nothing at all could be planted.
+    Raises UsageProblem for an invalid plan, an output folder that is not empty, and where nothing
+    at all could be planted.
     """
-    _check(release, output, order)
+    _check(release, output, plan)
     names = _names(release.refs)
     rows: list[InjectedScan] = []
     problems: list[str] = []
     for ref in progress(release.refs, "injecting"):
         try:
             scan = read_scan(ref)
-            canvas = canvas_of(scan, _donor(scan, release.refs, order.seed))
+            canvas = canvas_of(scan, _donor(scan, release.refs, plan.seed))
         except (ReadError, ValueError) as problem:
             problems.append(_about(ref, problem))
             continue
-        for family in _drawn(scan, order):
+        for family in _drawn(scan, plan):
             try:
-                rows += _inject(scan, canvas, family, names[ref.target], output, order)
+                rows += _inject(scan, canvas, family, names[ref.target], output, plan)
             except ValueError as problem:
                 problems.append(_about(ref, problem, family.name))
     if not rows:
         raise UsageProblem("Nothing was injected: " + " ".join(problems or ["no kind fits."]))
-    write_tables(output, rows, _arguments(release, order))
+    write_tables(output, rows, _arguments(release, plan))
     return InjectionResult(tuple(rows), tuple(problems))
 
 
-def _check(release: Release, output: Path, order: InjectionPlan) -> None:
-    unknown = [kind for kind in order.kinds if kind not in FAMILIES and kind not in GROUPS]
-    if unknown or not order.kinds:
+def _check(release: Release, output: Path, plan: InjectionPlan) -> None:
+    unknown = [kind for kind in plan.kinds if kind not in FAMILIES and kind not in GROUPS]
+    if unknown or not plan.kinds:
         raise UsageProblem(
-            f"There is no kind of fault called {', '.join(unknown) or 'nothing'}. "
+            f"Unknown kind of fault: {', '.join(unknown) or 'none given'}. "
             f"Kinds are {', '.join(GROUPS)}, and {', '.join(FAMILIES)}."
         )
-    if not order.strengths or not all(0 < strength <= 1 for strength in order.strengths):
-        raise UsageProblem("Strengths are numbers above 0 and up to 1, such as 0.2,0.6,1.0.")
-    if order.per_scan is not None and order.per_scan < 1:
-        raise UsageProblem(f"At least 1 kind a scan is needed, not {order.per_scan}.")
+    if not plan.strengths or not all(0 < strength <= 1 for strength in plan.strengths):
+        raise UsageProblem(
+            "Invalid strength: expected numbers above 0 and up to 1, such as 0.2,0.6,1.0."
+        )
+    if plan.per_scan is not None and plan.per_scan < 1:
+        raise UsageProblem(f"Invalid number of kinds per scan {plan.per_scan}: expected 1 or more.")
     if not release.refs:
-        raise UsageProblem(f"No scan was found in {release.root}, so there is nothing to spoil.")
+        raise UsageProblem(f"There is no scan in {release.root} to plant faults in.")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UsageProblem(f"{output} holds something already. Name a new folder, or empty it.")
+        raise UsageProblem(f"{output} is not empty. Name a new folder, or empty it.")
 
 
 def _names(refs: Sequence[ScanRef]) -> dict[str, tuple[str, str]]:
     """The new subject, up to its kind, and the end of the file name, by target.
 
-    Scans that would be called alike get a number made from their target.
+    Scans that would get the same name get a number made from their target.
     """
     plain = {ref.target: (_subject(ref), _label(ref.modality or "scan")) for ref in refs}
     counts = Counter(plain.values())
@@ -134,20 +136,20 @@ def _label(text: str) -> str:
     return "".join(letter if letter.isalnum() or letter in ".-" else "-" for letter in text)
 
 
-def _drawn(scan: Scan, order: InjectionPlan) -> list[Family]:
-    """The families for a scan; a group's fit its intensities, and those named come in any case."""
+def _drawn(scan: Scan, plan: InjectionPlan) -> list[Family]:
+    """The families for a scan: of a group those that suit its modality, by name in any case."""
     guess = guess_options(scan).intensity
-    modality = guess if order.intensity == "auto" else order.intensity
+    modality = guess if plan.intensity == "auto" else plan.intensity
     found = [
         family
         for family in FAMILIES.values()
-        if family.name in order.kinds
-        or (modality in family.modalities and _in_groups(family, order.kinds))
+        if family.name in plan.kinds
+        or (modality in family.modalities and _in_groups(family, plan.kinds))
     ]
-    if order.per_scan is None or order.per_scan >= len(found):
+    if plan.per_scan is None or plan.per_scan >= len(found):
         return found
-    random = np.random.default_rng([order.seed, _crc(scan.ref.target)])
-    chosen = random.choice(len(found), order.per_scan, replace=False)
+    random = np.random.default_rng([plan.seed, _crc(scan.ref.target)])
+    chosen = random.choice(len(found), plan.per_scan, replace=False)
     return [found[n] for n in sorted(chosen)]
 
 
@@ -187,18 +189,18 @@ def _inject(
     family: Family,
     name: tuple[str, str],
     output: Path,
-    order: InjectionPlan,
+    plan: InjectionPlan,
 ) -> Iterator[InjectedScan]:
     """Plant and write one family at each strength, in the same place as far as it shows there."""
-    for strength in order.strengths:
-        seed = [order.seed, _crc(scan.ref.target), _crc(family.name)]
+    for strength in plan.strengths:
+        seed = [plan.seed, _crc(scan.ref.target), _crc(family.name)]
         planted = plant(family.name, canvas, strength=strength, random=np.random.default_rng(seed))
         stored = _as_stored(scan, planted.voxels)
         subject = f"{name[0]}-{family.name}-{strength:g}"
         row = _row(scan, canvas, family, Planted(stored, planted.mask), subject, name[1])
         row = replace(row, strength=strength, seed="-".join(map(str, seed)))
         write_images(output, row, scan, Planted(stored, planted.mask))
-        if order.slices:
+        if plan.slices:
             write_slices(output, row, canvas, Planted(stored, planted.mask))
         yield row
 
@@ -235,15 +237,15 @@ def _row(
     )
 
 
-def _arguments(release: Release, order: InjectionPlan) -> dict[str, object]:
+def _arguments(release: Release, plan: InjectionPlan) -> dict[str, object]:
     return {
         "source": release.root.name,
-        "kinds": list(order.kinds),
-        "strengths": list(order.strengths),
-        "per_scan": order.per_scan,
-        "seed": order.seed,
-        "intensity": order.intensity,
-        "slices": order.slices,
+        "kinds": list(plan.kinds),
+        "strengths": list(plan.strengths),
+        "per_scan": plan.per_scan,
+        "seed": plan.seed,
+        "intensity": plan.intensity,
+        "slices": plan.slices,
     }
 
 

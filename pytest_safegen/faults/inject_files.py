@@ -27,11 +27,11 @@ WINDOW = 1.15  # times the contrast is white in the pictures
 
 @dataclass(frozen=True, slots=True)
 class InjectedScan:
-    """One spoiled scan: a row of faults.tsv, and the paths of its files relative to the folder.
+    """One corrupted scan: a row of faults.tsv, and the paths of its files in the folder.
 
     `changed_voxels` counts the mask, or where there is none all voxels that changed;
     `mean_change` is the mean absolute change in the mask, or else in the body, as a share of the
-    contrast. `seed` is what numpy's default generator was given.
+    contrast. `seed` is the seed of numpy's default generator.
     """
 
     subject: str
@@ -47,7 +47,7 @@ class InjectedScan:
 
     @property
     def scan(self) -> str:
-        """The spoiled scan."""
+        """The corrupted scan."""
         return f"{SCANS}/{self._stem}.nii.gz"
 
     @property
@@ -57,7 +57,7 @@ class InjectedScan:
 
     @property
     def pathology(self) -> str | None:
-        """The stated pathology of the source, beside the scan; None if it has none."""
+        """The annotated pathology of the source, beside the scan; None if it has none."""
         return f"{SCANS}/{self._stem}_label-lesion_mask.nii.gz" if self.source.mask else None
 
     @property
@@ -71,7 +71,7 @@ class InjectedScan:
 
 
 def write_images(folder: Path, row: InjectedScan, scan: Scan, planted: Planted) -> None:
-    """Write the spoiled scan, the mask of the fault, and the pathology of the source."""
+    """Write the corrupted scan, the mask of the fault, and the pathology of the source."""
     _save(folder / row.scan, planted.voxels.astype(_type_of(scan)), scan.affine)
     if row.mask is not None and planted.mask is not None:
         _save(folder / row.mask, planted.mask.astype(np.uint8), scan.affine)

@@ -16,17 +16,17 @@ def gain_patch(patch: Patch, strength: float, random: np.random.Generator) -> Fl
 
 
 def offset_patch(patch: Patch, strength: float, random: np.random.Generator) -> FloatArray:
-    """Up to half of the contrast added or taken away, as a lump or a hole."""
+    """Up to half of the contrast added or subtracted: a lump or a hole."""
     return patch.voxels + np.float32(0.5 * strength * sign(random) * patch.canvas.contrast)
 
 
 def gamma_patch(patch: Patch, strength: float, random: np.random.Generator) -> FloatArray:
     """Another contrast: intensities to the power of 0.3 to 3.3."""
-    return _power(patch.voxels, patch.canvas, float(np.exp(1.2 * strength * sign(random))))
+    return _gamma(patch.voxels, patch.canvas, float(np.exp(1.2 * strength * sign(random))))
 
 
 def inverted_patch(patch: Patch, strength: float, random: np.random.Generator) -> FloatArray:  # noqa: ARG001
-    """Bright becomes dark and dark bright, about the median of the place."""
+    """Contrast inverted about the median of the region."""
     region = patch.region
     inside = region.inside & patch.canvas.body[region.box]
     middle = np.float32(np.median(patch.voxels[inside]) if inside.any() else patch.canvas.floor)
@@ -34,12 +34,12 @@ def inverted_patch(patch: Patch, strength: float, random: np.random.Generator) -
 
 
 def ramp_patch(patch: Patch, strength: float, random: np.random.Generator) -> FloatArray:
-    """A gradient of brightness across the place, up to 90 % on either side."""
+    """A gradient of brightness across the region, up to 90 % on either side."""
     region = patch.region
     middle = region.centre + np.array(patch.offset)
     x, y, z = mm_from(patch.canvas, region.box, middle)
-    way = (rotation(random)[0] / region.radius).astype(np.float32)
-    slope = np.clip(way[0] * x + way[1] * y + way[2] * z, -1, 1)
+    slope_direction = (rotation(random)[0] / region.radius).astype(np.float32)
+    slope = np.clip(slope_direction[0] * x + slope_direction[1] * y + slope_direction[2] * z, -1, 1)
     return np.asarray(patch.voxels + np.float32(0.9 * strength) * slope * patch.above)
 
 
@@ -53,19 +53,19 @@ def bias_field(canvas: Canvas, strength: float, random: np.random.Generator) -> 
 
 def gamma(canvas: Canvas, strength: float, random: np.random.Generator) -> FloatArray:
     """Another contrast: intensities to the power of 0.45 to 2.2."""
-    return _power(canvas.voxels, canvas, float(np.exp(0.8 * strength * sign(random))))
+    return _gamma(canvas.voxels, canvas, float(np.exp(0.8 * strength * sign(random))))
 
 
 def inverted(canvas: Canvas, strength: float, random: np.random.Generator) -> FloatArray:  # noqa: ARG001
-    """The body's bright tissue becomes dark, and its dark tissue bright."""
+    """Contrast inverted within the body."""
     top = np.float32(2 * canvas.floor + canvas.contrast)
-    turned = np.maximum(top - canvas.voxels, np.float32(canvas.floor))
-    change = (turned - canvas.voxels) * canvas.body
+    inverse = np.maximum(top - canvas.voxels, np.float32(canvas.floor))
+    change = (inverse - canvas.voxels) * canvas.body
     return np.asarray(canvas.voxels + np.float32(strength) * change)
 
 
 def saturated(canvas: Canvas, strength: float, random: np.random.Generator) -> FloatArray:  # noqa: ARG001
-    """What is bright is clipped, down to half of the contrast."""
+    """Bright values clipped, down to half of the contrast."""
     top = canvas.floor + (1.05 - 0.55 * strength) * canvas.contrast
     return np.minimum(canvas.voxels, np.float32(top))
 
@@ -74,7 +74,7 @@ def _above(canvas: Canvas) -> FloatArray:
     return np.asarray(canvas.voxels - np.float32(canvas.floor))
 
 
-def _power(voxels: FloatArray, canvas: Canvas, exponent: float) -> FloatArray:
+def _gamma(voxels: FloatArray, canvas: Canvas, exponent: float) -> FloatArray:
     """contrast * (v / contrast)^exponent, v above the floor; what is below the floor stays."""
     low, top = np.float32(canvas.floor), np.float32(canvas.contrast)
     share = np.maximum(voxels - low, 0) / top

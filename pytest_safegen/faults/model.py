@@ -1,4 +1,4 @@
-"""The nouns of the fault bank: what a fault is planted in, what comes out, and a family of faults.
+"""What the fault bank works with: a canvas, the planted fault, and a family of faults.
 
 Arrays are on the canvas's grid, axes (i, j, k). Strengths and amplitudes are shares of the
 canvas's contrast, so that a family means the same on any intensity scale.
@@ -28,7 +28,7 @@ class Canvas:
     """What a fault is planted in.
 
     `voxels` float32 (i, j, k) on any intensity scale; `body` bool (i, j, k), where there is
-    something to spoil; `spacing` in mm; `donor` float32 (i, j, k), another patient's scan on the
+    something to corrupt; `spacing` in mm; `donor` float32 (i, j, k), another patient's scan on the
     same grid and scale, from which foreign tissue is taken (None: from elsewhere in `voxels`).
     `floor` is the value of the background, `contrast` the range from there to bright tissue.
     """
@@ -56,7 +56,7 @@ class Canvas:
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """A spoiled scan: `voxels` float32 (i, j, k), and `mask` bool (i, j, k), where it is spoiled.
+    """A corrupted scan: `voxels` float32 (i, j, k), and `mask` bool (i, j, k) of the fault.
 
     The mask is None for a fault of the whole scan.
     """
@@ -71,7 +71,7 @@ Plant = Callable[[Canvas, float, np.random.Generator], Planted]
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One kind of fault, of which `plant` makes as many as there are random numbers.
+    """One kind of fault; `plant` makes a new one from each state of the random generator.
 
     `group` is its theme, `local` says whether it comes with a mask, `modalities` holds "mr" and
     "ct" as far as such scans can have it; `description` ends the sentence "This place resembles

@@ -21,7 +21,7 @@ def noise_patch(patch: Patch, strength: float, random: np.random.Generator) -> F
 
 
 def rician_patch(patch: Patch, strength: float, random: np.random.Generator) -> FloatArray:
-    """The magnitude of a signal with complex noise of up to 30 %: it also lifts what is dark."""
+    """The magnitude of a signal with complex noise of up to 30 %; it also brightens dark voxels."""
     sigma = 1.2 * LOCAL_SIGMA * strength * patch.canvas.contrast
     return _rician(patch.voxels, patch.canvas.floor, sigma, random)
 
@@ -41,7 +41,7 @@ def salt_pepper_patch(patch: Patch, strength: float, random: np.random.Generator
 
 
 def uniform_patch(patch: Patch, strength: float, random: np.random.Generator) -> FloatArray:
-    """Tissue that gives way to uniform noise over the range of the tissue."""
+    """Tissue replaced by uniform noise over the range of the tissue."""
     noise = random.random(patch.voxels.shape, dtype=np.float32)
     target = np.float32(patch.canvas.floor) + np.float32(patch.canvas.contrast) * noise
     return patch.voxels + np.float32(strength) * (target - patch.voxels)
@@ -54,7 +54,7 @@ def noise(canvas: Canvas, strength: float, random: np.random.Generator) -> Float
 
 
 def rician(canvas: Canvas, strength: float, random: np.random.Generator) -> FloatArray:
-    """Rician noise of up to 15 % of the contrast, which also lifts what is dark."""
+    """Rician noise of up to 15 % of the contrast, which also brightens dark voxels."""
     sigma = GLOBAL_SIGMA * strength * canvas.contrast
     return _rician(canvas.voxels, canvas.floor, sigma, random)
 
@@ -88,8 +88,8 @@ FAMILIES: tuple[Family, ...] = (
     local_family("rician-patch", "noise", "a patch of Rician noise", rician_patch, modalities=MR),
     local_family("lumpy-patch", "noise", "a patch of coarse-grained noise", lumpy_patch),
     local_family("salt-pepper-patch", "noise", "a patch of dead and hot voxels", salt_pepper_patch),
-    local_family("uniform-noise-patch", "noise", "tissue dissolved into noise", uniform_patch),
-    global_family("noise", "noise", "a scan under noise", noise),
-    global_family("rician-noise", "noise", "a scan under Rician noise", rician, modalities=MR),
-    global_family("grainy", "noise", "a scan under coarse-grained noise", grainy),
+    local_family("uniform-noise-patch", "noise", "tissue replaced by noise", uniform_patch),
+    global_family("noise", "noise", "a noisy scan", noise),
+    global_family("rician-noise", "noise", "a scan with Rician noise", rician, modalities=MR),
+    global_family("grainy", "noise", "a scan with coarse-grained noise", grainy),
 )

@@ -1,4 +1,4 @@
-"""From the effect of a fault to a planted fault: where it is visible, and that it is.
+"""Plants the effect of a fault where it is visible, and outlines it.
 
 An effect of a local family gets a patch, a strength and random numbers, and returns the voxels
 of the patch's box as they would be if the fault were everywhere.
@@ -27,8 +27,8 @@ Effect = Callable[[Patch, float, np.random.Generator], FloatArray]
 GlobalEffect = Callable[[Canvas, float, np.random.Generator], FloatArray]
 RegionMaker = Callable[[Canvas, np.random.Generator], Region]
 
-TRIES = 6
-FEWEST_CHANGED = 30  # voxels; below, the fault lies in blank air, and another place is tried
+MAX_TRIES = 6
+MIN_CHANGED_VOXELS = 30  # voxels; below, the fault lies in blank air, and another place is tried
 CLOSING = 2  # voxels; gaps of this size within a fault belong to it
 
 MR, CT = frozenset({"mr"}), frozenset({"ct"})
@@ -82,20 +82,20 @@ def plant_locally(
 ) -> Planted:
     """An effect in a region where it shows; the most visible of a few tries if it hardly does."""
     best: tuple[int, Patch, FloatArray, BoolArray] | None = None
-    for _ in range(TRIES):
+    for _ in range(MAX_TRIES):
         patch = Patch(canvas, region(canvas, random))
-        changed = _applied(patch, effect(patch, strength, random), blend=blend)
+        changed = _blended(patch, effect(patch, strength, random), blend=blend)
         mask, visible = _where_visible(patch, changed)
         if best is None or visible > best[0]:
             best = visible, patch, changed, mask
-        if visible >= FEWEST_CHANGED:
+        if visible >= MIN_CHANGED_VOXELS:
             break
     assert best is not None  # noqa: S101  there is at least one try
     _, patch, changed, mask = best
     return _pasted(patch, changed, mask)
 
 
-def _applied(patch: Patch, effect: FloatArray, *, blend: bool) -> FloatArray:
+def _blended(patch: Patch, effect: FloatArray, *, blend: bool) -> FloatArray:
     weight = patch.region.weight
     if not blend:
         return np.where(weight > 0, effect, patch.voxels)

@@ -15,7 +15,7 @@ Box = tuple[slice, slice, slice]
 
 SMALLEST, LARGEST = 4.0, 30.0  # mm, radius of a region
 SHARE_OF_VOLUME = 0.35  # of the shortest axis, the largest radius
-FEWEST_VOXELS_ACROSS = 2.2  # as a radius: a smaller region holds no 30 voxels
+MIN_VOXELS_ACROSS = 2.2  # as a radius: a smaller region holds no 30 voxels
 MARGIN = 4  # voxels of surroundings in a region's box, for filters
 SOFTEST_EDGE = 3.0  # voxels
 
@@ -80,7 +80,7 @@ def random_region(
     spacing = np.array(canvas.spacing)
     radius = factor * _radius(canvas, random)
     shape = SHAPES[int(random.integers(len(SHAPES)))]
-    half_axes = radius * _unequal(random)
+    half_axes = radius * _anisotropy(random)
     turn = rotation(random) if random.uniform() < 0.7 else np.eye(3)
     softness = random.uniform(0, SOFTEST_EDGE)
     centre = random_voxel(canvas, random)
@@ -129,12 +129,12 @@ def _radius(canvas: Canvas, random: np.random.Generator) -> float:
     sides = [n * step for n, step in zip(canvas.shape, canvas.spacing, strict=True) if n > 1]
     voxel = float(np.prod(canvas.spacing)) ** (1 / 3)
     largest = min(LARGEST, SHARE_OF_VOLUME * min(sides, default=SMALLEST))
-    largest = max(largest, FEWEST_VOXELS_ACROSS * voxel)
-    smallest = min(max(SMALLEST, FEWEST_VOXELS_ACROSS * voxel), largest)
+    largest = max(largest, MIN_VOXELS_ACROSS * voxel)
+    smallest = min(max(SMALLEST, MIN_VOXELS_ACROSS * voxel), largest)
     return float(np.exp(random.uniform(np.log(smallest), np.log(largest))))
 
 
-def _unequal(random: np.random.Generator) -> NDArray[np.float64]:
+def _anisotropy(random: np.random.Generator) -> NDArray[np.float64]:
     """Three factors of product 1, mostly between 2/3 and 3/2."""
     logs = np.clip(random.normal(0, 0.3, 3), -0.6, 0.6)
     return np.asarray(np.exp(logs - logs.mean()))

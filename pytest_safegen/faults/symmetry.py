@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_safegen.faults.axes import centre
+from pytest_safegen.faults.fields import along
 from pytest_safegen.faults.model import Canvas, FloatArray
 
 _COARSE = 24  # voxels along an axis are enough to see a symmetry
@@ -16,7 +17,7 @@ def mirror_axis(canvas: Canvas) -> tuple[int, float]:
     The plane lies on a voxel or between two, in the middle of the body.
     """
     found = [
-        (_likeness(canvas.voxels, axis, about), axis, about)
+        (_self_correlation(canvas.voxels, axis, about), axis, about)
         for axis in range(3)
         if canvas.shape[axis] > 1
         for about in (round(2 * centre(canvas, axis)) / 2,)
@@ -40,11 +41,10 @@ def mirrored_half(canvas: Canvas, *, keep_low: bool) -> FloatArray:
     image = mirrored(canvas.voxels, axis=axis, about=about)
     place = np.arange(canvas.shape[axis])
     replaced = place > about if keep_low else place < about
-    shape = [-1 if own == axis else 1 for own in range(3)]
-    return np.where(replaced.reshape(shape), image, canvas.voxels)
+    return np.where(along(replaced, axis), image, canvas.voxels)
 
 
-def _likeness(voxels: FloatArray, axis: int, about: float) -> float:
+def _self_correlation(voxels: FloatArray, axis: int, about: float) -> float:
     """Correlation of a volume with its mirror image, on some of its voxels."""
     others = [1 if own == axis else max(1, n // _COARSE) for own, n in enumerate(voxels.shape)]
     i, j, k = (slice(step // 2, None, step) for step in others)

@@ -17,13 +17,13 @@ Vectors = Sequence[FloatArray]
 
 
 def bulge(patch: Patch, strength: float, random: np.random.Generator) -> FloatArray:
-    """Tissue blown up or pinched about the centre."""
+    """Tissue expanded or contracted about the centre."""
     share = np.float32(0.7 * strength * sign(random)) * _taper(patch)
     return _moved(patch, [-share * offset for offset in _offsets(patch)])
 
 
 def swirl(patch: Patch, strength: float, random: np.random.Generator) -> FloatArray:
-    """Tissue turned about an axis through the centre, by up to 2.5 radians in the middle."""
+    """Tissue rotated about an axis through the centre, by up to 2.5 radians in the middle."""
     angle = np.float32(2.5 * strength * sign(random)) * _taper(patch)
     turn = rotation(random).astype(np.float32)
     offsets = _offsets(patch)
@@ -34,21 +34,21 @@ def swirl(patch: Patch, strength: float, random: np.random.Generator) -> FloatAr
 
 
 def shifted(patch: Patch, strength: float, random: np.random.Generator) -> FloatArray:
-    """A piece of tissue pushed aside by up to 60 % of its radius; it shears off at its border."""
+    """Tissue displaced by up to 60 % of its radius, with a torn border."""
     plateau = np.clip(3 * (1 - patch.region.gauge), 0, 1)
-    way = 0.6 * strength * patch.region.radius * rotation(random)[0]
-    return _moved(patch, [np.float32(step) * plateau for step in way])
+    displacement = 0.6 * strength * patch.region.radius * rotation(random)[0]
+    return _moved(patch, [np.float32(step) * plateau for step in displacement])
 
 
 def crumple(patch: Patch, strength: float, random: np.random.Generator) -> FloatArray:
-    """Tissue pushed about in small waves, by up to 30 % of the radius."""
+    """Tissue displaced in small waves, by up to 30 % of the radius."""
     shape, reach = patch.voxels.shape, np.float32(0.3 * strength * patch.region.radius)
     cells, taper = random.uniform(3, 6), _taper(patch)
     return _moved(patch, [reach * taper * smooth(shape, random, cells=cells) for _ in range(3)])
 
 
 def seam_shift(patch: Patch, strength: float, random: np.random.Generator) -> FloatArray:
-    """A plane along which both sides are pushed apart, by up to 40 % of the radius."""
+    """A plane along which the two sides are displaced, by up to 40 % of the radius."""
     turn = rotation(random).astype(np.float32)
     step = np.float32(0.2 * strength * patch.region.radius) * _side(patch, turn[0])
     step = step * np.clip(2 * (1 - patch.region.gauge), 0, 1)
@@ -56,7 +56,7 @@ def seam_shift(patch: Patch, strength: float, random: np.random.Generator) -> Fl
 
 
 def seam_gain(patch: Patch, strength: float, random: np.random.Generator) -> FloatArray:
-    """A plane where the gain jumps by up to 60 %, and evens out away from it."""
+    """A plane where the gain jumps by up to 60 %, fading with distance."""
     step = _side(patch, rotation(random)[0].astype(np.float32))
     step = step * np.clip(2 * (1 - patch.region.gauge), 0, 1)
     return patch.voxels + np.float32(0.3 * strength) * step * patch.above
@@ -94,14 +94,16 @@ def _moved(patch: Patch, vectors: Vectors) -> FloatArray:
 _wide = partial(random_region, factor=1.25)
 
 FAMILIES: tuple[Family, ...] = (
-    local_family("bulge", "warp", "tissue blown up or pinched", bulge, blend=False, region=_wide),
+    local_family(
+        "bulge", "warp", "tissue expanded or contracted", bulge, blend=False, region=_wide
+    ),
     local_family("swirl", "warp", "tissue twisted about a point", swirl, blend=False, region=_wide),
-    local_family("shifted-patch", "warp", "a piece of tissue out of place", shifted, blend=False),
+    local_family("shifted-patch", "warp", "displaced tissue", shifted, blend=False),
     local_family("crumple", "warp", "crumpled tissue", crumple, blend=False, region=_wide),
     local_family(
         "seam-shift",
         "seam",
-        "a seam whose sides do not meet",
+        "a seam with displaced sides",
         seam_shift,
         blend=False,
         region=_wide,

@@ -1,4 +1,4 @@
-"""Whether the numbers add up: discovered = collected = judged = reported."""
+"""Whether the counts agree: discovered = collected = judged = reported."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ class Accounting:
 
     @classmethod
     def of(cls, releases: Sequence[Release], detectors: Mapping[str, Detector]) -> Accounting:
-        """What the discovered releases and the checks in force amount to."""
+        """What a complete run of these checks on these releases must judge."""
         refs = [ref for release in releases for ref in release.refs]
-        followed = [s for release in releases for s in release.series if s.timepoints > 1]
+        follow_ups = [s for release in releases for s in release.series if s.timepoints > 1]
         pairs = {
             (name, subject.target)
             for name, detector in detectors.items()
-            for subject in _subjects(detector.scope, refs, followed)
+            for subject in _subjects(detector.scope, refs, follow_ups)
         }
         left_out = sum(len(release.left_out) for release in releases)
-        return cls(frozenset(pairs), len(refs), len(followed), left_out)
+        return cls(frozenset(pairs), len(refs), len(follow_ups), left_out)
 
     def counts(
         self, collected: Collection[Key], findings: Sequence[Finding], reported: Collection[Key]
     ) -> dict[str, int]:
-        """The accounting line as numbers.
+        """The counts of the accounting line, by name.
 
         `collected` are the pairs that pytest kept, `reported` those that are in results.jsonl.
         """
@@ -62,26 +62,26 @@ class Accounting:
         narrowed: bool,
         min_scans: int,
     ) -> list[str]:
-        """A sentence for each number that does not add up; `narrowed`: the user asked for less."""
-        kept = set(collected) & self.expected
+        """A sentence for each count that does not agree; `narrowed`: the user left checks out."""
+        known = set(collected) & self.expected
         judged = keys_of(findings)
-        unwritten = sorted(judged - set(reported))
-        lost = [] if narrowed else sorted(self.expected - kept)
-        silent = sorted(kept - judged)
+        not_collected = [] if narrowed else sorted(self.expected - known)
+        not_judged = sorted(known - judged)
+        not_reported = sorted(judged - set(reported))
         sentences = []
         if self.scans < min_scans:
-            sentences.append(f"Only {self.scans} scans were found, at least {min_scans} must be.")
-        if lost:
-            sentences.append(f"{_count_with_example(lost)} discovered but not collected by pytest.")
-        if silent:
+            sentences.append(f"Only {self.scans} scans were found, but {min_scans} are required.")
+        if not_collected:
+            example = _count_with_example(not_collected)
+            sentences.append(f"{example} discovered but not collected by pytest.")
+        if not_judged:
+            example = _count_with_example(not_judged)
             sentences.append(
-                f"{_count_with_example(silent)} collected but never judged: "
-                "the run stopped, or a worker died."
+                f"{example} collected but never judged: the run stopped, or a worker died."
             )
-        if unwritten:
-            sentences.append(
-                f"{_count_with_example(unwritten)} judged but missing from results.jsonl."
-            )
+        if not_reported:
+            example = _count_with_example(not_reported)
+            sentences.append(f"{example} judged but missing from results.jsonl.")
         return sentences
 
 
@@ -90,11 +90,12 @@ def keys_of(findings: Iterable[Finding]) -> set[Key]:
     return {(finding.check, finding.target) for finding in findings}
 
 
-def _subjects(scope: Scope, refs: Iterable, followed: Iterable) -> Iterable:  # type: ignore[type-arg]
-    return {Scope.SCAN: refs, Scope.SERIES: followed}.get(scope, ())
+def _subjects(scope: Scope, refs: Iterable, follow_ups: Iterable) -> Iterable:  # type: ignore[type-arg]
+    return {Scope.SCAN: refs, Scope.SERIES: follow_ups}.get(scope, ())
 
 
 def _count_with_example(pairs: Sequence[Key]) -> str:
     check, target = pairs[0]
-    word = "check was" if len(pairs) == 1 else "checks were"
-    return f"{len(pairs)} {word} (such as {check} of {target})"
+    if len(pairs) == 1:
+        return f"1 check ({check} of {target}) was"
+    return f"{len(pairs)} checks (such as {check} of {target}) were"

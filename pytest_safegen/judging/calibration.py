@@ -34,15 +34,18 @@ def p_value(score: float, calibration: Scores) -> float:
     return float((1 + np.count_nonzero(calibration >= score)) / (calibration.size + 1))
 
 
-def limit_at(calibration: Scores, rate: float) -> Limit:
+def limit_at(calibration: Scores, rate: float, *, independent: bool = False) -> Limit:
     """The limit above which a real scan lies with a chance of at most `rate`.
 
     Exact (conformal) where rate * (n + 1) >= 2, so that at least the second largest score is the
-    limit and no single odd scan decides. Otherwise the
-    upper tail is extrapolated as an exponential (peaks over threshold, Pickands 1975, with the
-    shape held at 0), as a prediction limit: the excess of a new scan over the mean excess of the
-    largest quarter follows an F distribution, since that mean is of a few scans itself (Lawless
-    1971). The source says so.
+    limit and no single odd scan decides. Otherwise the upper tail is extrapolated as an
+    exponential (peaks over threshold, Pickands 1975, with the shape held at 0), as a prediction
+    limit: the excess of a new scan over the mean excess of the largest quarter follows an F
+    distribution, since that mean is of a few scans itself (Lawless 1971). The source says so.
+
+    `independent`: every score is of a patient that nothing was learned from. Only then does the
+    source state a confidence bound on the rate (a beta distribution, Vovk 2012); scores from
+    cross-validation depend on each other and come from other models than the one that judges.
 
     Raises:
         ValueError: no calibration scores.
@@ -53,7 +56,8 @@ def limit_at(calibration: Scores, rate: float) -> Limit:
     largest = np.sort(calibration)[::-1]
     allowed = floor(rate * (n + 1) + 1e-9)
     if allowed >= FEWEST_ABOVE:
-        return Limit(float(largest[allowed - 1]), _exact_source(n, allowed, rate))
+        source = _exact_source(n, rate) + (_bound(n, allowed) if independent else "")
+        return Limit(float(largest[allowed - 1]), source)
     return Limit(_extrapolated(largest, rate), _extrapolated_source(n, rate))
 
 
@@ -68,14 +72,15 @@ def _extrapolated(largest: Scores, rate: float) -> float:
     return float(largest[tail]) + excess * tail * (float(share ** (-1 / tail)) - 1)
 
 
-def _exact_source(n: int, allowed: int, rate: float) -> str:
+def _exact_source(n: int, rate: float) -> str:
+    return f"calibrated on {n} real scans for {rate:.1%} false alarms"
+
+
+def _bound(n: int, allowed: int) -> str:
     from scipy.stats import beta  # half a second to import, and only needed here
 
     bound = float(beta.ppf(0.95, allowed, n + 1 - allowed))
-    return (
-        f"calibrated on {n} real scans for {rate:.1%} false alarms, "
-        f"at most {bound:.1%} with 95 % confidence"
-    )
+    return f", at most {bound:.1%} with 95 % confidence"
 
 
 def _extrapolated_source(n: int, rate: float) -> str:

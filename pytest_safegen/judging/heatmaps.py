@@ -1,4 +1,4 @@
-"""Maps of findings: which are kept, and as which files."""
+"""Heatmaps and explanations of findings: which are written, and to which files."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ from pytest_safegen.core.finding import Finding, Verdict
 from pytest_safegen.core.score import Heatmap, Score, Unexplained
 from pytest_safegen.core.targets import Target
 
+COMMENT_EXTENSION = 6
+"""The code of a NIfTI header extension that holds a comment."""
+
 LAYER_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 EXPLAINED = (Verdict.FAIL, Verdict.WARN)
 
 
 def with_heatmap(finding: Finding, score: Score, settings: Settings) -> Finding:
-    """The finding, with its heatmap on disk if the settings want it kept."""
+    """The finding, with its heatmap on disk if the settings ask for it."""
     wanted = settings.heatmaps == "all" or (
         settings.heatmaps == "failed" and finding.verdict is not Verdict.PASS
     )
@@ -36,9 +39,9 @@ def with_heatmap(finding: Finding, score: Score, settings: Settings) -> Finding:
 def with_explanations(
     finding: Finding, scorer: object, target: Target, score: Score, *, settings: Settings
 ) -> Finding:
-    """The finding, with the maps that explain it on disk if the settings want them.
+    """The finding, with the maps that explain it on disk if the settings ask for them.
 
-    The verdict stays as it is, whatever happens: what cannot be made is a note in the reason.
+    The verdict never changes: a map that cannot be made becomes a note in the reason.
     """
     wanted = settings.explain == "all" or (
         settings.explain == "failed" and finding.verdict in EXPLAINED
@@ -60,7 +63,7 @@ def _with_layer(finding: Finding, layer: Heatmap | Unexplained, folder: Path) ->
         return _with_note(finding, what, layer.reason)
     try:
         if not LAYER_NAME.fullmatch(layer.name) or layer.name in finding.layers:
-            raise ValueError("it needs a short, lower-case name of its own")
+            raise ValueError("it needs a short, unique, lower-case name")
         return save_layer(layer, folder, finding)
     except Exception as problem:  # noqa: BLE001  an explanation is not a verdict
         return _with_note(finding, what, format_error(problem))
@@ -69,9 +72,6 @@ def _with_layer(finding: Finding, layer: Heatmap | Unexplained, folder: Path) ->
 def _with_note(finding: Finding, what: str, why: str) -> Finding:
     note = f"{what} could not be made: {why.rstrip('.')}."
     return replace(finding, reason=f"{finding.reason} {note}")
-
-
-COMMENT_EXTENSION = 6
 
 
 def save_heatmap(heatmap: Heatmap, folder: Path, finding: Finding) -> Finding:
@@ -121,8 +121,7 @@ def _write_map(heatmap: Heatmap, path: Path) -> None:
     import nibabel as nib
     import numpy as np
 
-    words = ("meaning", "ceiling", "of", "name")
-    facts = {word: getattr(heatmap, word) for word in words}
+    facts = {name: getattr(heatmap, name) for name in ("meaning", "ceiling", "of", "name")}
     image = nib.Nifti1Image(np.asarray(heatmap.values, dtype=np.float32), heatmap.affine)
     image.header["cal_min"], image.header["cal_max"] = 0.0, heatmap.ceiling
     image.header.set_xyzt_units("mm")

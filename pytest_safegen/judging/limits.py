@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from pytest_safegen.core.errors import UsageProblem
 from pytest_safegen.core.score import Profile, Rule
 from pytest_safegen.judging.calibration import limit_at
+from pytest_safegen.profiles.model import HOLDOUT
 
 SCORE = "score"
 
@@ -43,16 +44,16 @@ def parse_rule(expression: str) -> Rule:
     match = _EXPRESSION.fullmatch(expression.strip())
     if not match:
         raise UsageProblem(
-            f"The threshold {expression!r} is not understood: write '<=0.3', '>=0.8' or 'p<=0.01'."
+            f"Invalid threshold {expression!r}: write '<=0.3', '>=0.8' or 'p<=0.01'."
         )
     sign, digits, percent = match.groups()
     number = float(digits) / (100 if percent else 1)
     if not math.isfinite(number):
-        raise UsageProblem(f"The number in {expression!r} is too large to be a limit.")
+        raise UsageProblem(f"Invalid threshold {expression!r}: the number is too large.")
     if (sign or "").startswith("p"):
         if not 0 < number < 1:
-            raise UsageProblem(f"The rate in {expression!r} is a share between 0 and 1.")
-        return Rule(false_alarm_rate=number, source="asked for by the user")
+            raise UsageProblem(f"Invalid threshold {expression!r}: a rate is between 0 and 1.")
+        return Rule(false_alarm_rate=number, source="set by the user")
     if sign == ">=":
         return Rule(fail_below=number, source="set by the user")
     return Rule(fail_above=number, source="set by the user")
@@ -66,15 +67,15 @@ def rules_for(
     Raises:
         UsageProblem: a threshold that cannot be read, or a rate for what is not calibrated.
     """
-    asked = {name: parse_rule(thresholds[key]) for key, name in _limited(check, thresholds)}
-    rated = [name for name, rule in asked.items() if rule.false_alarm_rate and name != SCORE]
-    if rated:
+    own = {name: parse_rule(thresholds[key]) for key, name in _limited(check, thresholds)}
+    rates = [name for name, rule in own.items() if rule.false_alarm_rate and name != SCORE]
+    if rates:
         raise UsageProblem(
-            f"The threshold {check}.{rated[0]} asks for a rate, and only the score of a check is "
-            f"calibrated: write a number such as '<=0.3', or set the rate for {check}."
+            f"The threshold {check}.{rates[0]} is a false-alarm rate, and only the score of a "
+            f"check is calibrated: give a number such as '<=0.3', or set the rate for {check}."
         )
-    kept = {name: rule for name, rule in defaults.items() if not _covers(asked, name)}
-    return asked | kept
+    others = {name: rule for name, rule in defaults.items() if not _covers(own, name)}
+    return own | others
 
 
 def limited(check: str, thresholds: Mapping[str, str]) -> list[str]:
@@ -100,7 +101,8 @@ def concrete(rule: Rule, profile: Profile | None) -> Limits:
         raise ValueError("no real scans to calibrate the limit with")
     if not all(map(math.isfinite, profile.calibration)):
         raise ValueError("the calibration holds scores that are not finite, so it gives no limit")
-    fail = limit_at(profile.calibration, rule.false_alarm_rate)
+    independent = profile.calibration_source == HOLDOUT
+    fail = limit_at(profile.calibration, rule.false_alarm_rate, independent=independent)
     warn = limit_at(profile.calibration, max(WARN_RATE, rule.false_alarm_rate))
     return Limits(fail.value, min(warn.value, fail.value), source=fail.source)
 
@@ -118,12 +120,12 @@ def _limited(check: str, thresholds: Mapping[str, str]) -> list[tuple[str, str]]
     return [(key, measure or SCORE) for key, name, _, measure in parts if name == check]
 
 
-def _covers(asked: Mapping[str, Rule], name: str) -> bool:
-    return any(matches(name, key) for key in asked)
+def _covers(rules: Mapping[str, Rule], name: str) -> bool:
+    return any(matches(name, key) for key in rules)
 
 
 def matches(name: str, wanted: str) -> bool:
-    """True if a measure is called so, or fits the pattern."""
+    """True if a measure has this name, or fits this pattern."""
     return name == wanted or fnmatchcase(name, wanted)
 
 

@@ -1,4 +1,4 @@
-"""What a finding says: a headline, and a sentence for each number beyond its limit."""
+"""The texts of a finding: a headline, and a sentence for each number beyond its limit."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ def capitalized(text: str) -> str:
     return text if named else text[:1].upper() + text[1:]
 
 
-def why_unjudged(bad: Sequence[str], missing: Sequence[str]) -> str:
+def why_unjudged(not_finite: Sequence[str], missing: Sequence[str]) -> str:
     """Why a score gives no verdict: numbers that are not finite, or that are missing."""
-    if bad:
-        return f"The check returned NaN or infinity for {', '.join(bad)}."
+    if not_finite:
+        return f"The check returned NaN or infinity for {', '.join(not_finite)}."
     if missing:
         return (
-            f"A limit is set for {', '.join(missing)}, which this check did not measure here; "
-            "remove the limit or give the check what it needs."
+            f"A limit is set for {', '.join(missing)}, which the check did not measure here; "
+            "remove the limit, or provide what the check needs to measure it."
         )
     return "The check measured nothing."
 
 
 def no_limit(names: Sequence[str]) -> str:
-    """Why measures without a single limit give no verdict."""
+    """Why measures of which none has a limit give no verdict."""
     return (
-        f"No limit applies to anything that the check measured ({', '.join(names[:5])}): give "
-        "the detector a rule, or set one with --safegen-threshold."
+        f"Nothing that the check measured has a limit ({', '.join(names[:5])}): give the "
+        "detector a rule, or set one with --safegen-threshold."
     )
 
 
@@ -48,8 +48,9 @@ def headline_for(breaches: Sequence[Breach], measures: Mapping[str, Measure]) ->
         return ""
     worst, others = measures[breaches[0].measure], len(breaches) - 1
     more = f" (+{others} more)" if others else ""
-    text = worst.headline or worst.message or f"{worst.name} out of range"
-    return shortened(capitalized(text), HEADLINE_LENGTH - len(more)) + more
+    length = HEADLINE_LENGTH - len(more)
+    texts = (worst.headline, worst.message, f"{worst.name} out of range")
+    return next(filter(None, (shortened(capitalized(text), length) for text in texts))) + more
 
 
 def reason_for(
@@ -59,7 +60,7 @@ def reason_for(
     threshold: float | None,
     limits: Mapping[str, Limits],
 ) -> str:
-    """The sentence of a finding: what is beyond its limit, or that nothing is."""
+    """The reason of a finding: a sentence for each breach, or that there is none."""
     if breaches:
         sentences = [_sentence(measures[one.measure]) for one in breaches[:MOST_SENTENCES]]
         return " ".join(sentences) + _more(breaches[MOST_SENTENCES:])
@@ -85,8 +86,8 @@ def breach_line(breach: Breach) -> str:
 
 
 def _sentence(measure: Measure) -> str:
-    text = measure.message or f"{measure.name} is out of range"
-    return f"{capitalized(text).rstrip('.')}."
+    text = measure.message.rstrip(". ") or f"{measure.name} is out of range"
+    return f"{capitalized(text)}."
 
 
 def _more(rest: Sequence[Breach]) -> str:

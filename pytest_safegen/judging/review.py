@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from pytest_safegen.core.atomic_io import write_text
+from pytest_safegen.core.calibration import calibration_of
 from pytest_safegen.core.finding import Finding, Run
 from pytest_safegen.judging.waivers import Judgement, Review, Waivers, read_reviews, to_toml
 
@@ -27,7 +28,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What the reviews of one check say of its limit; the first choice is the present limit."""
+    """What the reviews of one check say of its limit; the first choice is the present limit.
+
+    `modality` is that of the scans, where the check has a limit for each.
+    """
 
     check: str
     alarms: int
@@ -37,6 +41,7 @@ class Proposal:
     proposed: Choice | None
     choices: tuple[Choice, ...]
     why_not: str = ""
+    modality: str = ""
 
 
 def review_lines(reviews: Sequence[Review], day: date, run: Run | None = None) -> Iterator[str]:
@@ -81,14 +86,19 @@ def import_reviews(path: Path, new: Sequence[Path]) -> int:
 def proposals(reviews: Sequence[Review], run: Run) -> list[Proposal]:
     """For each check with a marked false alarm, a limit that would have spared it, if there is one.
 
+    Where a check is calibrated for each modality, each has a proposal of its own.
+
     A finding that is right, or a risk that someone accepted, should go on failing.
     """
     found = []
-    for check in sorted({review.check for review in reviews}):
-        marked = [r for r in reviews if r.check == check and r.score is not None]
+    modalities = {(f.check, f.target): f.modality for f in run.findings}
+    for check, modality in sorted({(r.check, modalities.get(r.key, "")) for r in reviews}):
+        own = [r for r in reviews if (r.check, modalities.get(r.key, "")) == (check, modality)]
+        marked = [r for r in own if r.score is not None]
         alarms = [r.score for r in marked if r.judgement is Judgement.FALSE_ALARM and r.score]
         right = [r.score for r in marked if r.judgement is not Judgement.FALSE_ALARM and r.score]
-        proposal = _proposal(check, alarms, right, {r.key for r in marked}, run)
+        keys = {r.key for r in marked}
+        proposal = _proposal(check, alarms, right, keys, run, modality=modality)
         if proposal is not None:
             found.append(proposal)
     return found
@@ -96,9 +106,10 @@ def proposals(reviews: Sequence[Review], run: Run) -> list[Proposal]:
 
 def proposal_lines(proposal: Proposal) -> Iterator[str]:
     """A proposal in lines for a terminal."""
+    scans = f" ({proposal.modality})" if proposal.modality else ""
     yield (
-        f"{proposal.check}: {proposal.alarms} marked as false alarms, {proposal.right} as right "
-        f"or accepted; {proposal.real} real scans in the calibration"
+        f"{proposal.check}{scans}: {proposal.alarms} marked as false alarms, "
+        f"{proposal.right} as right or accepted; {proposal.real} real scans in the calibration"
     )
     yield "  limit      false alarms left  right ones kept  others let through  real scans failing"
     for choice in proposal.choices:
@@ -113,8 +124,12 @@ def proposal_lines(proposal: Proposal) -> Iterator[str]:
     else:
         yield (
             f"  To take it: --safegen-threshold '{proposal.check}=<={proposal.proposed.limit:.6g}' "
-            "(nothing was changed)."
+            f"(nothing was changed{_all_modalities(proposal)})."
         )
+
+
+def _all_modalities(proposal: Proposal) -> str:
+    return "; it holds for scans of every modality" if proposal.modality else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,29 +159,33 @@ def _proposal(
     right: Sequence[float],
     marked: set[tuple[str, str]],
     run: Run,
+    *,
+    modality: str,
 ) -> Proposal | None:
-    limit = _limit(check, run)
+    own = [f for f in run.findings if (f.check, f.modality) == (check, modality)]
+    limit = _limit(own)
     if not alarms or limit is None:
         return None
-    real = [float(score) for score in run.calibrations.get(check, {}).get("scores", ())]
-    scores = _Marked(alarms, right, _unmarked(check, marked, run), real, limit)
+    calibration = calibration_of(run, check, modality)
+    real = list(calibration.scores) if calibration else []
+    scores = _Marked(alarms, right, _unmarked(own, marked), real, limit)
     present = scores.choice(limit)
     candidates = [scores.choice(at) for at in _between([*alarms, *right], limit)]
     best = max(candidates, key=_worth, default=None)
     better = best if best is not None and _worth(best) > _worth(present) else None
     why_not = "" if better else "it would let as many right findings through as false alarms"
     choices = (present, *candidates)
-    return Proposal(check, len(alarms), len(right), len(real), present, better, choices, why_not)
+    return Proposal(
+        check, len(alarms), len(right), len(real), present, better, choices, why_not, modality
+    )
 
 
-def _unmarked(check: str, marked: set[tuple[str, str]], run: Run) -> list[float]:
-    """The scores of the check's findings that nobody has marked."""
+def _unmarked(findings: Sequence[Finding], marked: set[tuple[str, str]]) -> list[float]:
+    """The scores of the findings that nobody has marked."""
     return [
         finding.score
-        for finding in run.findings
-        if finding.check == check
-        and finding.score is not None
-        and (finding.check, finding.target) not in marked
+        for finding in findings
+        if finding.score is not None and (finding.check, finding.target) not in marked
     ]
 
 
@@ -182,6 +201,6 @@ def _between(scores: Sequence[float], limit: float) -> list[float]:
     return [*halves, above[-1] * 1.01] if above else []
 
 
-def _limit(check: str, run: Run) -> float | None:
-    limits = {f.threshold for f in run.findings if f.check == check and f.threshold is not None}
+def _limit(findings: Sequence[Finding]) -> float | None:
+    limits = {finding.threshold for finding in findings if finding.threshold is not None}
     return limits.pop() if len(limits) == 1 else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from pytest_safegen.core.finding import Breach, Finding, Verdict, shortened, worst
+from pytest_safegen.core.finding import Breach, Finding, Verdict, worst
 from pytest_safegen.core.score import Measure, Profile, Rule, Score
 from pytest_safegen.judging.calibration import p_value
 from pytest_safegen.judging.limits import (
@@ -17,6 +17,7 @@ from pytest_safegen.judging.limits import (
     rule_of,
 )
 from pytest_safegen.judging.messages import headline_for, no_limit, reason_for, why_unjudged
+from pytest_safegen.judging.unjudged import unjudged
 
 
 def judge(
@@ -27,20 +28,18 @@ def judge(
     rules: Mapping[str, Rule],
     profile: Profile | None = None,
     required: Sequence[str] = (),
-    seconds: float = 0.0,
 ) -> Finding:
     """The finding on one score. `required` names measures that a user set limits for."""
     numbers = _numbers(score)
     names = [number.name for number in numbers]
-    missing = sorted({wanted for wanted in required if not any(matches(n, wanted) for n in names)})
-    bad = [number.name for number in numbers if not math.isfinite(number.value)]
-    if bad or missing or not numbers:
+    missing = sorted({want for want in required if not any(matches(n, want) for n in names)})
+    not_finite = [number.name for number in numbers if not math.isfinite(number.value)]
+    if not_finite or missing or not numbers:
         return unjudged(
             check,
             target,
-            Verdict.ERROR if bad else Verdict.INCONCLUSIVE,
-            why_unjudged(bad, missing),
-            seconds=seconds,
+            Verdict.ERROR if not_finite else Verdict.INCONCLUSIVE,
+            why_unjudged(not_finite, missing),
         )
     limits = {
         number.name: concrete(rule, profile)
@@ -48,22 +47,8 @@ def judge(
         if (rule := rule_of(number.name, rules)) is not None
     }
     if not limits:
-        return unjudged(check, target, Verdict.INCONCLUSIVE, no_limit(names), seconds=seconds)
-    return _finding(check, target, score, numbers, limits, profile, seconds)
-
-
-def unjudged(
-    check: str,
-    target: str,
-    verdict: Verdict,
-    reason: str,
-    *,
-    headline: str = "",
-    seconds: float = 0.0,
-) -> Finding:
-    """A finding that says why there is no judgement."""
-    head = headline or shortened(reason)
-    return Finding(check, target, verdict, reason, headline=head, seconds=seconds)
+        return unjudged(check, target, Verdict.INCONCLUSIVE, no_limit(names))
+    return _finding(check, target, score, numbers, limits, profile)
 
 
 def _numbers(score: Score) -> list[Measure]:
@@ -80,10 +65,8 @@ def _finding(
     numbers: Sequence[Measure],
     limits: Mapping[str, Limits],
     profile: Profile | None,
-    seconds: float,
 ) -> Finding:
     breaches = _breaches(numbers, limits)
-    known = score.value is not None and profile is not None and profile.calibration.size > 0
     measures = {number.name: number for number in numbers}
     value, threshold = _score_and_limit(score, numbers, limits)
     return Finding(
@@ -95,11 +78,16 @@ def _finding(
         breaches=tuple(breaches),
         score=value,
         threshold=threshold,
-        p_value=p_value(score.value or 0.0, profile.calibration) if known and profile else None,
+        p_value=_p_value(score, profile),
         measures=score.measures,
         nearest=score.nearest,
-        seconds=seconds,
     )
+
+
+def _p_value(score: Score, profile: Profile | None) -> float | None:
+    if score.value is None or profile is None or not profile.calibration.size:
+        return None
+    return p_value(score.value, profile.calibration)
 
 
 def _breaches(numbers: Sequence[Measure], limits: Mapping[str, Limits]) -> list[Breach]:
@@ -131,5 +119,5 @@ def _score_and_limit(
     if score.value is not None:
         limit = limits.get(SCORE, Limits()).fail_above
         return float(score.value), limit if math.isfinite(limit) else None
-    strains = [limit_ratio(n.value, limits[n.name]) for n in numbers if n.name in limits]
-    return (max(strains), 1.0) if strains else (None, None)
+    ratios = [limit_ratio(n.value, limits[n.name]) for n in numbers if n.name in limits]
+    return (max(ratios), 1.0) if ratios else (None, None)

@@ -1,7 +1,7 @@
-"""What people said of findings: reviews, read from a file, some of which waive a failure.
+"""Reviews of findings, read from a TOML file; a waiver is a review that lets a failure through.
 
-A review speaks of one check of one target with one content. A waiver lets exactly that finding
-through until a stated day, and an owner answers for it; one that no longer fits fails the run.
+A review is of one check of one target with one content. A waiver holds for exactly that finding,
+until a stated day, and has an owner; one that is expired or stale fails the run.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pytest_safegen.core.scan import ScanRef
 
 WAIVERS_CHECK = "waivers"
 TABLE = "review"
+NO_TARGET = "this release has no such target"
 WAIVABLE = (Verdict.FAIL, Verdict.INCONCLUSIVE)
 TEXTS = ("check", "target", "content", "owner", "comment")
 KNOWN = {*TEXTS, "judgement", "expires", "reviewed", "verdict", "score"}
@@ -30,7 +31,7 @@ Key = tuple[str, str]
 
 
 class Judgement(StrEnum):
-    """What a person says of a finding; all but RIGHT waive it."""
+    """A person's judgement of a finding; all but RIGHT waive it."""
 
     RIGHT = "right"
     FALSE_ALARM = "false-alarm"
@@ -54,12 +55,12 @@ class Review:
 
     @property
     def key(self) -> Key:
-        """The check and the target that it speaks of."""
+        """The check and the target that it is of."""
         return self.check, self.target
 
     @property
     def waives(self) -> bool:
-        """True if it lets a finding through."""
+        """True if it is a waiver."""
         return self.judgement is not Judgement.RIGHT
 
     def is_expired(self, day: date) -> bool:
@@ -80,22 +81,21 @@ class Waivers:
             return finding
         finding = replace(finding, content=content_digest(refs))
         review = self.reviews.get((finding.check, finding.target))
-        if review is None or not review.waives or self._misfit(review, finding):
+        if review is None or not review.waives or self._why_not_in_force(review, finding):
             return finding
-        return replace(finding, verdict=Verdict.WAIVED, reason=_waived(review, finding))
+        return replace(finding, verdict=Verdict.WAIVED, reason=_waived_reason(review, finding))
 
     def problems(self, findings: Sequence[Finding], targets: Collection[str]) -> list[str]:
         """A sentence for each waiver that is expired or stale.
 
-        `targets` are those of the release; a waiver of a check that did not run on one of them is
-        left alone.
+        `targets` are those of the release. A waiver of a check that did not run can only expire.
         """
-        found = {(finding.check, finding.target): finding for finding in findings}
+        by_key = {(finding.check, finding.target): finding for finding in findings}
         sentences = []
         for key, review in self.reviews.items():
             if review.waives:
-                known = key in found or key[1] in targets
-                why = self._misfit(review, found.get(key)) if known else "there is no such target"
+                known = key in by_key or key[1] in targets
+                why = self._why_not_in_force(review, by_key.get(key)) if known else NO_TARGET
                 sentences += [f"{_name(review)}: {why}."] if why else []
         return sentences
 
@@ -103,10 +103,11 @@ class Waivers:
         """The finding on the waivers themselves: FAIL if one is expired or stale."""
         problems = self.problems(findings, targets)
         if problems:
-            return Finding(WAIVERS_CHECK, "", Verdict.FAIL, " ".join(problems))
+            headline = f"Expired or stale waivers: {len(problems)}"
+            return Finding(WAIVERS_CHECK, "", Verdict.FAIL, " ".join(problems), headline=headline)
         used = [finding for finding in findings if finding.verdict is Verdict.WAIVED]
         days = sorted(r.expires for r in self.reviews.values() if r.waives and r.expires)
-        until = f"; the first one expires on {days[0]}" if days else ""
+        until = f"; the first expires on {days[0]}" if days else ""
         one = len(used) == 1
         return Finding(
             WAIVERS_CHECK,
@@ -115,16 +116,16 @@ class Waivers:
             f"{len(used)} {'finding is' if one else 'findings are'} waived{until}.",
         )
 
-    def _misfit(self, review: Review, finding: Finding | None) -> str:
+    def _why_not_in_force(self, review: Review, finding: Finding | None) -> str:
         """Why a waiver is not in force for a finding; empty if it is."""
         if review.is_expired(self.day):
-            return f"it expired on {review.expires}; review the finding again"
+            return f"expired on {review.expires}; review the finding again"
         if finding is None or finding.verdict is Verdict.WAIVED:
             return ""
         if finding.verdict not in WAIVABLE:
-            return f"it is stale, for the finding is {finding.verdict} now; remove it"
+            return f"stale, the finding is now {finding.verdict}; remove the waiver"
         if finding.content != review.content:
-            return "it is stale, for the content has changed since; review the finding again"
+            return "stale, the content has changed; review the finding again"
         return ""
 
 
@@ -139,7 +140,7 @@ def read_waivers(path: Path, *, day: date | None = None) -> Waivers:
     if len(by_key) < len(reviews):
         keys = [review.key for review in reviews]
         check, target = next(key for key in keys if keys.count(key) > 1)
-        raise UsageProblem(f"{path} has two reviews of {check} of {target}; remove one.")
+        raise UsageProblem(f"{path} has two reviews of {check} for {target}; remove one.")
     return Waivers(by_key, day or today())
 
 
@@ -153,7 +154,7 @@ def read_reviews(path: Path) -> tuple[Review, ...]:
         raise UsageProblem(f"The reviews {path} are not valid TOML: {problem}.") from problem
     entries = table.get(TABLE, [])
     if set(table) - {TABLE} or not isinstance(entries, list):
-        raise UsageProblem(f"{path} must hold nothing but tables that begin with [[{TABLE}]].")
+        raise UsageProblem(f"{path} may hold nothing but [[{TABLE}]] tables.")
     return tuple(_review(entry, f"Review {n} of {path}") for n, entry in enumerate(entries, 1))
 
 
@@ -169,10 +170,10 @@ def today() -> date:
 
 
 def _name(review: Review) -> str:
-    return f"The waiver of {review.check} of {review.target} by {review.owner}"
+    return f"Waiver of {review.check} for {review.target} by {review.owner}"
 
 
-def _waived(review: Review, finding: Finding) -> str:
+def _waived_reason(review: Review, finding: Finding) -> str:
     kind = "a false alarm" if review.judgement is Judgement.FALSE_ALARM else "an accepted risk"
     return (
         f"Waived until {review.expires} by {review.owner} as {kind} ({review.comment}). "
@@ -183,16 +184,16 @@ def _waived(review: Review, finding: Finding) -> str:
 def _review(entry: Any, where: str) -> Review:
     if not isinstance(entry, dict):
         raise UsageProblem(f"{where} is not a table.")
-    if strange := sorted(set(entry) - KNOWN):
-        raise UsageProblem(f"{where} has the unknown key {strange[0]!r}.")
+    if unknown := sorted(set(entry) - KNOWN):
+        raise UsageProblem(f"{where} has the unknown key {unknown[0]!r}.")
     texts = {name: entry.get(name) for name in TEXTS}
     for name, value in texts.items():
         if not isinstance(value, str) or not value.strip():
-            raise UsageProblem(f"{where} needs {name!r}, a text that is not empty.")
+            raise UsageProblem(f"{where} needs {name!r}, a non-empty text.")
     judgement = _judgement(entry.get("judgement"), where)
     expires = _day(entry, "expires", where)
     if expires is None and judgement is not Judgement.RIGHT:
-        raise UsageProblem(f"{where} waives a finding and needs 'expires', a day: 2027-01-31.")
+        raise UsageProblem(f"{where} is a waiver and needs 'expires', a date such as 2027-01-31.")
     return Review(
         **{name: str(value) for name, value in texts.items()},
         judgement=judgement,
@@ -204,8 +205,8 @@ def _review(entry: Any, where: str) -> Review:
 
 
 def _score(value: Any) -> float | None:
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if known else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else None
 
 
 def _judgement(value: Any, where: str) -> Judgement:
@@ -214,14 +215,16 @@ def _judgement(value: Any, where: str) -> Judgement:
     except ValueError as problem:
         names = ", ".join(Judgement)
         raise UsageProblem(
-            f"{where} has the judgement {value!r}; it is one of {names}."
+            f"{where} has an invalid judgement, {value!r}: expected one of {names}."
         ) from problem
 
 
 def _day(entry: Mapping[str, Any], name: str, where: str) -> date | None:
     value = entry.get(name)
     if value is not None and (not isinstance(value, date) or isinstance(value, datetime)):
-        raise UsageProblem(f"{where} has {name} = {value!r}; it is a day, such as 2027-01-31.")
+        raise UsageProblem(
+            f"{where} has an invalid {name}, {value!r}: expected a date such as 2027-01-31."
+        )
     return value
 
 

@@ -1,4 +1,4 @@
-"""A scan on an isotropic grid along its own axes, with intensities on a common scale."""
+"""A scan on an isotropic grid closest to RAS, with intensities on a common scale."""
 
 from __future__ import annotations
 
@@ -7,60 +7,58 @@ from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
-import SimpleITK as sitk
 from scipy import ndimage
 
 from pytest_safegen.core.errors import NotJudged
 from pytest_safegen.core.scan import Prepared, Scan
 from pytest_safegen.prepare.intensity import normalise
 from pytest_safegen.prepare.options import PrepareOptions
-from pytest_safegen.prepare.resample import onto_prepared_grid, read_only, resample, spacing_of
+from pytest_safegen.prepare.resample import read_only, resample, spacing_of, to_prepared_grid
 
 if TYPE_CHECKING:
     from pytest_safegen.core.scan import Affine, BoolArray, FloatArray
 
 
-# Threads add floating-point numbers in changing order, and the same scan must get the same score.
-# Scans are worked on side by side instead.
-sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-
-STATED = 0.2  # share of a voxel's volume from which on it counts as stated pathology
+MIN_PATHOLOGY_SHARE = 0.2  # of a voxel's volume, for it to count as annotated pathology
 
 
 def canonical(scan: Scan, options: PrepareOptions) -> Prepared:
-    """The scan on an isotropic grid along its own axes, nearest to RAS, in its own world.
+    """The scan on an isotropic grid along those of its axes closest to RAS, in its own world.
 
     Raises:
-        NotJudged: voxels that are not finite, or nothing but one value.
+        NotJudged: NaN or infinite voxels, or nothing but one value.
     """
     if not np.isfinite(scan.voxels).all():
-        raise NotJudged("the scan has voxels that are not finite, so it cannot be compared")
+        raise NotJudged(
+            "the scan holds NaN or infinite voxels, so it cannot be compared",
+            headline="NaN or infinite voxels",
+        )
     values, affine = _closest_to_ras(scan.voxels, scan.affine)
     values, affine = _isotropic(values, affine, options.spacing)
     scaled, body = normalise(values, options)
     own = Prepared(
         read_only(scaled), read_only(body), affine, np.eye(4), intensity=options.intensity
     )
-    return replace(own, pathology=_stated(scan, own))
+    return replace(own, pathology=_annotated_pathology(scan, own))
 
 
-def _stated(scan: Scan, own: Prepared) -> BoolArray | None:
-    """The scan's mask of pathology on its prepared grid; None where nothing is stated."""
+def _annotated_pathology(scan: Scan, own: Prepared) -> BoolArray | None:
+    """The scan's mask of pathology on its prepared grid; None where nothing is annotated."""
     if scan.mask is None or not scan.mask.any():
         return None
-    share = onto_prepared_grid(scan.mask.astype(np.float32), own, scan)
-    return read_only(share > STATED)
+    share = to_prepared_grid(scan.mask.astype(np.float32), own, scan)
+    return read_only(share > MIN_PATHOLOGY_SHARE)
 
 
 def _closest_to_ras(values: FloatArray, affine: Affine) -> tuple[FloatArray, Affine]:
-    turn = nib.orientations.io_orientation(affine)
-    turned = nib.orientations.apply_orientation(values, turn)
-    back = nib.orientations.inv_ornt_aff(turn, values.shape)
-    return np.ascontiguousarray(turned, dtype=np.float32), affine @ back
+    orientation = nib.orientations.io_orientation(affine)
+    reoriented = nib.orientations.apply_orientation(values, orientation)
+    to_original = nib.orientations.inv_ornt_aff(orientation, values.shape)
+    return np.ascontiguousarray(reoriented, dtype=np.float32), affine @ to_original
 
 
 def _isotropic(values: FloatArray, affine: Affine, spacing: float) -> tuple[FloatArray, Affine]:
-    """Resample to cubes of `spacing` mm, smoothing first along axes that lose resolution."""
+    """Resample to cubes of `spacing` mm, after smoothing along axes that lose resolution."""
     factor = spacing / spacing_of(affine)
     if np.allclose(factor, 1.0, atol=1e-3):
         return values, affine

@@ -16,31 +16,37 @@ if TYPE_CHECKING:
 
 HOUNSFIELD_FLOOR, HOUNSFIELD_CEILING = -1000.0, 1000.0
 
-FEWEST_BODY_VOXELS = 200
+MIN_BODY_VOXELS = 200
 
-LEVEL_OF_TISSUE = 0.8  # where the upper quartile of the body is put
+TISSUE_LEVEL = 0.8  # where the upper quartile of the body is put
 
 
 def normalise(values: FloatArray, options: PrepareOptions) -> tuple[FloatArray, BoolArray]:
     """Intensities on a common scale, float32, and the body, bool, both (i, j, k).
 
-    CT: -1000 to 1000 HU becomes 0 to 1. MR: the background 0, the upper quartile of the body 0.8.
+    CT: -1000 to 1000 HU maps to 0 to 1. MR: the background to 0, the body's upper quartile to 0.8.
 
     Raises:
         NotJudged: one value only, or no body.
     """
     if float(values.max()) == float(values.min()):
-        raise NotJudged("all voxels of the scan have the same value, so there is nothing to judge")
+        raise NotJudged(
+            "all voxels of the scan have the same value, so there is nothing to judge",
+            headline="Constant scan: all voxels have the same value",
+        )
     whole = np.ones(values.shape, dtype=bool)
     body = whole if options.align == "centre" else body_mask(values, options.intensity)
-    if body.sum() < FEWEST_BODY_VOXELS:
-        raise NotJudged("hardly any voxel of the scan stands out from its background")
+    if body.sum() < MIN_BODY_VOXELS:
+        raise NotJudged(
+            "no body can be told from the background of the scan",
+            headline="No body found in the scan",
+        )
     if options.intensity == "ct":
         low, high = HOUNSFIELD_FLOOR, HOUNSFIELD_CEILING
         return np.clip((values - low) / (high - low), 0.0, 1.0).astype(np.float32), body
     low = _background_value(values) if options.align == "affine" else _percentile(values, 1)
-    level = _percentile(values[body], 75)  # not the top, which a bright fault would move
-    scaled = LEVEL_OF_TISSUE * (values - low) / max(level - low, float(np.finfo(np.float32).tiny))
+    level = _percentile(values[body], 75)  # not the maximum, which a bright fault would shift
+    scaled = TISSUE_LEVEL * (values - low) / max(level - low, float(np.finfo(np.float32).tiny))
     return np.clip(scaled, -0.25, 2.0).astype(np.float32), body
 
 
@@ -63,13 +69,12 @@ def _background_value(values: FloatArray) -> float:
 
 
 def _largest_part(raw: BoolArray) -> BoolArray:
-    opened = ndimage.binary_opening(raw, iterations=1)
-    labels, count = ndimage.label(opened)
+    labels, count = ndimage.label(ndimage.binary_opening(raw, iterations=1))
     if count == 0:
         return raw
     sizes = np.bincount(labels.ravel())[1:]
-    kept = labels == 1 + int(np.argmax(sizes))
-    return np.asarray(ndimage.binary_dilation(kept, iterations=1) & raw, dtype=bool)
+    largest = labels == 1 + int(np.argmax(sizes))
+    return np.asarray(ndimage.binary_dilation(largest, iterations=1) & raw, dtype=bool)
 
 
 def _percentile(values: FloatArray, percent: float) -> float:

@@ -1,4 +1,4 @@
-"""How the scans of one cohort are prepared."""
+"""The settings that all scans of a cohort are prepared with."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Alignment = Literal["affine", "centre"]
 
 @dataclass(frozen=True, slots=True)
 class PrepareOptions:
-    """How scans of one cohort are prepared.
+    """The settings that all scans of a cohort are prepared with.
 
-    `spacing` in mm; `intensity` is the kind of scale; `align` is "affine" for scans that show a
-    whole body part with background around it, "centre" for crops that tissue fills to the border.
+    `spacing` in mm; `intensity` is the kind of scale; `align` is "affine" for scans of a whole
+    body part with background around it, "centre" for crops that tissue fills to the border.
     """
 
     spacing: float

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from pytest_safegen.core.scan import Affine
 
 
-VOXELS_TO_REGISTER = 250_000
+MAX_VOXELS = 250_000
 
-STEPS = (2.0, 0.5)  # first steps of a registration, the second where the first went astray
+LEARNING_RATES = (2.0, 0.5)  # the second is for a registration that diverged with the first
 
-MOST_STRETCH = 2.0  # between two bodies; a registration that went astray exceeds it
+MAX_STRETCH = 2.0  # between two bodies; a diverged registration exceeds it
 
 
 def register(
@@ -34,22 +34,25 @@ def register(
     """The 4x4 map from mm in the fixed world to mm in the moving world, by mutual information.
 
     Mattes et al. 2003 (32 bins, two resolutions), from aligned centres of mass, on grids halved
-    until they are small: at 4 mm the end is as good as at 2 mm and five times quicker. With
-    `starts` > 1, turns about two axes are tried too and the best end is kept. Deterministic:
-    regular sampling, one thread.
+    until they are small: at 4 mm the result is as good as at 2 mm, and five times faster. With
+    `starts` > 1, rotations about two axes are tried too and the best result is taken.
+    Deterministic: regular sampling, and one thread, for threads add up in changing order.
 
     Raises:
-        NotJudged: no overlap, or nothing but ends where no body can be.
+        NotJudged: no overlap, or only results that no body allows.
     """
-    while fixed.voxels.size > VOXELS_TO_REGISTER:
+    while fixed.voxels.size > MAX_VOXELS:
         fixed, moving = _coarser(fixed), _coarser(moving)
-    images = _itk(fixed), _itk(moving)
-    turns = [(0.0, 0.0, 0.0), (0.35, 0, 0), (-0.35, 0, 0), (0, 0, 0.35), (0, 0, -0.35)]
-    tried = [_possible_end(*images, fixed, moving, kind=kind, turn=t) for t in turns[:starts]]
-    ends = [end for end in tried if end is not None]
-    if not ends:
-        raise NotJudged("the scan could not be registered: it fits only mirrored or out of shape")
-    return min(ends, key=lambda end: end[0])[1]
+    images = _itk_image(fixed), _itk_image(moving)
+    angles = [(0.0, 0.0, 0.0), (0.35, 0, 0), (-0.35, 0, 0), (0, 0, 0.35), (0, 0, -0.35)]
+    tried = [_plausible(*images, fixed, moving, kind=kind, angles=own) for own in angles[:starts]]
+    results = [result for result in tried if result is not None]
+    if not results:
+        raise NotJudged(
+            "registration failed: the scan fits only if it is mirrored or distorted",
+            headline="Registration failed",
+        )
+    return min(results, key=lambda result: result[0])[1]
 
 
 def grid_frame(prepared: Prepared) -> Affine:
@@ -60,7 +63,7 @@ def grid_frame(prepared: Prepared) -> Affine:
     return frame
 
 
-def mass_frame(prepared: Prepared) -> Affine:
+def centre_of_mass_frame(prepared: Prepared) -> Affine:
     """The frame whose origin is the centre of mass of the body, in mm along the grid's axes."""
     frame = grid_frame(prepared)
     middle = ndimage.center_of_mass(prepared.body)
@@ -76,8 +79,8 @@ def _coarser(prepared: Prepared) -> Prepared:
     return Prepared(halved(prepared.voxels), body, affine, prepared.to_scan)
 
 
-def _itk(prepared: Prepared) -> sitk.Image:
-    """The prepared scan as an ITK image; its world is kept as it is, RAS numbers and all."""
+def _itk_image(prepared: Prepared) -> sitk.Image:
+    """The prepared scan as an ITK image, its world coordinates unchanged: RAS, not LPS."""
     spacing = spacing_of(prepared.affine)
     image = sitk.GetImageFromArray(np.ascontiguousarray(prepared.voxels.T))
     image.SetSpacing(spacing.tolist())
@@ -86,32 +89,32 @@ def _itk(prepared: Prepared) -> sitk.Image:
     return image
 
 
-def _possible_end(
+def _plausible(
     fixed_image: sitk.Image,
     moving_image: sitk.Image,
     fixed: Prepared,
     moving: Prepared,
     *,
     kind: Literal["rigid", "affine"],
-    turn: Sequence[float],
+    angles: Sequence[float],
 ) -> tuple[float, Affine] | None:
-    """The end of one start, with a gentler step where the first went astray; None if both did.
+    """Metric and map from one start, with a lower learning rate where the first one diverges.
 
-    A step is as long in the matrix as in mm: where the shift is right already, all of it goes into
-    the matrix, and one step of 2 can turn a body inside out.
+    None if both diverge. A step is as long in the matrix as in mm: where the shift is right
+    already, all of it goes into the matrix, and one step of 2 can turn a body inside out.
     """
     images = fixed_image, moving_image
-    for step in STEPS:
-        end = _register_once(*images, fixed, moving, kind=kind, turn=turn, step=step)
-        if _is_possible(end[1]):
-            return end
+    for rate in LEARNING_RATES:
+        result = _register_once(*images, fixed, moving, kind=kind, angles=angles, rate=rate)
+        if _is_plausible(result[1]):
+            return result
     return None
 
 
-def _is_possible(mapping: Affine) -> bool:
-    """Whether one body can lie over another so: not mirrored, no length halved or doubled."""
+def _is_plausible(mapping: Affine) -> bool:
+    """True if one body can be mapped to another so: not mirrored, no length halved or doubled."""
     stretches = np.linalg.svd(mapping[:3, :3], compute_uv=False)
-    in_shape = stretches.max() < MOST_STRETCH and stretches.min() > 1 / MOST_STRETCH
+    in_shape = stretches.max() < MAX_STRETCH and stretches.min() > 1 / MAX_STRETCH
     return bool(in_shape and np.linalg.det(mapping[:3, :3]) > 0)
 
 
@@ -122,25 +125,28 @@ def _register_once(
     moving: Prepared,
     *,
     kind: Literal["rigid", "affine"],
-    turn: Sequence[float],
-    step: float,
+    angles: Sequence[float],
+    rate: float,
 ) -> tuple[float, Affine]:
-    start = _start(fixed, moving, kind=kind, turn=turn)
-    method = _registration_method(start, step=step)
+    transform = _start(fixed, moving, kind=kind, angles=angles)
+    method = _registration_method(transform, rate=rate)
     try:
         method.Execute(fixed_image, moving_image)
     except RuntimeError as problem:
-        raise NotJudged("the scan could not be registered: too little of it overlaps") from problem
-    return float(method.GetMetricValue()), _matrix(start)
+        raise NotJudged(
+            "registration failed: the scans hardly overlap",
+            headline="Registration failed: hardly any overlap",
+        ) from problem
+    return float(method.GetMetricValue()), _matrix(transform)
 
 
 def _start(
-    fixed: Prepared, moving: Prepared, *, kind: Literal["rigid", "affine"], turn: Sequence[float]
+    fixed: Prepared, moving: Prepared, *, kind: Literal["rigid", "affine"], angles: Sequence[float]
 ) -> Any:
-    """A transform about the fixed body's centre that lays the centres of mass over each other."""
-    frames = [mass_frame(scan)[:3, 3] for scan in (fixed, moving)]
+    """A transform about the fixed body's centre that brings the centres of mass together."""
+    centres = [centre_of_mass_frame(scan)[:3, 3] for scan in (fixed, moving)]
     rigid = sitk.Euler3DTransform(
-        frames[0].tolist(), *(float(t) for t in turn), (frames[1] - frames[0]).tolist()
+        centres[0].tolist(), *(float(angle) for angle in angles), (centres[1] - centres[0]).tolist()
     )
     if kind == "rigid":
         return rigid
@@ -151,8 +157,11 @@ def _start(
     return affine
 
 
-def _registration_method(start: Any, *, step: float) -> sitk.ImageRegistrationMethod:
+def _registration_method(transform: Any, *, rate: float) -> sitk.ImageRegistrationMethod:
+    """Finds `transform`, in place, from where it is."""
     method = sitk.ImageRegistrationMethod()
+    method.SetNumberOfThreads(1)
+    method.SetNumberOfWorkUnits(1)
     method.SetMetricAsMattesMutualInformation(32)
     method.SetMetricSamplingStrategy(method.REGULAR)
     method.SetMetricSamplingPercentagePerLevel([1.0, 0.15], 1)
@@ -161,14 +170,14 @@ def _registration_method(start: Any, *, step: float) -> sitk.ImageRegistrationMe
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOff()
     method.SetInterpolator(sitk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(
-        learningRate=step,
+        learningRate=rate,
         minStep=0.005,
         numberOfIterations=50,
         relaxationFactor=0.5,
         gradientMagnitudeTolerance=1e-6,
     )
     method.SetOptimizerScalesFromPhysicalShift()
-    method.SetInitialTransform(start, inPlace=True)
+    method.SetInitialTransform(transform, inPlace=True)
     return method
 
 

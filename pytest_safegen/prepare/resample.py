@@ -1,4 +1,4 @@
-"""From grid to grid: the one place that resamples."""
+"""Maps from grid to grid: the one place that resamples."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def to_scan_grid(values: FloatArray, prepared: Prepared, scan: Scan) -> FloatArr
     )
 
 
-def onto_prepared_grid(values: FloatArray, prepared: Prepared, scan: Scan) -> FloatArray:
+def to_prepared_grid(values: FloatArray, prepared: Prepared, scan: Scan) -> FloatArray:
     """A map on the grid of the scan, as float32 on the prepared grid; 0 outside."""
     return resample(
         values,
@@ -41,12 +41,6 @@ def onto_prepared_grid(values: FloatArray, prepared: Prepared, scan: Scan) -> Fl
         to_shape=prepared.voxels.shape,
         mapping=prepared.to_scan,
     )
-
-
-def world_position(prepared: Prepared, index: Sequence[int]) -> tuple[float, float, float]:
-    """Where a voxel of the prepared grid lies in the scan: mm, RAS+."""
-    x, y, z = (prepared.to_scan @ prepared.affine @ [*map(float, index), 1.0])[:3]
-    return float(x), float(y), float(z)
 
 
 def resample(
@@ -64,15 +58,21 @@ def resample(
     `mapping` 4x4 takes mm in the world of `to_affine` to mm in the world of `affine` (default:
     the same world). `order` 0 is nearest, 1 linear, 3 cubic B-spline.
     """
-    step = np.eye(4) if mapping is None else mapping
-    index = np.linalg.inv(affine) @ step @ to_affine
+    between = np.eye(4) if mapping is None else mapping
+    index = np.linalg.inv(affine) @ between @ to_affine
     transform = sitk.AffineTransform(index[:3, :3].ravel().tolist(), index[:3, 3].tolist())
     interpolator = {0: sitk.sitkNearestNeighbor, 1: sitk.sitkLinear, 3: sitk.sitkBSpline}[order]
     image = sitk.GetImageFromArray(np.ascontiguousarray(values.T, dtype=np.float32))
     size = [int(n) for n in to_shape]
-    grid = sitk.Image(size, sitk.sitkUInt8)
-    moved = sitk.Resample(image, grid, transform, interpolator, fill, sitk.sitkFloat32)
-    return np.ascontiguousarray(sitk.GetArrayFromImage(moved).T)
+    method = sitk.ResampleImageFilter()
+    method.SetNumberOfThreads(1)  # scans are prepared side by side instead
+    method.SetNumberOfWorkUnits(1)
+    method.SetReferenceImage(sitk.Image(size, sitk.sitkUInt8))
+    method.SetTransform(transform)
+    method.SetInterpolator(interpolator)
+    method.SetDefaultPixelValue(fill)
+    method.SetOutputPixelType(sitk.sitkFloat32)
+    return np.ascontiguousarray(sitk.GetArrayFromImage(method.Execute(image)).T)
 
 
 def halved(volume: FloatArray) -> FloatArray:
@@ -91,6 +91,6 @@ def correlation(a: FloatArray, b: FloatArray, *, where: BoolArray) -> float:
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """The same array, which can no longer be written to."""
+    """The same array, made read-only."""
     array.flags.writeable = False
     return array

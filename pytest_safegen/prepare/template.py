@@ -1,4 +1,4 @@
-"""The template that reference scans make, and scans laid over it."""
+"""The template, the mean of the reference scans, and scans aligned to it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from pytest_safegen.core.errors import NotJudged
 from pytest_safegen.core.scan import Prepared
-from pytest_safegen.prepare.intensity import FEWEST_BODY_VOXELS
+from pytest_safegen.prepare.intensity import MIN_BODY_VOXELS
 from pytest_safegen.prepare.options import PrepareOptions
-from pytest_safegen.prepare.registration import grid_frame, mass_frame, register
+from pytest_safegen.prepare.registration import centre_of_mass_frame, grid_frame, register
 from pytest_safegen.prepare.resample import correlation, read_only, resample
 
 if TYPE_CHECKING:
@@ -44,10 +44,13 @@ def align(prepared: Prepared, template: Template) -> Prepared:
         NotJudged: the scan and the template have no overlap to register.
     """
     mapping = _mapping(prepared, template)
-    voxels, share = _laid_over(prepared, template.affine, template.voxels.shape, mapping)
+    voxels, share = _resampled(prepared, template.affine, template.voxels.shape, mapping)
     body = share > 0.5
-    if body.sum() < FEWEST_BODY_VOXELS:
-        raise NotJudged("after alignment nothing of the scan lies where the reference scans are")
+    if body.sum() < MIN_BODY_VOXELS:
+        raise NotJudged(
+            "after alignment the scan does not overlap the reference scans",
+            headline="No overlap with the reference scans",
+        )
     similarity = correlation(voxels, template.voxels, where=template.body > 0.5)
     return Prepared(read_only(voxels), read_only(body), template.affine, mapping, similarity)
 
@@ -69,7 +72,7 @@ def _mapping(prepared: Prepared, template: Template) -> Affine:
 
 
 def _first_template(scans: Sequence[Prepared], options: PrepareOptions) -> Template:
-    """The plain mean of the scans, laid over each other by their centres."""
+    """The mean of the scans, aligned by their centres alone."""
     shapes = np.array([scan.voxels.shape for scan in scans])
     margin = 0 if options.align == "centre" else 8
     shape = np.round(np.median(shapes, axis=0)).astype(int) + margin
@@ -77,17 +80,17 @@ def _first_template(scans: Sequence[Prepared], options: PrepareOptions) -> Templ
     affine[:3, 3] = [-options.spacing * (int(n) - 1) / 2 for n in shape]
     means, bodies = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     for scan in scans:
-        frame = grid_frame(scan) if options.align == "centre" else mass_frame(scan)
-        voxels, share = _laid_over(scan, affine, shape.tolist(), frame)
+        frame = grid_frame(scan) if options.align == "centre" else centre_of_mass_frame(scan)
+        voxels, share = _resampled(scan, affine, shape.tolist(), frame)
         means += voxels / len(scans)
         bodies += share / len(scans)
     return Template(means, bodies, affine, options)
 
 
-def _laid_over(
+def _resampled(
     prepared: Prepared, affine: Affine, shape: Sequence[int], mapping: Affine
 ) -> tuple[FloatArray, FloatArray]:
-    """Voxels and share of body of a prepared scan on another grid, float32 both."""
+    """Voxels and share of body of a prepared scan on another grid, both float32."""
     body = prepared.body.astype(np.float32)
     return (
         resample(

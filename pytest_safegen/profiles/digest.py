@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pytest_safegen.config.hookspecs import DeclaresCode, Detector
 from pytest_safegen.core.code_digest import code_digest
+from pytest_safegen.core.digest import content_digest
 from pytest_safegen.core.scan import ScanRef
 
 GATE_CODE = (
@@ -32,8 +32,7 @@ def digest_of(refs: Iterable[ScanRef], detectors: Mapping[str, Detector], *extra
     for ref in refs:
         known = (ref.target, ref.subject, ref.session, ref.modality, ref.months)
         total.update(repr((known, sorted(ref.labels.items()))).encode())
-        for path in _files(ref.path) + (_files(ref.mask) if ref.mask else []):
-            total.update(_content(path))
+        total.update(content_digest([ref]).encode())
     for name, detector in sorted(detectors.items()):
         total.update(repr((name, detector.version, _options(detector))).encode())
         total.update(code_of(detector).encode())
@@ -47,20 +46,6 @@ def _options(detector: Detector) -> str:
     if type(detector).__repr__ is object.__repr__:
         return repr(sorted(getattr(detector, "__dict__", {}).items()))
     return repr(detector)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "blake2b").digest()
-    except OSError as problem:  # whoever reads the scan says so
-        return repr(problem.errno).encode()
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(item for item in path.iterdir() if item.is_file())
-    return [path] if path.is_file() else []
 
 
 def code_of(detector: Detector) -> str:

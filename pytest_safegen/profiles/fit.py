@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar
 
-import numpy as np
-
-from pytest_safegen.config.hookspecs import Detector, LeavesOut, Recalibrates, Scorer
+from pytest_safegen.config.hookspecs import Detector
 from pytest_safegen.core.errors import NotJudged, ProfileError, ReadError
 from pytest_safegen.core.scan import Prepared, Release, ScanRef
 from pytest_safegen.core.score import Profile
@@ -24,8 +21,10 @@ from pytest_safegen.prepare.canonical import canonical
 from pytest_safegen.prepare.guess import common_options, guess_options
 from pytest_safegen.prepare.options import PrepareOptions
 from pytest_safegen.prepare.template import Template, build_template
-from pytest_safegen.profiles.cohort import Cohort, Member, folds, hold_out, prepared_member
+from pytest_safegen.profiles.calibrate import Calibrator
+from pytest_safegen.profiles.cohort import Cohort, Member, prepared_member
 from pytest_safegen.profiles.digest import fit_digest
+from pytest_safegen.profiles.learn import Learner, Progress, silent
 from pytest_safegen.profiles.model import ANY_MODALITY, Bundle, ProfileSet
 from pytest_safegen.readers import read_scan
 
@@ -33,23 +32,21 @@ FEWEST_SUBJECTS = 10
 
 SUBJECTS_FOR_TEMPLATE = 16
 
-FOLDS = 3
-
-PART = "third"
-
-MOST_LEFT_OUT_ONE_BY_ONE = 200
-
-Progress = Callable[[Sequence[Any], str], Iterable[Any]]
+Item = TypeVar("Item")
 
 
-def silent(items: Sequence[Any], label: str) -> Iterable[Any]:  # noqa: ARG001  the quiet Progress
-    """A progress display that shows nothing."""
-    return items
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """What came of the scans of one modality; `left_out` are sentences on scans not used."""
+
+    bundle: Bundle
+    rows: Sequence[ScanTarget]
+    left_out: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Fitter:
-    """The options of one fit."""
+    """Fits and calibrates detectors on real scans, one modality at a time."""
 
     detectors: Mapping[str, Detector]
     seed: int = 0
@@ -57,203 +54,115 @@ class Fitter:
     progress: Progress = silent
 
     def fit(self, reference: Sequence[Release], holdout: Sequence[Release]) -> ProfileSet:
-        """Fit and calibrate every detector on real scans, one modality at a time.
+        """The profiles of every detector, calibrated on the holdout if there is one.
 
         Raises:
-            ProfileError: no scan at all, or a patient in both reference and holdout.
+            ProfileError: no scan can be read, a patient is in both reference and holdout, or the
+                holdout shares no modality with the reference.
         """
         refs, held = _refs(reference), _refs(holdout)
         _refuse_overlap(refs, held)
-        bundles: dict[str, Bundle] = {}
-        rows: list[ScanTarget] = []
-        left_out: list[str] = []
+        groups, held_groups = _by_modality(refs), _by_modality(held)
+        _refuse_other_modality(groups, held_groups)
         digest = fit_digest(refs, held, self.detectors, seed=self.seed)
-        for modality, group in _by_modality(refs).items():
-            also = _by_modality(held).get(modality, [])
-            with tempfile.TemporaryDirectory(prefix="safegen-") as folder:
-                bundle, targets = self._modality(group, also, Path(folder), left_out, digest)
-            bundles[modality] = bundle
-            rows += targets
+        learner = Learner(digest, self.seed, self.device, self.progress)
+        fits = {
+            modality: self._modality(group, held_groups.get(modality, []), learner)
+            for modality, group in groups.items()
+        }
+        rows = [row for one in fits.values() for row in one.rows]
+        left_out = [text for one in fits.values() for text in one.left_out]
+        left_out += _unused(groups, held_groups)
         if not rows:
-            raise ProfileError(f"No real scan could be read. {' '.join(left_out[:3])}".strip())
-        return ProfileSet(digest, bundles, self._release(rows, digest), tuple(left_out))
+            raise _none_readable(left_out)
+        return ProfileSet(
+            digest,
+            {modality: one.bundle for modality, one in fits.items()},
+            self._release(rows, learner),
+            tuple(dict.fromkeys(left_out)),
+        )
 
-    def _modality(
-        self,
-        refs: Sequence[ScanRef],
-        held: Sequence[ScanRef],
-        folder: Path,
-        left_out: list[str],
-        digest: str,
-    ) -> tuple[Bundle, list[ScanTarget]]:
-        subjects = len({ref.subject for ref in refs})
-        if subjects < FEWEST_SUBJECTS:
-            rows = [row for ref in refs if (row := _row(ref, left_out)) is not None]
-            return Bundle(None, problem=_too_few(subjects)), rows
-        template = self._template(refs, left_out)
-        reference = self._cohort(refs, template, folder, left_out)
-        if len(reference.subjects()) < FEWEST_SUBJECTS:
-            rows = [ScanTarget(m.ref, None, facts=m.facts) for m in reference.members]
-            return Bundle(None, problem=_too_few(len(reference.subjects()))), rows
-        holdout = self._cohort(held, template, folder, left_out)
+    def _modality(self, refs: Sequence[ScanRef], held: Sequence[ScanRef], learner: Learner) -> _Fit:
+        patients = len({ref.subject for ref in refs})
+        if patients < FEWEST_SUBJECTS:
+            read = [_row(ref) for ref in refs]
+            return _Fit(_too_few(patients), *_parted(read))
+        with tempfile.TemporaryDirectory(prefix="safegen-") as folder:
+            return self._on_disk(refs, held, learner, Path(folder))
+
+    def _on_disk(
+        self, refs: Sequence[ScanRef], held: Sequence[ScanRef], learner: Learner, folder: Path
+    ) -> _Fit:
+        """One modality, with its prepared scans in `folder`."""
+        template, unread = self._template(refs)
+        reference, left_out = self._cohort(refs, template, folder)
+        rows = [ScanTarget(m.ref, None, facts=m.facts) for m in reference.members]
+        patients = len(reference.subjects())
+        if patients < FEWEST_SUBJECTS:
+            return _Fit(_too_few(patients), rows, [*unread, *left_out])
+        holdout, left_out_too = self._cohort(held, template, folder)
         profiles = {
-            name: self._profile(detector, reference, holdout, digest)
+            name: self._profile(detector, reference, holdout, learner)
             for name, detector in self.detectors.items()
             if detector.scope is Scope.SCAN
         }
-        rows = [ScanTarget(m.ref, None, facts=m.facts) for m in reference.members]
-        return Bundle(template, profiles), rows
+        return _Fit(Bundle(template, profiles), rows, [*unread, *left_out, *left_out_too])
 
-    def _template(self, refs: Sequence[ScanRef], left_out: list[str]) -> Template:
+    def _template(self, refs: Sequence[ScanRef]) -> tuple[Template, list[str]]:
+        """The template of some patients' first scans, and why others could not be read."""
         first = {ref.subject: ref for ref in reversed(refs)}
         chosen = [first[subject] for subject in sorted(first)]
         step = max(1, len(chosen) // SUBJECTS_FOR_TEMPLATE)
-        scans = []
+        scans, unread = [], []
         for ref in self.progress(chosen[::step][:SUBJECTS_FOR_TEMPLATE], "template"):
             try:
                 scan = read_scan(ref)
                 scans.append((scan, guess_options(scan)))
             except ReadError as problem:
-                left_out.append(str(problem))
+                unread.append(str(problem))
         if not scans:
-            raise ProfileError(f"No real scan could be read. {' '.join(left_out[:3])}".strip())
+            raise _none_readable(unread)
         options = common_options([option for _, option in scans])
-        return build_template(_canonical([scan for scan, _ in scans], options), options)
+        prepared = _canonical([scan for scan, _ in scans], options)
+        return build_template(prepared, options), unread
 
     def _cohort(
-        self, refs: Sequence[ScanRef], template: Template, folder: Path, left_out: list[str]
-    ) -> Cohort:
+        self, refs: Sequence[ScanRef], template: Template, folder: Path
+    ) -> tuple[Cohort, list[str]]:
+        """The scans prepared in `folder`, and why others are left out."""
+
         def member(ref: ScanRef) -> Member | str:
             return prepared_member(ref, template, folder)
 
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             done = pool.map(member, refs)
             found = [item for _, item in zip(self.progress(refs, "preparing"), done, strict=True)]
-        left_out += [item for item in found if isinstance(item, str) and item not in left_out]
-        return Cohort(tuple(item for item in found if isinstance(item, Member)), template)
+        members, left_out = _parted(found)
+        return Cohort(tuple(members), template), left_out
 
     def _profile(
-        self, detector: Detector, reference: Cohort, holdout: Cohort, digest: str
+        self, detector: Detector, reference: Cohort, holdout: Cohort, learner: Learner
     ) -> Profile:
         """What a detector learned from the whole reference, calibrated on patients it never saw."""
-        profile, held_out = self._learned(detector, reference, digest)
+        learned = learner.learn(detector, reference)
         if not detector.needs_profile:
-            return profile
-        if holdout.members and isinstance(detector, Recalibrates):
-            fitted = detector.recalibrate(profile, holdout)
-            facts = {**fitted.facts, "version": detector.version}
-            profile = replace(profile, arrays=fitted.arrays, facts=facts)
-            scores = list(fitted.held_out.values())
-            source = "patients of the holdout folder"
-        elif holdout.members:
-            scores = self._patients(detector, holdout, self._opened(detector, profile))
-            source = "patients of the holdout folder"
-        elif held_out:
-            scores = [_finite(score, detector.name, who) for who, score in held_out.items()]
-            source = "reference patients, each judged by what the others taught"
-        elif isinstance(detector, LeavesOut):
-            scores = self._one_by_one(detector, profile, reference)
-            source = "reference patients, each left out of the profile in turn"
-        else:
-            scores = self._in_folds(detector, reference, digest)
-            source = f"reference patients, a {PART} held out of the profile in turn"
-        calibration = np.sort(np.array(scores, dtype=np.float64))
-        return replace(profile, calibration=calibration, calibration_source=source)
+            return learned.profile
+        return Calibrator(learner).calibrated(detector, learned, reference, holdout)
 
-    def _learned(
-        self, detector: Detector, cohort: Cohort, digest: str
-    ) -> tuple[Profile, Mapping[str, float]]:
-        """A profile without calibration, and the scores that the detector held out itself."""
-        try:
-            # One step that can take minutes: whoever waits should see what for.
-            (fitted,) = [
-                one.fit(cohort, seed=self.seed)
-                for one in self.progress([detector], f"learning {detector.name}")
-            ]
-        except NotJudged as problem:
-            raise ProfileError(f"The check {detector.name} learns nothing: {problem}.") from problem
-        facts = {**fitted.facts, "version": detector.version}
-        count = len(cohort.subjects())
-        profile = Profile(detector.name, digest, fitted.arrays, facts, np.empty(0), "", count)
-        return profile, fitted.held_out
-
-    def _one_by_one(self, detector: LeavesOut, profile: Profile, cohort: Cohort) -> list[float]:
-        subjects = cohort.subjects()
-        if len(subjects) > MOST_LEFT_OUT_ONE_BY_ONE:
-            share = MOST_LEFT_OUT_ONE_BY_ONE / len(subjects)
-            cohort = cohort.only(hold_out(subjects, share=share, seed=self.seed))
-        judge = cast("Detector", detector)
-        return self._patients(
-            judge,
-            cohort,
-            lambda who: judge.open(detector.without(profile, who), device=self.device),
-        )
-
-    def _in_folds(self, detector: Detector, cohort: Cohort, digest: str) -> list[float]:
-        scores = []
-        for part in folds(cohort.subjects(), count=FOLDS, seed=self.seed):
-            others = cohort.only(set(cohort.subjects()) - part)
-            profile, _ = self._learned(detector, others, digest)
-            scores += self._patients(detector, cohort.only(part), self._opened(detector, profile))
-        return scores
-
-    def _opened(self, detector: Detector, profile: Profile) -> Callable[[str], Scorer]:
-        """One scorer for all patients, opened when the first is scored."""
-
-        @cache
-        def scorer() -> Scorer:
-            return detector.open(profile, device=self.device)
-
-        return lambda _: scorer()
-
-    def _patients(
-        self, detector: Detector, cohort: Cohort, scorer_for: Callable[[str], Scorer]
-    ) -> list[float]:
-        """One score a patient, that of the patient's worst scan."""
-        scores = []
-        for subject in self.progress(cohort.subjects(), f"calibrating {detector.name}"):
-            own = self._scores(detector, scorer_for, cohort.only([subject]))
-            scores += [max(own)] if own else []
-        return scores
-
-    def _scores(
-        self, detector: Detector, scorer_for: Callable[[str], Scorer], cohort: Cohort
-    ) -> list[float]:
-        values = []
-        for member in cohort.members:
-            target = member.target(template=cohort.template, scan=True)
-            try:
-                (score,) = scorer_for(member.ref.subject).score([target])
-            except NotJudged:
-                continue
-            except Exception as problem:
-                raise ProfileError(
-                    f"The check {detector.name} cannot be calibrated: it crashed on the real scan "
-                    f"{member.ref.target} ({type(problem).__name__}: {problem})."
-                ) from problem
-            if score.value is not None:
-                values.append(_finite(score.value, detector.name, member.ref.target))
-        return values
-
-    def _release(self, rows: Sequence[ScanTarget], digest: str) -> dict[str, Profile]:
-        found = {}
-        for name, detector in self.detectors.items():
-            if detector.scope is Scope.RELEASE:
-                fitted = detector.fit(rows, seed=self.seed)
-                facts = {**fitted.facts, "version": detector.version}
-                found[name] = Profile(
-                    name, digest, fitted.arrays, facts, np.empty(0), "", len(rows)
-                )
-        return found
+    def _release(self, rows: Sequence[ScanTarget], learner: Learner) -> dict[str, Profile]:
+        return {
+            name: learner.learn_table(detector, rows)
+            for name, detector in self.detectors.items()
+            if detector.scope is Scope.RELEASE
+        }
 
 
-def _finite(value: float, check: str, target: str) -> float:
-    if not np.isfinite(value):
-        raise ProfileError(
-            f"The check {check} cannot be calibrated: its score of the real scan {target} "
-            f"is {value}."
-        )
-    return float(value)
+def _parted(items: Sequence[Item | str]) -> tuple[list[Item], list[str]]:
+    """The items, and apart from them the sentences on those that are left out."""
+    return (
+        [item for item in items if not isinstance(item, str)],
+        [item for item in items if isinstance(item, str)],
+    )
 
 
 def _refs(releases: Sequence[Release]) -> list[ScanRef]:
@@ -272,23 +181,60 @@ def _refuse_overlap(refs: Sequence[ScanRef], held: Sequence[ScanRef]) -> None:
     if both:
         raise ProfileError(
             f"{len(both)} patients are in the reference and in the holdout too "
-            f"({', '.join(both[:3])}): the holdout must be patients the generator never saw."
+            f"({', '.join(both[:3])}): the holdout must be patients the generator never saw.",
+            headline="Reference and holdout share patients",
         )
 
 
-def _too_few(subjects: int) -> str:
-    return (
-        f"the reference has {subjects} patients that can be read, and at least {FEWEST_SUBJECTS} "
-        "are needed to learn what real scans look like and to calibrate"
+def _refuse_other_modality(
+    reference: Mapping[str, Sequence[ScanRef]], holdout: Mapping[str, Sequence[ScanRef]]
+) -> None:
+    if holdout and not set(holdout) & set(reference):
+        raise ProfileError(
+            f"The holdout cannot calibrate: its modality is {_named(holdout)} and that of the "
+            f"reference {_named(reference)}. Use the same name in the file names or in "
+            "safegen.tsv.",
+            headline="Holdout and reference differ in modality",
+        )
+
+
+def _unused(
+    reference: Mapping[str, Sequence[ScanRef]], holdout: Mapping[str, Sequence[ScanRef]]
+) -> list[str]:
+    """A sentence for each modality of the holdout that the reference lacks."""
+    return [
+        f"Holdout scans of modality {modality or 'unknown'} are not used ({len(refs)}): the "
+        f"reference is {_named(reference)}."
+        for modality, refs in holdout.items()
+        if modality not in reference
+    ]
+
+
+def _named(modalities: Iterable[str]) -> str:
+    return ", ".join(modality or "unknown" for modality in modalities)
+
+
+def _too_few(patients: int) -> Bundle:
+    return Bundle(
+        None,
+        problem=f"the reference has {patients} patients that can be read, and at least "
+        f"{FEWEST_SUBJECTS} are needed to learn what real scans look like and to calibrate",
+        headline=f"Too few real patients to compare with: {patients}, need {FEWEST_SUBJECTS}",
     )
 
 
-def _row(ref: ScanRef, left_out: list[str]) -> ScanTarget | None:
+def _none_readable(reasons: Sequence[str]) -> ProfileError:
+    return ProfileError(
+        f"No real scan can be read. {' '.join(reasons[:3])}".strip(),
+        headline="No real scan can be read",
+    )
+
+
+def _row(ref: ScanRef) -> ScanTarget | str:
     try:
         return ScanTarget(ref, None, facts=facts_of(read_scan(ref)))
     except ReadError as problem:
-        left_out.append(str(problem))
-        return None
+        return str(problem)
 
 
 def _canonical(scans: Sequence[Any], options: PrepareOptions) -> list[Prepared]:

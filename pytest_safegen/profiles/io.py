@@ -73,6 +73,17 @@ def load_profiles(path: Path, detectors: Mapping[str, Detector]) -> ProfileSet:
     return profiles
 
 
+def is_profile(path: Path) -> bool:
+    """True if the file is a profile, of whatever format and versions."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as stream:
+            return HEADER in (stream.metadata() or {})
+    except (OSError, SafetensorError):
+        return False
+
+
 def _bundle_header(prefix: str, bundle: Bundle, tensors: dict[str, Any]) -> dict[str, Any]:
     template = bundle.template
     if template is not None:
@@ -80,6 +91,7 @@ def _bundle_header(prefix: str, bundle: Bundle, tensors: dict[str, Any]) -> dict
         tensors[f"{prefix}template/body"] = template.body.astype(np.float16)
     return {
         "problem": bundle.problem,
+        "headline": bundle.headline,
         "template": None
         if template is None
         else {"affine": template.affine.tolist(), "options": asdict(template.options)},
@@ -109,6 +121,7 @@ def _from_header(header: Mapping[str, Any], tensors: Mapping[str, Any]) -> Profi
             _template(f"{name}/", plain["template"], tensors),
             {key: _profile(key, value, tensors) for key, value in plain["profiles"].items()},
             plain["problem"],
+            plain.get("headline", ""),
         )
         for name, plain in header["bundles"].items()
     }

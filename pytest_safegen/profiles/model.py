@@ -10,14 +10,21 @@ from pytest_safegen.prepare.template import Template
 
 ANY_MODALITY = ""
 
+HOLDOUT = "patients of the holdout folder"
+"""The `Profile.calibration_source` of patients that nothing was learned from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """All that is known of the real scans of one modality; `problem` says why it is nothing."""
+    """The template and the profiles of one modality; `problem` says why there are none.
+
+    `headline` is the problem in at most 90 characters.
+    """
 
     template: Template | None
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     problem: str = ""
+    headline: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +47,7 @@ class ProfileSet:
             None,
             problem=f"the real scans are {known}, and the modality of this scan is "
             f"{modality or 'unknown'}: name it in the file name or in safegen.tsv",
+            headline=f"No real scans of modality {modality}"
+            if modality
+            else "Unknown modality: cannot choose the real scans",
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from pytest_safegen.config.device import resolve_device
 from pytest_safegen.config.hookspecs import Detector
@@ -11,9 +10,11 @@ from pytest_safegen.config.settings import Settings
 from pytest_safegen.core.errors import UsageProblem
 from pytest_safegen.core.scan import Release
 from pytest_safegen.data.discover import discover
+from pytest_safegen.profiles.cache import ProfileCache
 from pytest_safegen.profiles.digest import fit_digest
-from pytest_safegen.profiles.fit import Fitter, Progress, silent
+from pytest_safegen.profiles.fit import Fitter
 from pytest_safegen.profiles.io import load_profiles, save_profiles
+from pytest_safegen.profiles.learn import Progress, silent
 from pytest_safegen.profiles.model import ProfileSet
 
 
@@ -25,16 +26,20 @@ def profiles_for(
     Raises:
         ProfileError: a profile that cannot be read, or scans that nothing can be learned from.
     """
+    cache = ProfileCache(settings.cache)
     if settings.profile is not None:
+        cache.mark_used(settings.profile)
         return load_profiles(settings.profile, detectors)
     if not settings.reference:
         return None
     reference, holdout = discover_real_scans(settings)
-    path = _cached(settings, detectors, reference, holdout)
+    path = cache.path(_digest(settings, detectors, reference, holdout))
     if not path.is_file():
         fitter = Fitter(detectors, settings.seed, resolve_device(settings.device), progress)
         save_profiles(fitter.fit(reference, holdout), path)
-        (settings.cache.parent / ".gitignore").write_text("*\n", encoding="utf-8")
+        cache.ignore_in_git()
+        cache.prune()
+    cache.mark_used(path)
     return load_profiles(path, detectors)
 
 
@@ -54,14 +59,13 @@ def discover_real_scans(settings: Settings) -> tuple[list[Release], list[Release
     return found[0], found[1]
 
 
-def _cached(
+def _digest(
     settings: Settings,
     detectors: Mapping[str, Detector],
     reference: Sequence[Release],
     holdout: Sequence[Release],
-) -> Path:
+) -> str:
     refs, held = (
         [ref for release in part for ref in release.refs] for part in (reference, holdout)
     )
-    digest = fit_digest(refs, held, detectors, seed=settings.seed)
-    return settings.cache / f"{digest}.safegen"
+    return fit_digest(refs, held, detectors, seed=settings.seed)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_safegen.config.device import resolve_device
-from pytest_safegen.core.codec import finding_from_json
+from pytest_safegen.core.codec import decode_finding
 from pytest_safegen.core.errors import SafegenError
 from pytest_safegen.core.finding import Finding
 from pytest_safegen.judging.accounting import keys_of
@@ -48,19 +48,10 @@ class Controller:
                 self._add_row(self.execution.runner().facts(ref))
         return [self._rows[ref.target] for ref in self.plan.refs]
 
-    def counts(self) -> dict[str, int]:
-        """How many checks were discovered, collected, judged and reported."""
-        return self.plan.accounting.counts(self.collected, self.findings, self._reported())
-
-    def problems(self, *, narrowed: bool) -> list[str]:
-        """A sentence for each of these numbers that does not add up."""
-        return self.plan.accounting.problems(
-            self.collected,
-            self.findings,
-            self._reported(),
-            narrowed=narrowed,
-            min_scans=self.plan.settings.min_scans,
-        )
+    def reported(self) -> set[tuple[str, str]]:
+        """The (check, target) pairs that results.jsonl holds."""
+        self.log()
+        return keys_of(read_findings(self.plan.settings.report))
 
     def pytest_report_header(self) -> list[str]:
         """What was found, and which checks run."""
@@ -112,9 +103,8 @@ class Controller:
         """Write a finding to disk as soon as it is there."""
         sent = getattr(report, "safegen", None)
         if sent is not None:
-            finding = finding_from_json(sent["finding"])
-            self.findings.append(finding)
-            self.log().add(finding)
+            self.findings.append(decode_finding(sent["finding"]))
+            self.log().add_encoded(sent["finding"])
             if sent["row"] is not None:
                 self._add_row(sent["row"])
 
@@ -126,11 +116,6 @@ class Controller:
     def _add_row(self, row: Mapping[str, Any]) -> None:
         self._rows[row["target"]] = row
         self.log().add_row(row)
-
-    def _reported(self) -> set[tuple[str, str]]:
-        """The (check, target) pairs that results.jsonl holds."""
-        self.log()
-        return keys_of(read_findings(self.plan.settings.report))
 
     def _check_settings(self) -> None:
         """Refuse invalid limits, devices, folders and profiles before anything is judged."""

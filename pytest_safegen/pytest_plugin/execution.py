@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_safegen.core.codec import finding_to_json
+from pytest_safegen.core.codec import encode_finding
 from pytest_safegen.core.finding import Finding, Verdict
 from pytest_safegen.core.scan import ScanRef, Series
 from pytest_safegen.core.targets import Scope
@@ -109,7 +109,7 @@ def attach(
     row: Mapping[str, Any] | None = None,
 ) -> None:
     """Put a finding on a report; `by_gate` is False for a user's own test."""
-    sent = {"finding": finding_to_json(finding), "by_gate": by_gate, "row": row}
+    sent = {"finding": encode_finding(finding), "by_gate": by_gate, "row": row}
     report.safegen = sent  # type: ignore[attr-defined]
 
 

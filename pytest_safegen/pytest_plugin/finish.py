@@ -55,9 +55,10 @@ class Finish:
         if self._controller.baseline.asked and not narrowed:
             so_far = replace(record, findings=tuple(self._controller.findings))
             self._report(session, self._controller.baseline.compare(so_far))
-        problems = self._controller.problems(narrowed=narrowed)
+        counts, problems = self._accounting(narrowed=narrowed)
         if not narrowed or problems:
-            self._report(session, _accounting_finding(self._controller.counts(), problems))
+            self._report(session, _accounting_finding(counts, problems))
+        record = replace(record, counts=counts)
         self.run = self._concluded(record, problems, partial=PARTIAL if narrowed else "")
         self._write(self.run)
         session.exitstatus = self._exit_code(self.run, session.exitstatus)
@@ -66,6 +67,19 @@ class Finish:
         """True if the user asked for something that may leave checks out."""
         asked = any(getattr(config.option, name, None) for name in NARROWING)
         return bool(asked or self._selection.scans or self._selection.release)
+
+    def _accounting(self, *, narrowed: bool) -> tuple[dict[str, int], list[str]]:
+        """The accounting as numbers, and a sentence for each that does not add up."""
+        collected, findings = self._controller.collected, self._controller.findings
+        reported = self._controller.reported()
+        problems = self._plan.accounting.problems(
+            collected,
+            findings,
+            reported,
+            narrowed=narrowed,
+            min_scans=self._plan.settings.min_scans,
+        )
+        return self._plan.accounting.counts(collected, findings, reported), problems
 
     def _verdicts(self, checks: Sequence[str], partial: bool) -> Iterator[Finding]:
         """The verdicts on the release; each is reported before the next is made."""
@@ -116,7 +130,6 @@ class Finish:
             verdict=verdict,
             reasons=reasons,
             findings=findings,
-            counts=self._controller.counts(),
             regression=self._controller.baseline.outcome,
         )
 

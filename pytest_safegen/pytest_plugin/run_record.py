@@ -15,12 +15,7 @@ from pytest_safegen.config.settings import Settings
 from pytest_safegen.core.finding import Run, Verdict
 from pytest_safegen.judging.runner import Runner
 from pytest_safegen.pytest_plugin.plan import Plan
-from pytest_safegen.results.provenance import (
-    commit_of,
-    comparability_of,
-    data_digest,
-    directions_of,
-)
+from pytest_safegen.results.provenance import provenance_of
 
 PACKAGES = ("pytest-safegen", "pytest", "numpy", "torch", "SimpleITK", "nibabel")
 
@@ -31,7 +26,7 @@ def record_of(plan: Plan, runner: Runner | None) -> Run:
     generator, _, version = (settings.generator or "").partition("@")
     profiles = runner.profiles if runner else None
     device = runner.device if runner and profiles else ""
-    commit, dirty = commit_of(settings.root)
+    provenance = provenance_of(settings, plan.releases, plan.detectors, profiles, device)
     return Run(
         id=uuid.uuid4().hex,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -43,17 +38,18 @@ def record_of(plan: Plan, runner: Runner | None) -> Run:
         counts={},
         generator=generator or None,
         version=version or None,
-        commit=commit,
-        dirty=dirty,
+        commit=provenance.commit,
+        dirty=provenance.dirty,
         config_digest=_digest_of_settings(settings),
         profile_digests={"profile": profiles.digest} if profiles else {},
-        calibrations=runner.limits() if runner and profiles else {},
+        calibrations=runner.calibrations() if runner and profiles else {},
+        limits=runner.limits() if runner else {},
         release=_digest_of_release(plan.accounting.expected),
         checks={name: str(one.scope) for name, one in plan.detectors.items()},
         environment=_environment(device),
-        data_digest=data_digest(plan.releases),
-        basis=comparability_of(settings, plan.detectors, profiles, device),
-        worse=directions_of(settings, plan.detectors),
+        data_digest=provenance.data_digest,
+        comparability=provenance.comparability,
+        directions=provenance.directions,
     )
 
 

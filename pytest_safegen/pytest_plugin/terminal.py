@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_safegen.core.codec import finding_from_json
+from pytest_safegen.core.codec import decode_finding
 from pytest_safegen.core.finding import Run
 from pytest_safegen.pytest_plugin.causes import Cause, Failure, causes_of, counted
 from pytest_safegen.pytest_plugin.failures import headline
@@ -113,7 +113,7 @@ def _failure(report: pytest.TestReport) -> Failure | None:
     sent = getattr(report, "safegen", None)
     if not sent or not sent["by_gate"] or hasattr(report, "_pdbshown"):
         return None
-    return Failure(report, finding_from_json(sent["finding"]))
+    return Failure(report, decode_finding(sent["finding"]))
 
 
 def _print_section(reporter: Any, cause: Cause) -> None:

@@ -44,8 +44,9 @@ def _read_volume(path: Path, name: str, *, max_voxels: int) -> Volume:
 
         return read_itk(path, name, max_voxels=max_voxels)
     raise ReadError(
-        f"{name} is neither NIfTI, NRRD, MetaImage nor a folder with a DICOM series. "
-        "Convert it to .nii.gz, or name the folder that holds its slices."
+        f"{name} is not NIfTI, NRRD, MetaImage or a folder with a DICOM series. "
+        "Convert it to .nii.gz, or name the folder that holds its slices.",
+        headline="Unsupported file format",
     )
 
 
@@ -58,8 +59,8 @@ def _read_mask(ref: ScanRef, scan: Volume, *, max_voxels: int) -> tuple[BoolArra
         mask = _read_volume(ref.mask, name, max_voxels=max_voxels)
     except ReadError as problem:
         return None, str(problem)
-    if difference := _difference(mask, scan):
-        return None, f"The mask {name} lies on another grid than its scan: {difference}."
+    if difference := _grid_difference(mask, scan):
+        return None, f"The mask {name} is not on the grid of its scan: {difference}."
     inside = mask.voxels > 0
     inside.setflags(write=False)
     return inside, ""
@@ -71,8 +72,8 @@ def _name_of_mask(ref: ScanRef, mask: Path) -> str:
     return mask.relative_to(root).as_posix() if mask.is_relative_to(root) else mask.name
 
 
-def _difference(mask: Volume, scan: Volume) -> str:
-    """What tells the grids of a mask and its scan apart; empty if they are the same.
+def _grid_difference(mask: Volume, scan: Volume) -> str:
+    """How the grid of a mask differs from that of its scan; empty if they are the same.
 
     Affines may differ by 0.1 % of a voxel in their steps and by as much and 0.01 mm in place.
     """

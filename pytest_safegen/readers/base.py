@@ -34,24 +34,43 @@ def first_bytes(path: Path, name: str, *, count: int = 512) -> bytes:
     `name` is what the file is called in messages.
     """
     if path.is_symlink() and not path.exists():
-        raise ReadError(f"{name} is a link that leads nowhere. Fetch the file that it stands for.")
+        raise ReadError(
+            f"{name} is a broken link. Fetch the file that it points to.", headline="Broken link"
+        )
     if not path.is_file():
-        what = "is not a plain file" if path.exists() else "does not exist"
-        raise ReadError(f"{name} {what}. Put the scan there or remove it from the release.")
+        what = "is not a regular file" if path.exists() else "does not exist"
+        raise ReadError(
+            f"{name} {what}. Put the scan there or remove it from the release.",
+            headline="Not a regular file" if path.exists() else "Missing file",
+        )
     try:
         with path.open("rb") as file:
             head = file.read(count)
     except OSError as problem:
         raise ReadError(
-            f"{name} cannot be opened ({problem.strerror}). Make it readable."
+            f"{name} cannot be opened ({problem.strerror}). Make it readable.",
+            headline="File cannot be opened",
         ) from problem
     if not head:
-        raise ReadError(f"{name} is empty. Write or copy it again.")
+        raise ReadError(f"{name} is empty; re-export it.", headline="Empty file")
     if head.startswith(b"version https://git-lfs"):
-        raise ReadError(f"{name} is a git-lfs pointer, not the scan. Run 'git lfs pull' first.")
+        raise ReadError(
+            f"{name} is a git-lfs pointer, not the scan. Run 'git lfs pull' first.",
+            headline="git-lfs pointer instead of the scan",
+        )
     if b"/annex/objects/" in head:
-        raise ReadError(f"{name} is a git-annex pointer, not the scan. Run 'git annex get' first.")
+        raise ReadError(
+            f"{name} is a git-annex pointer, not the scan. Run 'git annex get' first.",
+            headline="git-annex pointer instead of the scan",
+        )
     return head
+
+
+def truncated(name: str) -> ReadError:
+    """The error of a file that ends too early or cannot be decoded."""
+    return ReadError(
+        f"{name} is truncated or corrupt; re-export it.", headline="Truncated or corrupt file"
+    )
 
 
 def plain_shape(shape: Sequence[int], name: str, *, max_voxels: int) -> tuple[int, int, int]:
@@ -61,21 +80,27 @@ def plain_shape(shape: Sequence[int], name: str, *, max_voxels: int) -> tuple[in
     """
     if len(shape) < 3:
         raise ReadError(
-            f"{name} has {len(shape)} axes instead of 3. Save the slices of a scan as one volume."
+            f"{name} has {len(shape)} axes instead of 3. Save the slices of a scan as one volume.",
+            headline=f"{len(shape)} axes instead of 3",
         )
     more = next((axis for axis, length in enumerate(shape) if axis > 2 and length != 1), None)
     if more is not None:
         raise ReadError(
             f"{name} has {len(shape)} axes and {shape[more]} volumes along axis {more + 1}. "
-            "Save each volume as a file of its own."
+            "Save each volume as a file of its own.",
+            headline=f"{shape[more]} volumes in one file",
         )
     i, j, k = (int(length) for length in shape[:3])
     if min(i, j, k) < 1:
-        raise ReadError(f"{name} has no voxels, its shape is {i} x {j} x {k}. Write it again.")
+        raise ReadError(
+            f"{name} has no voxels: its shape is {i} x {j} x {k}; re-export it.",
+            headline="No voxels",
+        )
     if math.prod((i, j, k)) > max_voxels:
         raise ReadError(
-            f"{name} claims {i} x {j} x {k} voxels, more than the {max_voxels} that are read. "
-            "Crop or resample it, or mend its header."
+            f"{name} has {i} x {j} x {k} voxels by its header, more than the limit of "
+            f"{max_voxels}. Crop or resample it, or correct its header.",
+            headline=f"More voxels than the limit of {max_voxels}",
         )
     return i, j, k
 
@@ -85,20 +110,21 @@ def check_spacing(spacing: Sequence[float], name: str) -> None:
     if not all(math.isfinite(length) and length > 0 for length in spacing):
         shown = " x ".join(f"{length:g}" for length in spacing)
         raise ReadError(
-            f"{name} has a voxel spacing of {shown} mm. Correct it in the file's header."
+            f"{name} has an invalid voxel spacing of {shown} mm. Correct its header.",
+            headline="Invalid voxel spacing",
         )
 
 
 def volume(voxels: FloatArray, affine: Affine, *, stored_type: str, name: str) -> Volume:
-    """A volume with arrays that cannot be written to; ReadError if the affine loses a dimension."""
+    """A volume with read-only arrays; ReadError if its affine is not finite or is singular."""
     with np.errstate(over="ignore", invalid="ignore"):
         spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    if not (np.isfinite(affine).all() and np.isfinite(spacing).all() and spacing.all()):
-        raise ReadError(f"{name} has an affine that is no map to mm. Correct its header.")
+    is_finite = np.isfinite(affine).all() and np.isfinite(spacing).all() and spacing.all()
     # 1 for a right-angled box of voxels, 0 where all voxels lie in a plane.
-    if abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-3:
+    if not is_finite or abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-3:
         raise ReadError(
-            f"{name} has an affine that puts all voxels in one plane. Correct its header."
+            f"{name} has a non-finite or singular affine. Correct its header.",
+            headline="Invalid affine",
         )
     voxels.setflags(write=False)
     affine.setflags(write=False)

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
 
 from pytest_safegen.core.errors import ReadError
-from pytest_safegen.readers.base import LPS_TO_RAS, Volume, check_spacing, plain_shape, volume
+from pytest_safegen.readers.base import (
+    LPS_TO_RAS,
+    Volume,
+    check_spacing,
+    plain_shape,
+    truncated,
+    volume,
+)
 from pytest_safegen.readers.itk_headers import check_header
 
 if TYPE_CHECKING:
     from pytest_safegen.core.scan import Affine
 
-# ITK prints its warnings past Python; what matters here becomes a ReadError.
-sitk.ProcessObject.SetGlobalWarningDisplay(False)
+# The switch is one for the process: one thread may turn it at a time.
+_WARNING_DISPLAY = RLock()
 
 
 def read_itk(path: Path, name: str, *, max_voxels: int) -> Volume:
@@ -31,14 +41,30 @@ def read_itk(path: Path, name: str, *, max_voxels: int) -> Volume:
     is_meta = path.suffix.lower() in (".mha", ".mhd")
     reader.SetImageIO("MetaImageIO" if is_meta else "NrrdImageIO")
     try:
-        reader.ReadImageInformation()
-        shape = _checked_shape(reader, name, max_voxels=max_voxels)
-        image = reader.Execute()
+        with no_warnings():
+            reader.ReadImageInformation()
+            shape = _checked_shape(reader, name, max_voxels=max_voxels)
+            image = reader.Execute()
     except RuntimeError as problem:
-        raise ReadError(f"{name} breaks off or is damaged. Write or copy it again.") from problem
+        raise truncated(name) from problem
     stored = sitk.GetArrayViewFromImage(image)
     voxels = stored.transpose().reshape(shape, order="F").astype(np.float32)
     return volume(voxels, affine_of(image), stored_type=str(stored.dtype), name=name)
+
+
+@contextmanager
+def no_warnings() -> Iterator[None]:
+    """Keep ITK's warnings, which it prints past Python, off the terminal meanwhile.
+
+    What matters becomes a ReadError. Afterwards the display is as it was before.
+    """
+    with _WARNING_DISPLAY:
+        was_on = sitk.ProcessObject.GetGlobalWarningDisplay()
+        sitk.ProcessObject.SetGlobalWarningDisplay(False)
+        try:
+            yield
+        finally:
+            sitk.ProcessObject.SetGlobalWarningDisplay(was_on)
 
 
 def affine_of(image: Any) -> Affine:
@@ -54,8 +80,9 @@ def affine_of(image: Any) -> Affine:
 def _checked_shape(reader: Any, name: str, *, max_voxels: int) -> tuple[int, int, int]:
     if reader.GetNumberOfComponents() != 1:
         raise ReadError(
-            f"{name} holds {reader.GetNumberOfComponents()} numbers a voxel, such as colours. "
-            "Save one real number a voxel."
+            f"{name} has {reader.GetNumberOfComponents()} values per voxel, as colour images have. "
+            "Save one real number per voxel.",
+            headline=f"{reader.GetNumberOfComponents()} values per voxel",
         )
     shape = plain_shape(reader.GetSize(), name, max_voxels=max_voxels)
     check_spacing(reader.GetSpacing()[:3], name)

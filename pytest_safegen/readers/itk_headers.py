@@ -1,7 +1,7 @@
 """Checks headers of NRRD and MetaImage before ITK sees them.
 
 ITK opens whatever file a header names, prints to the terminal, and MetaImage headers whose fields
-contradict each other even damage its memory. So nothing unusual gets through.
+contradict each other even corrupt its memory. So nothing unusual gets through.
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ def check_header(path: Path, name: str) -> None:
 
 def _check_nrrd(path: Path, name: str, text: str) -> None:
     if not text.startswith("NRRD000"):
-        raise _no_such_file(path, name)
+        raise _wrong_format(path, name)
     header = text.split("\n\n")[0]
     named = re.findall(r"^\s*data ?file\s*:\s*(.*?)\s*$", header, re.MULTILINE | re.IGNORECASE)
     if named:
-        _beside(path, name, named)
+        _detached_file(path, name, named)
 
 
 def _check_metaimage(path: Path, name: str, text: str) -> None:
     """Check each field, in the order of the file; the header ends with ElementDataFile."""
     end = re.search(r"^\s*ElementDataFile[^\n]*(\n|\Z)", text, re.MULTILINE | re.IGNORECASE)
     if end is None or not re.search(r"^NDims\s*=", text, re.MULTILINE):
-        raise _no_such_file(path, name)
+        raise _wrong_format(path, name)
     lines = [line for line in text[: end.end()].split("\n") if line.strip()]
     pairs = [[part.strip() for part in line.partition("=")[::2]] for line in lines]
     fields = {key: value for key, value in pairs if re.fullmatch(r"\w{1,100}", key)}
     if len(fields) < len(pairs) or not fields.keys() >= {"NDims", "ElementDataFile"}:
-        raise _unsound(name, "a line that is no field, or a field twice")
+        raise _invalid_header(name, "a line that is not a field, or a field twice")
     _check_fields(fields, name)
     data = fields["ElementDataFile"]
-    stored = path if data.upper() == "LOCAL" else _beside(path, name, [data])
+    stored = path if data.upper() == "LOCAL" else _detached_file(path, name, [data])
     _check_length(fields, name, stored.stat().st_size - (end.end() if stored == path else 0))
 
 
@@ -68,16 +68,16 @@ def _check_fields(fields: Mapping[str, str], name: str) -> None:
     """What depends on the number of axes must come after it, and have that many numbers."""
     axes = fields["NDims"]
     if axes not in ("2", "3", "4"):
-        raise _unsound(name, f"NDims = {axes}")
+        raise _invalid_header(name, f"NDims = {axes}")
     order = list(fields)
     sizes = dict.fromkeys(_VECTORS, int(axes)) | dict.fromkeys(_MATRICES, int(axes) ** 2)
     for key in sizes.keys() & fields.keys():
         if len(fields[key].split()) != sizes[key] or order.index(key) < order.index("NDims"):
-            raise _unsound(name, f"{key} = {fields[key]}")
+            raise _invalid_header(name, f"{key} = {fields[key]}")
     if not re.fullmatch(r"[0-9]{1,9}(\s+[0-9]{1,9})*", fields.get("DimSize", "")):
-        raise _unsound(name, f"DimSize = {fields.get('DimSize', '')}")
+        raise _invalid_header(name, f"DimSize = {fields.get('DimSize', '')}")
     if fields.get("ElementType", "").removesuffix("_ARRAY") not in _BYTES:
-        raise _unsound(name, f"ElementType = {fields.get('ElementType', '')}")
+        raise _invalid_header(name, f"ElementType = {fields.get('ElementType', '')}")
 
 
 def _check_length(fields: Mapping[str, str], name: str, available: int) -> None:
@@ -87,28 +87,35 @@ def _check_length(fields: Mapping[str, str], name: str, available: int) -> None:
     expected = size * math.prod(int(length) for length in fields["DimSize"].split())
     if available < expected:
         raise ReadError(
-            f"{name} has {available} of {expected} bytes of voxels. Write or copy it again."
+            f"{name} has {available} of {expected} bytes of voxels; re-export it.",
+            headline="Truncated file",
         )
 
 
-def _beside(path: Path, name: str, named: Sequence[str]) -> Path:
+def _detached_file(path: Path, name: str, named: Sequence[str]) -> Path:
     """The one file in the header's folder that holds the voxels."""
     wanted, *more = named
     is_list = wanted.upper().split(" ")[0] in ("LIST", "SKIPLIST") or "%" in wanted
     if more or is_list or wanted in ("", ".", "..") or re.search(r"[/\\:\0]", wanted):
         raise ReadError(
             f"{name} takes its voxels from {wanted!r}. Only one file in its own folder is read; "
-            "save header and voxels as one file."
+            "save header and voxels as one file.",
+            headline="Voxels in another folder or in several files",
         )
     data = path.parent / wanted.encode("latin-1").decode("utf-8", "replace")
     first_bytes(data, f"{name} ({data.name})")
     return data
 
 
-def _unsound(name: str, what: str) -> ReadError:
-    return ReadError(f"{name} has an unsound header ({what[:80]}). Write it again.")
+def _invalid_header(name: str, what: str) -> ReadError:
+    return ReadError(
+        f"{name} has an invalid header ({what[:80]}); re-export it.", headline="Invalid header"
+    )
 
 
-def _no_such_file(path: Path, name: str) -> ReadError:
+def _wrong_format(path: Path, name: str) -> ReadError:
     ending = path.suffix.lower()
-    return ReadError(f"{name} is not a {ending} file, whatever its name says. Convert it.")
+    return ReadError(
+        f"{name} is not a {ending} file, despite its name. Convert it.",
+        headline=f"Not a {ending} file",
+    )

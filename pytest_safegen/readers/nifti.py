@@ -18,7 +18,14 @@ from nibabel.imageglobals import logger
 from nibabel.spatialimages import HeaderDataError
 
 from pytest_safegen.core.errors import ReadError
-from pytest_safegen.readers.base import Volume, check_spacing, first_bytes, plain_shape, volume
+from pytest_safegen.readers.base import (
+    Volume,
+    check_spacing,
+    first_bytes,
+    plain_shape,
+    truncated,
+    volume,
+)
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BROKEN = (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError)
@@ -35,17 +42,17 @@ def read_nifti(path: Path, name: str, *, max_voxels: int) -> Volume:
     check_spacing([float(length) for length in header["pixdim"][1:4]], name)
     stored_type = _stored_type(header, name)
     try:
-        with _quiet(), np.errstate(all="ignore"):
+        with _no_log(), np.errstate(all="ignore"):
             image = _image_class(header).from_filename(path, mmap=False)
             voxels = image.get_fdata(dtype=np.float32, caching="unchanged")
             affine = np.array(image.affine, dtype=np.float64)
     except _BROKEN as problem:
-        raise ReadError(f"{name} breaks off or is damaged. Write or copy it again.") from problem
+        raise truncated(name) from problem
     return volume(voxels.reshape(shape, order="A"), affine, stored_type=stored_type, name=name)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _no_log() -> Iterator[None]:
     """Keep what nibabel logs in this thread off the terminal; what matters becomes a ReadError."""
     thread = get_ident()
 
@@ -60,18 +67,22 @@ def _quiet() -> Iterator[None]:
 
 
 def _header(path: Path, name: str) -> Any:
-    """The header as it is written: nibabel, left alone, mends a spacing of 0 in silence."""
+    """The header as it is written, for nibabel silently replaces a spacing of 0."""
     head = _start(path, name)
     size = {int.from_bytes(head[:4], "little"), int.from_bytes(head[:4], "big")}
     kinds = {348: nibabel.Nifti1Header, 540: nibabel.Nifti2Header}
     kind = next((kinds[number] for number in size if number in kinds), None)
     if kind is None or len(head) < kind.sizeof_hdr:
-        raise ReadError(f"{name} is not a NIfTI file, whatever its name says. Convert it to NIfTI.")
+        raise ReadError(
+            f"{name} is not a NIfTI file, despite its name. Convert it to NIfTI.",
+            headline="Not a NIfTI file",
+        )
     header = kind(head[: kind.sizeof_hdr], check=False)
     if not bytes(header["magic"]).startswith((b"n+1", b"n+2")):
         raise ReadError(
-            f"{name} is not a NIfTI file of one part (Analyze, or header and image apart). "
-            "Convert it to .nii.gz."
+            f"{name} is not a single-file NIfTI (Analyze, or header and image apart). "
+            "Convert it to .nii.gz.",
+            headline="Not a single-file NIfTI",
         )
     return header
 
@@ -82,14 +93,17 @@ def _start(path: Path, name: str) -> bytes:
     compressed = head.startswith(_GZIP_MAGIC)
     if compressed != path.name.lower().endswith(".gz"):
         what = "compressed with gzip" if compressed else "not compressed with gzip"
-        raise ReadError(f"{name} is {what}, against its name. Rename it or write it again.")
+        raise ReadError(
+            f"{name} is {what}, despite its name. Rename it or re-export it.",
+            headline=f"File {what}, despite its name",
+        )
     if not compressed:
         return head
     try:
         with gzip.open(path) as file:
             return file.read(540)
     except _BROKEN as problem:
-        raise ReadError(f"{name} is a damaged gzip file. Write or copy it again.") from problem
+        raise truncated(name) from problem
 
 
 def _image_class(header: Any) -> Any:
@@ -99,7 +113,9 @@ def _image_class(header: Any) -> Any:
 def _lengths(header: Any, name: str) -> list[int]:
     axes = int(header["dim"][0])
     if not 1 <= axes <= 7:
-        raise ReadError(f"{name} claims {axes} axes in its header. Write it again.")
+        raise ReadError(
+            f"{name} has {axes} axes by its header; re-export it.", headline="Invalid header"
+        )
     return [int(length) for length in header["dim"][1 : axes + 1]]
 
 
@@ -108,9 +124,12 @@ def _stored_type(header: Any, name: str) -> str:
         kind = header.get_data_dtype()
     except (HeaderDataError, KeyError) as problem:
         raise ReadError(
-            f"{name} has an unknown data type in its header. Save one real number a voxel."
+            f"{name} has an unknown data type in its header. Save one real number per voxel.",
+            headline="Unknown data type",
         ) from problem
     if kind.kind not in "iuf":
         what = "colours" if kind.fields else f"{kind.name} numbers"
-        raise ReadError(f"{name} holds {what}. Save one real number a voxel.")
+        raise ReadError(
+            f"{name} holds {what}. Save one real number per voxel.", headline=f"Voxels are {what}"
+        )
     return str(kind.name)

@@ -1,4 +1,4 @@
-"""What a run of the gate has to do with the runs before it: compare with one, and be kept."""
+"""The history of a run and the baseline that it is compared with."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LATEST = "latest"
 
 @dataclass(slots=True)
 class BaselineCheck:
-    """The history that a run is kept in, and the run it is compared with.
+    """The history that a run is added to, and the baseline that it is compared with.
 
     `outcome` is what gate.json says of the comparison; empty where none was made.
     """
@@ -32,7 +32,7 @@ class BaselineCheck:
     baseline: Run | None = None
     rules: tuple[RegressionRule, ...] = ()
     asked: str = ""
-    first_run: str = "pass"
+    missing_baseline: str = "pass"
     outcome: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -46,7 +46,7 @@ class BaselineCheck:
         """
         from pytest_safegen.results.history import OFF, open_history
 
-        _demand_sense(settings, off=OFF)
+        _check_settings(settings, off=OFF)
         if settings.history_url == OFF:
             return cls()
         history = open_history(settings.history_url, to_write=True)
@@ -57,12 +57,12 @@ class BaselineCheck:
         rules = parse(settings.fail_on_regression)
         baseline = _baseline(history, settings)
         if baseline is not None:
-            _demand_fit(baseline, rules, settings.baseline, detectors)
-            _demand_report_of(baseline, settings)
+            _check_baseline(baseline, rules, settings.baseline, detectors)
+            _check_report(baseline, settings)
         return cls(history, baseline, rules, settings.baseline, settings.missing_baseline)
 
     def compare(self, run: Run) -> Finding:
-        """The verdict `safegen-gate::regression` on a run that is judged and not yet kept."""
+        """The verdict `safegen-gate::regression` on a run that is not yet in the history."""
         from pytest_safegen.results.comparison import Outcome, compare
         from pytest_safegen.results.comparison.messages import as_json, summary
 
@@ -78,23 +78,23 @@ class BaselineCheck:
         return Finding(REGRESSION_CHECK, "", verdict, summary(found, self.baseline))
 
     def keep(self, run: Run) -> list[str]:
-        """Add the run to the history; a sentence if that went wrong."""
+        """Add the run to the history; a sentence where that failed."""
         if self.history is None:
             return []
         try:
             self.history.add(run)
         except SafegenError as problem:
-            return [f"This run is not in the history: {problem}"]
+            return [f"This run could not be added to the history: {problem}"]
         return []
 
     def _first(self) -> Finding:
         self.outcome = {"outcome": "first run"}
-        verdict = Verdict.FAIL if self.first_run == "fail" else Verdict.WARN
-        reason = "There is no earlier run to compare with, so nothing is said of regressions."
+        verdict = Verdict.FAIL if self.missing_baseline == "fail" else Verdict.WARN
+        reason = "There is no earlier run to compare with; regressions were not tested."
         return Finding(REGRESSION_CHECK, "", verdict, reason)
 
 
-def _demand_sense(settings: Settings, *, off: str) -> None:
+def _check_settings(settings: Settings, *, off: str) -> None:
     if settings.mlflow and find_spec("mlflow") is None:
         raise UsageProblem("--safegen-mlflow needs MLflow: pip install 'pytest-safegen[mlflow]'.")
     if settings.fail_on_regression and not settings.baseline:
@@ -122,7 +122,7 @@ def _baseline(history: History, settings: Settings) -> Run | None:
     return history.load(history.find(name, generator=generator))
 
 
-def _demand_fit(
+def _check_baseline(
     baseline: Run, rules: tuple[RegressionRule, ...], name: str, detectors: Mapping[str, Detector]
 ) -> None:
     from dataclasses import replace
@@ -135,7 +135,7 @@ def _demand_fit(
     demand_known(rules, measures_of(baseline))
 
 
-def _demand_report_of(baseline: Run, settings: Settings) -> None:
+def _check_report(baseline: Run, settings: Settings) -> None:
     folder = settings.baseline_report
     if folder is None:
         return

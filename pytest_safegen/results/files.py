@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from pytest_safegen.core.codec import finding_from_json, finding_to_json, run_from_json
+from pytest_safegen.core.codec import decode_finding, decode_run, encode_finding
 from pytest_safegen.core.errors import SafegenError
 from pytest_safegen.core.finding import Finding, Run
 
@@ -29,11 +29,15 @@ class ResultLog:
 
     def add(self, finding: Finding) -> None:
         """Write one finding and flush it."""
-        _append(self._findings, finding_to_json(finding))
+        self.add_encoded(encode_finding(finding))
+
+    def add_encoded(self, line: str) -> None:
+        """Write one finding that `encode_finding` made a line of, as a worker sends it."""
+        _append(self._findings, line)
 
     def add_row(self, row: Mapping[str, Any]) -> None:
         """Write one row of the table of scans and flush it."""
-        _append(self._rows, row)
+        _append(self._rows, json.dumps(row, allow_nan=False))
 
     def close(self) -> None:
         """Close both files."""
@@ -42,9 +46,15 @@ class ResultLog:
 
 
 def read_findings(folder: Path) -> Iterator[Finding]:
-    """The findings of a report folder, in the order in which they came."""
-    for plain in _lines(folder / RESULTS_FILE):
-        yield finding_from_json(plain)
+    """The findings of a report folder, in the order in which they came.
+
+    Raises:
+        SafegenError: a damaged line; the text names it.
+    """
+    path = folder / RESULTS_FILE
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            yield decode_finding(line, source=f"Line {number} of {path}")
 
 
 def load_run(folder: Path) -> Run:
@@ -53,31 +63,15 @@ def load_run(folder: Path) -> Run:
     Raises:
         SafegenError: the folder holds no finished run.
     """
+    path = folder / RUN_FILE
     try:
-        return run_from_json(json.loads((folder / RUN_FILE).read_bytes()), read_findings(folder))
+        return decode_run(path.read_bytes(), read_findings(folder), source=str(path))
     except OSError as problem:
         raise SafegenError(
             f"{folder} holds no finished run ({problem.filename} cannot be read)."
         ) from problem
-    except (ValueError, KeyError, TypeError) as problem:
-        raise SafegenError(
-            f"{folder / RUN_FILE} is not a run of this version: {problem!r}."
-        ) from problem
 
 
-def _append(stream: IO[str], value: Mapping[str, Any]) -> None:
-    stream.write(json.dumps(value, allow_nan=False) + "\n")
+def _append(stream: IO[str], line: str) -> None:
+    stream.write(line + "\n")
     stream.flush()
-
-
-def _lines(path: Path) -> Iterator[Any]:
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            try:
-                yield json.loads(line, parse_constant=_refuse_constant)
-            except ValueError as problem:
-                raise SafegenError(f"Line {number} of {path} is not JSON.") from problem
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")

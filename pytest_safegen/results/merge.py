@@ -74,6 +74,7 @@ def merge(folders: Sequence[Path], output: Path) -> Run:
         counts=counts,
         data_digest=_data_of(parts),
         calibrations={k: v for part in parts for k, v in part.run.calibrations.items()},
+        limits={k: v for part in parts for k, v in part.run.limits.items()},
         environment={**parts[0].run.environment, "merged runs": str(len(parts))},
     )
     _write(run, parts, owners, output)

@@ -6,8 +6,8 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pytest_safegen.config.hookspecs import Detector
 from pytest_safegen.config.settings import Settings
@@ -17,42 +17,77 @@ from pytest_safegen.core.scan import Release
 from pytest_safegen.core.score import Rule
 from pytest_safegen.judging.limits import rules_for
 from pytest_safegen.profiles.digest import LIBRARIES, code_of
+from pytest_safegen.profiles.model import ProfileSet
 
 GIT_SECONDS = 20
+COMMIT, NO_COMMIT = "# branch.oid ", "(initial)"
 PREPARATION = (
     "pytest_safegen.core.scan",
     "pytest_safegen.data.table",
     "pytest_safegen.prepare",
     "pytest_safegen.readers",
 )
-"""What lies between a file and what a detector gets."""
+"""The code between a file and a detector."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What a run judged, and by what; as `Run` has these fields."""
+
+    commit: str | None
+    dirty: bool | None
+    data_digest: str
+    comparability: Mapping[str, str]
+    directions: Mapping[str, Mapping[str, str]]
+
+
+def provenance_of(
+    settings: Settings,
+    releases: Sequence[Release],
+    detectors: Mapping[str, Detector],
+    profiles: ProfileSet | None,
+    device: str,
+) -> Provenance:
+    """The provenance of a run; it reads all data and asks git, so ask for it once."""
+    commit, dirty = commit_of(settings.root)
+    return Provenance(
+        commit,
+        dirty,
+        data_digest(releases),
+        comparability_of(settings, detectors, profiles, device),
+        directions_of(settings, detectors),
+    )
 
 
 def commit_of(root: Path) -> tuple[str | None, bool | None]:
     """The commit of the project, and whether its files were changed since; None if unknown."""
-    commit = _git(root, "rev-parse", "HEAD")
-    if commit is None:
+    lines = (_git_status(root) or "").splitlines()
+    commit = next((line.removeprefix(COMMIT) for line in lines if line.startswith(COMMIT)), "")
+    if not commit or commit == NO_COMMIT:
         return os.environ.get("GITHUB_SHA") or None, None
-    changes = _git(root, "status", "--porcelain", "--untracked-files=no")
-    return commit.strip(), None if changes is None else bool(changes.strip())
+    return commit, any(not line.startswith("#") for line in lines)
 
 
 def data_digest(releases: Sequence[Release]) -> str:
-    """The digest of every scan's name and content, whatever the order; empty without a scan."""
+    """The digest of the names and contents of all scans, in any order; empty without a scan."""
     lines = [f"{ref.target}\t{content_digest([ref])}" for one in releases for ref in one.refs]
     return _digest(sorted(lines)) if lines else ""
 
 
 def comparability_of(
-    settings: Settings, detectors: Mapping[str, Detector], profiles: Any, device: str
+    settings: Settings,
+    detectors: Mapping[str, Detector],
+    profiles: ProfileSet | None,
+    device: str,
 ) -> dict[str, str]:
     """What runs must share to be compared, by name.
 
-    `profiles` is the profile set of the run or None, `device` a torch device or "".
+    `device` is a torch device or "".
     """
     judged_by = [
         repr(sorted(settings.thresholds.items())),
         repr(sorted(settings.detectors.items())),
+        limits_in_force(settings, detectors),
     ]
     versions = {f"version of check {name}": str(one.version) for name, one in detectors.items()}
     code = {f"code of check {name}": code_of(one) for name, one in detectors.items()}
@@ -66,10 +101,19 @@ def comparability_of(
     }
 
 
+def limits_in_force(settings: Settings, detectors: Mapping[str, Detector]) -> str:
+    """Every rule by check and measure as text, with limits that a file of the user's sets."""
+    rules = {
+        name: sorted(rules_for(name, one.rules, settings.thresholds).items())
+        for name, one in detectors.items()
+    }
+    return repr(sorted(rules.items()))
+
+
 def directions_of(
     settings: Settings, detectors: Mapping[str, Detector]
 ) -> dict[str, dict[str, str]]:
-    """Per check, where its limits say that worse lies, by measure; "score" is always higher."""
+    """Per check and measure, the direction of worse by its limits; that of "score" is higher."""
     found = {}
     for name, detector in detectors.items():
         rules = rules_for(name, detector.rules, settings.thresholds)
@@ -94,10 +138,12 @@ def _digest(texts: Iterable[str]) -> str:
     return total.hexdigest()
 
 
-def _git(root: Path, *arguments: str) -> str | None:
+def _git_status(root: Path) -> str | None:
+    """Commit and changed files, as git prints them for programs; None without git."""
+    options = ("--porcelain=v2", "--branch", "--untracked-files=no")
     try:
         done = subprocess.run(  # noqa: S603  fixed words, no shell
-            ["git", "-C", str(root), *arguments],  # noqa: S607  the user's own git
+            ["git", "--no-optional-locks", "-C", str(root), "status", *options],  # noqa: S607  the user's own git
             capture_output=True,
             text=True,
             check=True,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from pytest_safegen.core.codec import finding_from_json
+from pytest_safegen.core.codec import decode_finding
 from pytest_safegen.core.errors import SafegenError, UsageProblem
 from pytest_safegen.results.files import GATE_FILE, RESULTS_FILE, ROWS_FILE, RUN_FILE
 
@@ -54,7 +53,7 @@ def _holds_report(folder: Path) -> bool:
             first = next(lines, None)
         if first is None:
             return {path.name for path in folder.iterdir()} <= set(FILES)
-        finding_from_json(json.loads(first))
+        decode_finding(first)
     except (OSError, ValueError, SafegenError):
         return False
     return True

@@ -11,6 +11,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pytest_safegen.api import Finding, Run, Verdict
+from safegen_reports.findings import (
+    HeadlineGroup,
+    breach_lines,
+    explanation_of,
+    headline_groups,
+    limit_ratio,
+)
 from safegen_reports.sarif import finding_path
 
 MAX_ANNOTATIONS = 10
@@ -20,7 +27,7 @@ MAX_COMMENT_BYTES = 60_000
 COMMENT_MARKER = "<!-- safegen-gate -->"
 SARIF_FILE, COMMENT_FILE = "safegen.sarif", "comment.md"
 NO_RESULTS = (
-    "# ERROR: the gate did not finish\n\nThere are no results: see the log of the step that runs "
+    "# ERROR: the gate did not finish\n\nThere are no results. See the log of the step that runs "
     "the gate.\n"
 )
 
@@ -35,11 +42,11 @@ def add_github_command(commands: argparse._SubParsersAction[argparse.ArgumentPar
     github.set_defaults(run=_run_github)
 
 
-def _run_github(asked: argparse.Namespace) -> int:
+def _run_github(options: argparse.Namespace) -> int:
     """0: the job may go on; 1: it must fail."""
     from pytest_safegen.api import GATE_FILE, RUN_FILE, load_run
 
-    folder = asked.folder
+    folder = options.folder
     if not (folder / RUN_FILE).is_file():
         print(
             workflow_command(
@@ -51,7 +58,7 @@ def _run_github(asked: argparse.Namespace) -> int:
         return 1
     run = load_run(folder)
     print("\n".join(workflow_commands(run)))
-    failing = must_fail(run, asked.fail_on)
+    failing = must_fail(run, options.fail_on)
     _write_files(run, folder)
     _write_outputs(
         {
@@ -79,13 +86,13 @@ def _write_files(run: Run, folder: Path) -> None:
     write_json(folder / SARIF_FILE, sarif_log(run))
 
 
-def truncate_lines(text: str, most: int) -> str:
-    """The whole lines that fit into some bytes, with a word about the rest."""
+def truncate_lines(text: str, max_bytes: int) -> str:
+    """The whole lines that fit into some bytes, and a line that says where the rest is."""
     data = text.encode("utf-8", "replace")
-    if len(data) <= most:
+    if len(data) <= max_bytes:
         return data.decode()
-    kept = data[: most - 100].decode("utf-8", "ignore").rpartition("\n")[0]
-    return f"{kept}\n\nThe rest is in the report.\n"
+    head = data[: max_bytes - 100].decode("utf-8", "ignore").rpartition("\n")[0]
+    return f"{head}\n\nThe rest is in the report.\n"
 
 
 def _append_to_variable(variable: str, text: str) -> None:
@@ -102,19 +109,31 @@ def _write_outputs(values: Mapping[str, str]) -> None:
 
 
 def workflow_commands(run: Run) -> Iterator[str]:
-    """The lines to print; GitHub drops what is beyond ten of a step, silently."""
+    """The lines to print: the verdict, then a line a headline; GitHub shows ten of a step."""
     if not run.verdict.blocks:
         return
     yield workflow_command("error", f"safegen: {run.verdict}", "; ".join(run.reasons))
-    for finding in blocking_findings(run)[: MAX_ANNOTATIONS - 1]:
-        title = f"{finding.check}: {finding.verdict}"
-        yield workflow_command("error", title, finding.reason, file=finding_path(run, finding))
+    for group in blocking_groups(run)[: MAX_ANNOTATIONS - 1]:
+        finding = group.findings[0]
+        title = f"{', '.join(group.counts)} {group.verdict}: {group.title}"
+        message = "\n".join(_details(finding)) or group.title
+        yield workflow_command("error", title, message, file=finding_path(run, finding))
 
 
-def blocking_findings(run: Run) -> list[Finding]:
-    """The findings that block, those on the release first, then the furthest beyond a limit."""
-    bad = [finding for finding in run.findings if finding.verdict.blocks]
-    return sorted(bad, key=lambda f: (bool(f.target), -f.verdict.rank, -_limit_ratio(f), f.target))
+def blocking_groups(run: Run) -> list[HeadlineGroup]:
+    """The blocking findings by headline: those on the release, then the furthest beyond a limit."""
+    groups = headline_groups([each for each in run.findings if each.verdict.blocks])
+    return sorted(groups, key=_urgency)
+
+
+def _urgency(group: HeadlineGroup) -> tuple[bool, int, float]:
+    worst = group.findings[0]
+    return bool(worst.target), -group.verdict.rank, -limit_ratio(worst)
+
+
+def _details(finding: Finding) -> list[str]:
+    """The numbers beyond their limits, then the full sentence."""
+    return [line for line in (*breach_lines(finding), explanation_of(finding)) if line]
 
 
 def workflow_command(kind: str, title: str, message: str, *, file: str = "") -> str:
@@ -123,12 +142,6 @@ def workflow_command(kind: str, title: str, message: str, *, file: str = "") -> 
         f",file={_escape_property(file)}" if file else ""
     )
     return f"::{kind} {properties}::{_escape_data(message[:MAX_MESSAGE_CHARS])}"
-
-
-def _limit_ratio(finding: Finding) -> float:
-    if finding.score is None or not finding.threshold:
-        return 0.0
-    return finding.score / finding.threshold
 
 
 def _escape_data(text: str) -> str:

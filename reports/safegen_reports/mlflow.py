@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_safegen.api import Run, SafegenError, Verdict
+from safegen_reports.findings import headline_groups
+from safegen_reports.text import escape_markdown
 from safegen_reports.trends.statistics import run_trends
 
 if TYPE_CHECKING:
@@ -27,18 +29,19 @@ RUN_TAG = "safegen.run"
 ARTIFACT_PATH = "safegen-report"
 MAX_CHARS = {"metric": 250, "param": 6000, "tag": 5000}
 METRIC_BATCH_SIZE = 1000
-"""A server takes no more in one message."""
+"""The most metrics that a server takes in one request."""
 
+MAX_HEADLINES = 20
 INVALID_NAME_CHARS = re.compile(r"[^\w\-. /:]")
 
 
 def log_run(run: Run, folder: Path, uri: str) -> str:
     """Log metrics, tags and the report folder, and return MLflow's id of the run.
 
-    A run that is there already is brought up to date.
+    A run that was logged before is updated.
 
     Raises:
-        SafegenError: MLflow is not installed, or does not take it; the text says why.
+        SafegenError: MLflow is not installed, or refused the run; the text says why.
     """
     os.environ.update(NO_TELEMETRY)  # nothing but this run is sent
     os.environ.setdefault(*MAX_RETRIES)
@@ -51,9 +54,9 @@ def log_run(run: Run, folder: Path, uri: str) -> str:
     try:
         return _upload_run(MlflowClient(tracking_uri=uri), run, folder)
     except Exception as problem:  # a server, or a store, may fail in any way
-        said = without_credentials(" ".join(str(problem).split()))[:300].rstrip(".")
+        detail = without_credentials(" ".join(str(problem).split()))[:300].rstrip(".")
         raise SafegenError(
-            f"MLflow at {without_credentials(uri)} does not take the run: {said}."
+            f"MLflow at {without_credentials(uri)} refused the run: {detail}."
         ) from problem
 
 
@@ -74,7 +77,7 @@ def run_metrics(run: Run) -> dict[str, float]:
 
 
 def run_tags(run: Run) -> dict[str, str]:
-    """What a run is found by."""
+    """The tags by which a run is found: verdict, version, digests, outcome of the comparison."""
     found: dict[str, object] = {
         RUN_TAG: run.id,
         "safegen.verdict": run.verdict,
@@ -86,15 +89,25 @@ def run_tags(run: Run) -> dict[str, str]:
         "safegen.digest.config": run.config_digest,
         "safegen.regression": run.regression.get("outcome"),
         "mlflow.source.git.commit": run.commit,
-        "mlflow.note.content": "; ".join(run.reasons),
+        "mlflow.note.content": run_note(run),
     }
     found |= {f"safegen.digest.{name}": digest for name, digest in run.profile_digests.items()}
-    said = {name: str(value) for name, value in found.items() if value is not None}
-    return {name: text[: MAX_CHARS["tag"]] for name, text in said.items()}
+    known = {name: str(value) for name, value in found.items() if value is not None}
+    return {name: text[: MAX_CHARS["tag"]] for name, text in known.items()}
+
+
+def run_note(run: Run) -> str:
+    """MLflow's description of the run in Markdown: the reasons, then the worst headlines."""
+    groups = headline_groups(run.findings)[:MAX_HEADLINES]
+    headlines = [
+        f"- {group.verdict} {', '.join(group.counts)}: {escape_markdown(group.title)}"
+        for group in groups
+    ]
+    return "\n".join(["; ".join(run.reasons), *([""] if headlines else []), *headlines])
 
 
 def without_credentials(uri: str) -> str:
-    """A URI, or a text with some, without names and passwords."""
+    """A text without the names and passwords of its URIs."""
     return re.sub(r"//\S*@", "//", uri)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pytest_safegen import __version__
 from pytest_safegen.api import Finding, Run, Verdict
+from safegen_reports.findings import breach_lines, explanation_of, headline_of
 
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 MAX_RESULTS = 5000
@@ -40,12 +41,18 @@ def _result(run: Run, finding: Finding) -> dict[str, Any]:
     return {
         "ruleId": finding.check,
         "level": LEVELS.get(finding.verdict, "error"),
-        "message": {"text": f"{finding.verdict}: {finding.reason}"},
+        "message": {"text": _message(finding)},
         "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}}}],
         "partialFingerprints": {
             "target/v1": f"{finding.check}:{quote(finding.target, errors='replace')}"
         },
     }
+
+
+def _message(finding: Finding) -> str:
+    """The headline, then the numbers beyond their limits, then the full sentence."""
+    headline = f"{finding.verdict}: {headline_of(finding)}"
+    return "\n".join(filter(None, [headline, *breach_lines(finding), explanation_of(finding)]))
 
 
 def finding_path(run: Run, finding: Finding) -> str:

@@ -10,13 +10,23 @@ from io import StringIO
 from pathlib import Path
 
 from pytest_safegen.api import Finding, Run, Verdict, write_text
+from safegen_reports.findings import (
+    ACCOUNTING_STEPS,
+    HeadlineGroup,
+    breach_lines,
+    explanation_of,
+    headline_groups,
+    headline_of,
+)
 
 SUMMARY_FILE, TABLE_FILE = "summary.md", "findings.csv"
-MAX_LISTED_FINDINGS = 50
+MAX_LISTED_HEADLINES = 50
+MAX_LISTED_TARGETS = 5
 COLUMNS = (
     "check",
     "target",
     "verdict",
+    "headline",
     "score",
     "threshold",
     "p_value",
@@ -25,7 +35,6 @@ COLUMNS = (
     "reason",
     "content",
 )
-ACCOUNTING_STEPS = ("discovered", "collected", "judged", "reported")
 
 
 def write_text_files(run: Run, folder: Path) -> None:
@@ -35,7 +44,7 @@ def write_text_files(run: Run, folder: Path) -> None:
 
 
 def summary_markdown(run: Run) -> str:
-    """The run in Markdown: verdict, reasons, accounting, checks, and the worst findings."""
+    """The run in Markdown: verdict, reasons, accounting, checks, and findings by headline."""
     return "\n".join(
         [
             *_heading(run),
@@ -55,10 +64,13 @@ def findings_csv(findings: Sequence[Finding]) -> str:
     stream = StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(
-        [_escape_formula(getattr(each, name)) for name in COLUMNS] for each in findings
-    )
+    writer.writerows([_escape_formula(cell) for cell in _cells(each)] for each in findings)
     return stream.getvalue()
+
+
+def _cells(finding: Finding) -> Iterator[object]:
+    for name in COLUMNS:
+        yield headline_of(finding) if name == "headline" else getattr(finding, name)
 
 
 def _escape_formula(value: object) -> object:
@@ -69,51 +81,79 @@ def _escape_formula(value: object) -> object:
 
 def _heading(run: Run) -> Iterator[str]:
     name = " ".join(part for part in (run.generator, run.version) if part) or "Synthetic release"
-    yield f"# {run.verdict}: {_escape_markdown(name)}"
+    yield f"# {run.verdict}: {escape_markdown(name)}"
     yield ""
     if run.mode != "enforce":
         yield f"This run does not block: its mode is {run.mode}."
         yield ""
-    yield from (f"- {_escape_markdown(reason)}" for reason in run.reasons)
+    yield from (f"- {escape_markdown(reason)}" for reason in run.reasons)
     counts = [f"{step} {run.counts.get(step, 'unknown')}" for step in ACCOUNTING_STEPS]
     yield f"- accounting: {', '.join(counts)}"
 
 
 def _check_table(run: Run) -> Iterator[str]:
-    shown = sorted(Verdict, key=lambda verdict: -verdict.rank)
-    yield f"| check | {' | '.join(shown)} | limit from |"
-    yield f"|---|{'---|' * (len(shown) + 1)}"
+    verdicts = sorted(Verdict, key=lambda verdict: -verdict.rank)
+    yield f"| check | {' | '.join(verdicts)} | limit from |"
+    yield f"|---|{'---|' * (len(verdicts) + 1)}"
     for check in dict.fromkeys(finding.check for finding in run.findings):
         counts = Counter(each.verdict for each in run.findings if each.check == check)
-        source = run.calibrations.get(check, {}).get("source") or "fixed limits"
-        numbers = " | ".join(str(counts[verdict]) for verdict in shown)
-        yield f"| {_escape_markdown(check)} | {numbers} | {_escape_markdown(str(source))} |"
+        numbers = " | ".join(str(counts[verdict]) for verdict in verdicts)
+        source = escape_markdown(_limit_source(run, check))
+        yield f"| {escape_markdown(check)} | {numbers} | {source} |"
+
+
+def _limit_source(run: Run, check: str) -> str:
+    """Where the limit of a check's score is from, by modality where there are several."""
+    known = {modality: each.source for modality, each in run.calibrations.get(check, {}).items()}
+    if len(set(known.values())) <= 1:
+        return next(iter(known.values()), "") or "fixed limits"
+    return "; ".join(f"{modality}: {source}" for modality, source in known.items())
 
 
 def _worst_findings(run: Run) -> Iterator[str]:
     bad = [each for each in run.findings if each.verdict not in (Verdict.PASS, Verdict.WARN)]
-    bad.sort(key=lambda finding: -finding.verdict.rank)
-    yield "## Findings" if bad else "No finding blocks or was waived."
-    if bad:
+    groups = headline_groups(bad)
+    yield "## Findings" if groups else "No finding blocks or was waived."
+    if groups:
         yield ""
-    for finding in bad[:MAX_LISTED_FINDINGS]:
-        target = f" `{_escape_code(finding.target)}`" if finding.target else ""
-        check, reason = _escape_markdown(finding.check), _escape_markdown(finding.reason)
-        yield f"- {finding.verdict} {check}{target}: {reason}"
-    if len(bad) > MAX_LISTED_FINDINGS:
-        yield f"- and {len(bad) - MAX_LISTED_FINDINGS} more in {TABLE_FILE}"
+    for group in groups[:MAX_LISTED_HEADLINES]:
+        yield from _group_lines(group) if len(group.findings) > 1 else _finding_lines(group)
+    if rest := sum(len(group.findings) for group in groups[MAX_LISTED_HEADLINES:]):
+        yield f"- and {rest} more in {TABLE_FILE}"
+
+
+def _group_lines(group: HeadlineGroup) -> Iterator[str]:
+    """Several findings with one headline: how many, by which checks, on which targets."""
+    checks = ", ".join(f"{check} {count}" for check, count in group.counts.items())
+    title = escape_markdown(group.title)
+    yield f"- {group.verdict} **{title}** ({escape_markdown(checks)})"
+    targets = list(dict.fromkeys(each.target for each in group.findings if each.target))
+    named = [f"`{_escape_code(target)}`" for target in targets[:MAX_LISTED_TARGETS]]
+    more = len(targets) - len(named)
+    if named:
+        yield f"  - {', '.join(named)}{f' and {more} more' if more else ''}"
+
+
+def _finding_lines(group: HeadlineGroup) -> Iterator[str]:
+    (finding,) = group.findings
+    target = f" `{_escape_code(finding.target)}`" if finding.target else ""
+    headline = escape_markdown(group.headline)
+    yield f"- {finding.verdict} {escape_markdown(finding.check)}{target}: **{headline}**"
+    for line in (*breach_lines(finding), explanation_of(finding)):
+        if line:
+            yield f"  - {escape_markdown(line)}"
 
 
 def _provenance(run: Run) -> Iterator[str]:
     yield "## Where this comes from"
     yield ""
-    facts = {"run": run.id, "created": run.created, "commit": run.commit or "not stated"}
+    facts = {"run": run.id, "created": run.created, "commit": run.commit or "unknown"}
     facts |= {f"profile of {name}": digest for name, digest in run.profile_digests.items()}
     for name, value in (facts | dict(run.environment)).items():
-        yield f"- {_escape_markdown(name)}: {_escape_markdown(value)}"
+        yield f"- {escape_markdown(name)}: {escape_markdown(value)}"
 
 
-def _escape_markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Text that Markdown shows as it is, on one line."""
     return re.sub(r"([\\`*_{}\[\]<>|#~&])", r"\\\1", " ".join(str(text).split()))
 

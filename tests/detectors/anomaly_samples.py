@@ -14,7 +14,9 @@ from scipy import ndimage
 from pytest_safegen.prepare.canonical import canonical
 from pytest_safegen.prepare.options import PrepareOptions
 from pytest_safegen.testing import SPACING, phantom
+from safegen_detectors.anomaly.methods.base import Learned, Method, Reading
 from safegen_detectors.anomaly.reference import grids
+from safegen_detectors.anomaly.reference.normalized import NormalizedSample
 from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample
 
 BODY_SHARE = 0.05
@@ -23,9 +25,9 @@ MARGIN = (1, 2, 1)  # voxels
 
 @cache
 def cohort(count: int) -> tuple[tuple[Sample, ...], ReferenceStatistics]:
-    """Samples of the first `count` phantoms, and the ground that they share."""
+    """Samples of the first `count` phantoms, and the reference that they share."""
     samples = tuple(sample(subject) for subject in range(count))
-    return samples, ground_of(samples)
+    return samples, reference_of(samples)
 
 
 def sample(subject: int) -> Sample:
@@ -38,7 +40,7 @@ def sample(subject: int) -> Sample:
     return Sample(scan.ref.subject, own.voxels, own.body, aligned, to_template, SPACING)
 
 
-def ground_of(samples: Sequence[Sample]) -> ReferenceStatistics:
+def reference_of(samples: Sequence[Sample]) -> ReferenceStatistics:
     """The mean of the samples, and the region and box around their bodies."""
     intensity = np.mean([one.aligned for one in samples], axis=0).astype(np.float32)
     body = np.mean([one.aligned > 0.1 for one in samples], axis=0).astype(np.float32)
@@ -73,3 +75,9 @@ def _ball(clean: Sample, radius: float) -> NDArray[np.bool_]:
     middle = np.add(ndimage.center_of_mass(clean.body), [3, -4, 2])
     index = np.indices(clean.own.shape).astype(float)
     return np.asarray(np.linalg.norm(index - middle[:, None, None, None], axis=0) <= radius)
+
+
+def read(method: Method, normalized: NormalizedSample, learned: Learned) -> Reading:
+    """The reading of one sample by a method that is opened for it alone."""
+    reader = method.open(learned, normalized.reference, device=normalized.device)
+    return reader.read(normalized)

@@ -51,7 +51,7 @@ def run_of(
         generator=generator,
         version=version,
         checks={check: "scan"},
-        basis=BASIS | {f"version of check {check}": "1"},
-        worse={check: {"score": "higher", "share": "higher"}},
+        comparability=BASIS | {f"version of check {check}": "1"},
+        directions={check: {"score": "higher", "share": "higher"}},
         data_digest="d1",
     )

@@ -96,13 +96,13 @@ def compare(url: str, *arguments: str) -> int:
 
 def test_the_same_scores_are_no_regression(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert compare(url, "1.0", "1.1") == 0
-    assert "With 20 scans this could have seen" in capsys.readouterr().out
+    assert "Detectable (n=20): a " in capsys.readouterr().out
 
 
 def test_a_worse_version_names_the_scans(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert compare(url, "1.0", "2.0") == 1
     out = capsys.readouterr().out
-    assert "turned: anomaly s019.nii.gz: PASS -> FAIL, beyond" in out
+    assert "new failure: anomaly s019.nii.gz: PASS -> FAIL, beyond" in out
 
 
 def test_the_outcome_can_be_had_as_json(url: str, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_the_outcome_can_be_had_as_json(url: str, tmp_path: Path) -> None:
 def test_another_basis_is_incomparable(
     url: str, key: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = replace(run_of(SPREAD, version="3.0"), basis=BASIS | {key: "other"})
+    other = replace(run_of(SPREAD, version="3.0"), comparability=BASIS | {key: "other"})
     open_history(url).add(other)
     assert compare(url, "1.0", "3.0") == 3
     assert f"The {key} was {BASIS[key]} and is other." in capsys.readouterr().out

@@ -16,13 +16,15 @@ from pytest_safegen.core.errors import UsageProblem
 from pytest_safegen.results.comparison import Outcome, compare, demand_known, parse
 from pytest_safegen.results.comparison.statistics import (
     cliffs_delta,
+    counts_only,
     delta_interval,
     holm,
-    more_than,
-    share,
+    order_statistic_p,
+    proportion,
+    rise_p,
+    smallest_count_above,
     smallest_shift,
-    surprise_p,
-    tail_chances,
+    tail_probabilities,
 )
 
 VALUES = arrays(np.float64, st.integers(2, 20), elements=st.integers(-5, 5).map(float))
@@ -40,10 +42,22 @@ def test_holm_is_that_of_statsmodels(values: list[float]) -> None:
 
 
 @pytest.mark.parametrize(("failed", "n"), [(0, 10), (3, 60), (10, 10)])
-def test_the_interval_of_a_share_is_that_of_scipy(failed: int, n: int) -> None:
-    wanted = stats.binomtest(failed, n).proportion_ci(0.95, "exact")
-    found = share(failed, n)
-    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high))
+def test_the_interval_of_a_proportion_is_that_of_clopper_and_pearson(failed: int, n: int) -> None:
+    low = stats.beta.ppf(0.025, failed, n - failed + 1) if failed else 0.0
+    high = stats.beta.ppf(0.975, failed + 1, n - failed) if failed < n else 1.0
+    found = proportion(failed, n)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-9)
+
+
+def test_nothing_is_known_of_the_proportion_of_no_scans() -> None:
+    assert (proportion(0, 0).low, proportion(0, 0).high) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(("new", "resolved"), [(0, 0), (3, 0), (5, 2), (1, 9)])
+def test_paired_failures_are_tested_by_mcnemar(new: int, resolved: int) -> None:
+    wanted = stats.binom.sf(new - 1, new + resolved, 0.5) if new + resolved else 1.0
+    found = rise_p(new, resolved, counts_only(0, 60), counts_only(0, 60), paired=True)
+    assert found == pytest.approx(wanted, abs=1e-12)
 
 
 def test_the_bootstrap_interval_holds_the_truth() -> None:
@@ -59,14 +73,15 @@ def test_the_bootstrap_interval_holds_the_truth() -> None:
 
 def test_a_further_score_is_never_more_likely() -> None:
     known = np.random.default_rng(0).normal(size=60)
-    chances = tail_chances(np.linspace(-3, 30, 100), known)
+    chances = tail_probabilities(np.linspace(-3, 30, 100), known)
     assert np.all(np.diff(chances) <= 1e-15)
 
 
 def test_one_draw_of_the_same_distribution_is_seldom_surprising() -> None:
     random = np.random.default_rng(0)
     hits = [
-        surprise_p(tail_chances(random.normal(size=60), random.normal(size=60)), 60, 1) < 0.05
+        order_statistic_p(tail_probabilities(random.normal(size=60), random.normal(size=60)), 60, 1)
+        < 0.05
         for _ in range(400)
     ]
     assert np.mean(hits) < 0.05
@@ -74,7 +89,7 @@ def test_one_draw_of_the_same_distribution_is_seldom_surprising() -> None:
 
 @pytest.mark.parametrize(("limit", "n", "count"), [(0.02, 60, 2), (0.05, 60, 4), (0.0, 9, 1)])
 def test_a_rule_forbids_the_first_count_above_its_share(limit: float, n: int, count: int) -> None:
-    assert more_than(limit, n) == count
+    assert smallest_count_above(limit, n) == count
 
 
 def test_pairs_see_smaller_shifts() -> None:
@@ -108,7 +123,7 @@ def test_a_large_shift_is_a_regression_and_its_opposite_better() -> None:
 
 def test_a_measure_without_a_limit_is_only_noted_unless_it_is_named() -> None:
     first, second = run_of(scores()), run_of(scores(0.03))
-    second = replace(second, worse={"anomaly": {}})
+    second = replace(second, directions={"anomaly": {}})
     found = compare(first, second)
     assert found.outcome is Outcome.PASSED
     assert any("no limit says" in note for note in found.notes)
@@ -125,7 +140,7 @@ def test_an_improved_scan_is_no_regression() -> None:
     values[3] = 40.0
     found = compare(run_of(values), run_of(scores()))
     assert found.outcome is Outcome.PASSED
-    assert found.failures[0].mended == 1
+    assert found.failures[0].resolved == 1
 
 
 @pytest.mark.parametrize(

@@ -21,30 +21,30 @@ KILLS = 6
 def start(store: str, threads: int, runs: int) -> subprocess.Popen[str]:
     """A process that writes runs; it prints the id of each when that is kept."""
     command = [sys.executable, str(HERE / "writer.py"), store, *map(str, (threads, runs, FINDINGS))]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(HERE)}
-    )
+    path = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": path}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
-def kept(history: History) -> dict[str, int]:
+def findings_per_run(history: History) -> dict[str, int]:
     """How many findings each run in a store has."""
     return {e.run.id: len(history.load(e).findings) for e in history.entries()}
 
 
 def test_two_processes_with_twenty_threads_lose_no_run(store: str) -> None:
     processes = [start(store, THREADS, RUNS) for _ in range(PROCESSES)]
-    said = [process.communicate(timeout=200)[0].split() for process in processes]
+    printed = [process.communicate(timeout=200)[0].split() for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
-    expected = {run for runs in said for run in runs}
+    expected = {run for runs in printed for run in runs}
     assert len(expected) == PROCESSES * RUNS
-    assert kept(open_history(store)) == dict.fromkeys(expected, FINDINGS)
+    assert findings_per_run(open_history(store)) == dict.fromkeys(expected, FINDINGS)
 
 
 @pytest.mark.parametrize("seed", [1])
 def test_a_killed_writer_leaves_whole_runs_only(store: str, seed: int) -> None:
     moments = random.Random(seed)  # noqa: S311  no secret in it
     open_history(store)
-    promised: set[str] = set()
+    reported: set[str] = set()
     for _ in range(KILLS):
         process = start(store, 4, 10_000)
         assert process.stdout is not None
@@ -54,7 +54,7 @@ def test_a_killed_writer_leaves_whole_runs_only(store: str, seed: int) -> None:
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
         lines += process.communicate()[0].splitlines()
-        promised |= {line.strip() for line in lines if len(line.strip()) == 32}
-    found = kept(open_history(store))
-    assert promised <= set(found)
+        reported |= {line.strip() for line in lines if len(line.strip()) == 32}
+    found = findings_per_run(open_history(store))
+    assert reported <= set(found)
     assert set(found.values()) == {FINDINGS}

@@ -93,8 +93,8 @@ def test_a_removed_run_leaves_nothing(store: str) -> None:
 def test_an_exported_history_can_be_imported(store: str, tmp_path: Path) -> None:
     first, other = open_history(store), open_history(f"sqlite:///{tmp_path / 'other.db'}")
     first.add(run_of(), tagged=["stable"])
-    assert other.imported(first.exported(), source="x") == (1, 0)
-    assert other.imported(first.exported(), source="x") == (0, 1)
+    assert other.import_lines(first.export_lines(), source="x") == (1, 0)
+    assert other.import_lines(first.export_lines(), source="x") == (0, 1)
     assert [(e.run.id, e.tags) for e in other.entries()] == [
         (e.run.id, e.tags) for e in first.entries()
     ]
@@ -102,16 +102,16 @@ def test_an_exported_history_can_be_imported(store: str, tmp_path: Path) -> None
 
 def test_a_line_that_is_no_run_adds_nothing(store: str) -> None:
     history = open_history(store)
-    good = open_history_line()
+    good = history_line()
     with pytest.raises(HistoryError, match="Line 2 of x"):
-        history.imported([good, '{"run": {}}'], source="x")
+        history.import_lines([good, '{"run": {}}'], source="x")
     assert history.entries() == []
 
 
-def open_history_line() -> str:
-    from pytest_safegen.results.history.entries import to_line
+def history_line() -> str:
+    from pytest_safegen.results.history.entries import encode_line
 
-    return to_line(run_of(), [])
+    return encode_line(run_of(), [])
 
 
 def test_a_newer_schema_is_refused(store: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,19 @@ def test_a_part_of_a_run_is_kept_as_incomplete(releases: Project) -> None:
     assert [e.complete for e in history(releases).entries()] == [True, False]
 
 
+def test_git_is_called_once_a_run(
+    releases: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = tmp_path / "calls"
+    (tmp_path / "bin").mkdir()
+    git = tmp_path / "bin" / "git"
+    git.write_text(f"#!/bin/sh\necho call >> {calls}\n")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(git.parent), prepend=os.pathsep)
+    gate(releases, "--safegen-baseline=latest")
+    assert calls.read_text().split() == ["call"]
+
+
 def test_store_none_keeps_nothing(project: Project) -> None:
     project.scan("data/a.nii.gz")
     assert gate(project, "--safegen-history=none").ret == OK
@@ -56,7 +70,7 @@ def test_the_same_release_has_no_regression(releases: Project) -> None:
     result = gate(releases, "--safegen-generator=gan@1.1", "--safegen-baseline=1.0")
     assert result.ret == OK
     assert releases.verdicts()[("regression", "")] == "PASS"
-    assert "could have seen" in releases.reason("regression")
+    assert "Detectable (n=" in releases.reason("regression")
 
 
 def test_new_failures_are_a_regression(releases: Project) -> None:
@@ -66,8 +80,8 @@ def test_new_failures_are_a_regression(releases: Project) -> None:
     assert result.ret == FAILED
     result.stdout.fnmatch_lines(["FAILED safegen-gate::regression*"])
     assert releases.gate_json()["regression"]["outcome"] == "regressed"
-    turned = releases.gate_json()["regression"]["turned"]
-    assert [t["target"] for t in turned] == ["s03.nii.gz", "s04.nii.gz"]
+    new_failures = releases.gate_json()["regression"]["new_failures"]
+    assert [each["target"] for each in new_failures] == ["s03.nii.gz", "s04.nii.gz"]
 
 
 def test_a_rule_of_the_user_replaces_the_usual_ones(releases: Project) -> None:
@@ -147,7 +161,7 @@ def test_an_mlflow_that_does_not_answer_turns_the_run_red(project: Project) -> N
     project.scan("data/a.nii.gz")
     result = gate(project, "--safegen-mlflow=nonsense://host")
     assert result.ret == FAILED
-    result.stdout.fnmatch_lines("*MLflow at nonsense://host does not take the run: *")
+    result.stdout.fnmatch_lines("*MLflow at nonsense://host refused the run: *")
 
 
 def test_mlflow_that_is_not_installed_is_wrong_use_before_anything_is_judged(

@@ -77,7 +77,7 @@ def test_the_header_says_that_failures_do_not_count(one_fails: Project) -> None:
 def test_fewer_scans_than_asked_for_are_red(project: Project) -> None:
     project.scan("data/a.nii.gz")
     assert project.gate("--safegen-min-scans=2").ret == FAILED
-    assert project.reason("accounting") == "Only 1 scans were found, at least 2 must be."
+    assert project.reason("accounting") == "Only 1 scans were found, but 2 are required."
 
 
 def test_as_many_scans_as_asked_for_are_green(project: Project) -> None:

@@ -64,7 +64,7 @@ def test_a_run_that_stops_early_is_red(cohort: Project, stop: str) -> None:
 
 def test_a_run_that_stops_early_says_what_was_never_judged(cohort: Project) -> None:
     cohort.gate("-x")
-    assert cohort.reason("accounting").startswith("1 check was (such as brightness of c.nii.gz)")
+    assert cohort.reason("accounting").startswith("1 check (brightness of c.nii.gz) was")
 
 
 def test_collect_only_writes_no_report(cohort: Project) -> None:

@@ -47,7 +47,7 @@ def test_the_accounting_names_what_a_dead_worker_lost(cohort: Project) -> None:
     cohort.scan("data/sub-03_T1w.nii.gz", KILL)
     cohort.gate("-n2")
     assert cohort.reason("accounting") == (
-        "1 check was (such as brightness of sub-03_T1w.nii.gz) collected but never judged: "
+        "1 check (brightness of sub-03_T1w.nii.gz) was collected but never judged: "
         "the run stopped, or a worker died."
     )
 

@@ -43,7 +43,7 @@ def test_every_file_of_the_packages_is_in_the_wheel(wheel: set[str]) -> None:
     assert set(INSIDE) - wheel == set()
 
 
-@pytest.mark.parametrize("ending", [".html", ".css", ".js", ".schema.json", "py.typed"])
+@pytest.mark.parametrize("ending", [".html", ".css", ".js", "py.typed"])
 def test_the_wheel_holds_more_than_code(wheel: set[str], ending: str) -> None:
     assert any(name.endswith(ending) for name in wheel)
 

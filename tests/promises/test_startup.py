@@ -41,6 +41,9 @@ HEAVY = (
 )
 
 
+LIBRARIES = tuple(name for name in HEAVY if not name.startswith("safegen"))
+COMMANDS = (["--help"], ["duplicates", "--help"], ["calibrate-longitudinal", "--help"])
+
 MOST_MILLISECONDS = 10
 RUNS = 5
 TEST = "import sys\ndef test_own(): print('\\nLOADED', *sorted(sys.modules))\n"
@@ -101,3 +104,15 @@ def test_looking_at_a_plug_in_starts_nothing(plugin: type) -> None:
     """Some versions of pytest evaluate every attribute of a plug-in that they register."""
     members = inspect.getmembers(plugin)
     assert [name for name, m in members if isinstance(m, property | cached_property)] == []
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_the_command_line_loads_no_library_that_it_does_not_need(arguments: list[str]) -> None:
+    program = (
+        "import sys\nfrom pytest_safegen.cli.main import main\n"
+        "try: main(sys.argv[1:])\nfinally: print('LOADED', *sorted(sys.modules))"
+    )
+    command = [sys.executable, "-c", program, *arguments]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    loaded = output.rpartition("LOADED")[2].split()
+    assert sorted(set(LIBRARIES) & set(loaded)) == []

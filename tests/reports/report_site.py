@@ -11,6 +11,8 @@ import nibabel as nib
 import numpy as np
 
 from pytest_safegen import (
+    Breach,
+    Calibration,
     Finding,
     Heatmap,
     LeftOut,
@@ -31,6 +33,8 @@ from safegen_reports.html.targets import collect_targets
 HOSTILE = "sub-3 <script>alert('x')</script> \"ü\" &amp; {{ 7 * 7 }}"
 SETTINGS = Settings(Path())
 CONTENT = "0123456789abcdef" * 2
+HEADLINE = "Strange <b>place</b>, 9 ml"
+BREACH = Breach("score", 2.5, 1.0, Verdict.FAIL, source="8 held out")
 WORST = (3, 8, 6)
 AFFINE = np.diag([2.0, 2.0, 3.0, 1.0])
 APART = {"td", "th", "dt", "dd", "span", "li", "text"}
@@ -204,14 +208,20 @@ def _finding(check: str, target: str, verdict: Verdict, reason: str, score: floa
 
 REGRESSION = {
     "outcome": "regressed",
-    "baseline": {"run": "run-0", "generator": "gen <1>", "version": "1.0", "created": "2025-12-01"},
+    "baseline": {
+        "run": "run-0",
+        "generator": "gen <1>",
+        "version": "1.0",
+        "created": "2025-12-01",
+        "data_digest": "d0",
+    },
     "rules": ["anomaly: failed +2%"],
     "reasons": [],
     "paired": True,
     "shared": 3,
     "regressions": ["anomaly: 0 of 3 and now 1 of 3 failed <b>"],
     "improvements": [],
-    "turned": [
+    "new_failures": [
         {"check": "anomaly", "target": "sub-2_a.nii", "before": "PASS", "after": "FAIL"},
         {"check": "anomaly", "target": "gone.nii", "before": "PASS", "after": "FAIL"},
     ],
@@ -238,7 +248,7 @@ def write_site(folder: Path) -> Site:
     left_out = (LeftOut(data / "notes <i>.txt", "not a format of scans"),)
     release = Release(data, series, left_out=left_out)
     sick = _finding("anomaly", "sub-2_a.nii", Verdict.FAIL, "A <b>strange</b> place.", 2.5)
-    sick = dataclasses.replace(sick, content=CONTENT)
+    sick = dataclasses.replace(sick, content=CONTENT, headline=HEADLINE, breaches=(BREACH,))
     growing = _finding("longitudinal", "sub-2", Verdict.WARN, "It grows.", 0.9)
     findings = (
         _finding("anomaly", "sub-1_a.nii", Verdict.PASS, "Like real scans.", 0.4),
@@ -261,7 +271,7 @@ def write_site(folder: Path) -> Site:
         generator="gen <1>",
         version="2.0",
         profile_digests={"anomaly": "abc123"},
-        calibrations={"anomaly": {"scores": scores, "source": "8 held out", "limit": 1.0}},
+        calibrations={"anomaly": {"": Calibration(tuple(scores), "8 held out", 1.0)}},
         environment={"python": "3.11"},
         regression=REGRESSION,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_safegen import Finding, Run, Verdict
+from pytest_safegen import Breach, Finding, Run, Verdict
 from pytest_safegen.cli.main import main
 from pytest_safegen.results.files import ResultLog
 from pytest_safegen.results.gate_json import save_run
@@ -34,11 +34,34 @@ def failing(target: str, score: float, reason: str = "Too bright.") -> Finding:
 
 
 def test_the_verdict_comes_first_then_the_worst_and_ten_at_most() -> None:
-    run = run_of(*(failing(f"s{n:02}.nii.gz", float(n)) for n in range(2, 40)))
+    run = run_of(*(failing(f"s{n:02}.nii.gz", float(n), f"Odd {n}.") for n in range(2, 40)))
     lines = list(workflow_commands(run))
     assert len(lines) == 10
     assert lines[0].startswith("::error title=safegen%3A FAIL::")
     assert "s39.nii.gz" in lines[1]
+
+
+def test_findings_with_one_headline_are_one_annotation() -> None:
+    run = run_of(*(failing(f"s{n}.nii.gz", 2.0, "No real scans.") for n in range(240)))
+    _, line = workflow_commands(run)
+    assert "title=anomaly FAIL%3A No real scans%3A 240 findings," in line
+
+
+def test_an_annotation_leads_with_the_headline_and_explains_below() -> None:
+    finding = replace(
+        failing("a.nii", 2.0, "The brain is too bright on the left."),
+        headline="Too bright",
+        breaches=(Breach("score", 2.0, 1.0, Verdict.FAIL, source="8 held out"),),
+    )
+    _, line = workflow_commands(run_of(finding))
+    assert line.startswith("::error title=anomaly FAIL%3A Too bright,file=")
+    assert line.endswith("::score 2, limit 1 (8 held out)%0AThe brain is too bright on the left.")
+
+
+def test_a_sarif_message_leads_with_the_headline() -> None:
+    finding = replace(failing("a.nii", 2.0, "It is far too bright."), headline="Too bright")
+    (run,) = sarif_log(run_of(finding))["runs"]
+    assert run["results"][0]["message"]["text"] == "FAIL: Too bright\nIt is far too bright."
 
 
 def test_a_green_run_has_no_annotation() -> None:

@@ -55,6 +55,14 @@ def test_the_metrics_are_failed_shares_with_their_intervals(site: Site, uri: str
     assert (metrics["count/FAIL"], metrics["count/judged"]) == (2, 4)
 
 
+def test_the_description_has_the_headlines(site: Site, uri: str) -> None:
+    log_run(site.run, site.folder, uri)
+    (logged,) = runs(uri, "gen <1>")
+    note = logged.data.tags["mlflow.note.content"]
+    assert note.startswith("1 scan failed anomaly.; The <table> failed.\n\n")
+    assert "- FAIL anomaly: Strange \\<b\\>place\\</b\\>, 9 ml" in note
+
+
 def test_the_whole_report_is_an_artifact(site: Site, uri: str, tmp_path: Path) -> None:
     key = log_run(site.run, site.folder, uri)
     client = tracking.MlflowClient(tracking_uri=uri)
@@ -86,7 +94,7 @@ def test_a_name_that_mlflow_refuses_is_changed(site: Site, uri: str) -> None:
 
 
 def test_a_store_that_cannot_be_used_is_a_sentence_without_the_password(site: Site) -> None:
-    with pytest.raises(SafegenError, match=r"MLflow at nonsense://host does not take the run: "):
+    with pytest.raises(SafegenError, match=r"MLflow at nonsense://host refused the run: "):
         log_run(site.run, site.folder, "nonsense://me:secret@host")
     assert without_credentials("https://me:secret@host/x") == "https://host/x"
 

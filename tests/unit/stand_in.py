@@ -1,9 +1,11 @@
-"""Tiny scans, and detectors that measure next to nothing."""
+"""Tiny scans, a reader that makes them up, and detectors that measure next to nothing."""
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +77,39 @@ class ExplainingStandIn(OpenStandIn):
         return self.detector.explain(target, self.profile, score, device=self.device)
 
 
-def ref_of(subject: str, *, modality: str | None = "T1w") -> ScanRef:
-    path = Path(subject) / f"{subject}.nii.gz"
-    return ScanRef(path.as_posix(), subject, None, modality, path)
+class StubReader:
+    """Stands in for the reader of files: a scan whose mean is the subject's number.
+
+    `broken` maps a session, or a subject without one, to what reading it raises.
+    """
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+        self.broken: dict[str, Exception] = {}
+        self.alive = 0
+        self.most_alive = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, ref: ScanRef) -> Scan:
+        with self._lock:
+            self.read.append(ref.target)
+            name = ref.session or ref.subject
+            if name in self.broken:
+                raise self.broken[name]
+            values = np.random.default_rng(0).random((8, 8, 8)) + float(ref.subject[-2:])
+            scan = replace(scan_of(values, affine=np.diag([4.0, 4, 4, 1])), ref=ref)
+            self.alive += 1
+            weakref.finalize(scan.voxels, self._dropped)
+            self.most_alive = max(self.most_alive, self.alive)
+            return scan
+
+    def _dropped(self) -> None:
+        self.alive -= 1
+
+
+def ref_of(subject: str, *, modality: str | None = "T1w", session: str | None = None) -> ScanRef:
+    path = Path(subject, session or "", f"{subject}.nii.gz")
+    return ScanRef(path.as_posix(), subject, session, modality, path)
 
 
 def scan_of(
@@ -101,3 +133,14 @@ def profile_of(name: str = "stand-in", *, scores: Sequence[float] = (1.0, 2.0, 3
 def set_of(*profiles: Profile, modality: str = "T1w") -> ProfileSet:
     bundle = Bundle(template_4mm(), {profile.detector: profile for profile in profiles})
     return ProfileSet("d", {modality: bundle}, {})
+
+
+def raising(problem: Exception) -> Callable[[Any], Score]:
+    def measure(target: Any) -> Score:
+        raise problem
+
+    return measure
+
+
+def giving(score: Any) -> Callable[[Any], Score]:
+    return lambda _: score

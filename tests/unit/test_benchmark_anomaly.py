@@ -13,15 +13,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks import anomaly
-from benchmarks.anomaly_parts import cohort, compare, faithfulness, tables
-from benchmarks.anomaly_parts.cohort import reference_from, split, target_of
-from benchmarks.anomaly_parts.compare import Scored, mean_auroc_interval, paired
-from benchmarks.anomaly_parts.contestants import OURS, fit_field, missing_of
-from benchmarks.anomaly_parts.kinds import QUARTERS, TORCHIO, kinds_of
-from benchmarks.anomaly_parts.options import arguments
-from benchmarks.anomaly_parts.places import LIMITS, overlap_at_limits
-from benchmarks.anomaly_parts.trial import Judge, run
+from benchmarks.anomaly import __main__ as anomaly, cohort, comparison, faithfulness, tables
+from benchmarks.anomaly.cohort import reference_from, split, target_of
+from benchmarks.anomaly.comparison import Scored, mean_auroc_interval, paired
+from benchmarks.anomaly.fault_types import QUARTERS, TORCHIO, fault_types_of
+from benchmarks.anomaly.localization import LIMITS, overlap_at_limits
+from benchmarks.anomaly.methods_under_test import OURS, fit_methods, missing_of
+from benchmarks.anomaly.options import arguments
+from benchmarks.anomaly.trial import Trial, run
 from pytest_safegen import Prepared, Profile
 from pytest_safegen.data.discover import discover
 from pytest_safegen.faults import FAMILIES
@@ -41,13 +40,13 @@ def unmoved(fixed: Prepared, moving: Prepared, **options: Any) -> NDArray[np.flo
 
 
 @pytest.fixture(scope="module", autouse=True)
-def few() -> Iterator[None]:
-    """What takes time and proves nothing here is done less often."""
+def fewer_repetitions() -> Iterator[None]:
+    """Slow steps run with fewer repetitions."""
     with pytest.MonkeyPatch.context() as patch, one_thread_each():
         patch.setattr(cohort, "SUBJECTS_FOR_TEMPLATE", 2)
         patch.setattr("pytest_safegen.prepare.template.register", unmoved)
         patch.setattr(faithfulness, "STEPS", 2)
-        patch.setattr(compare, "DRAWS", 100)
+        patch.setattr(comparison, "DRAWS", 100)
         yield
 
 
@@ -60,22 +59,22 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def content(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("results")
     out, scans = folder / "anomaly.json", folder / "scans.csv"
-    words = [*WORDS, BASELINE, "--methods", ",".join(METHODS), "--data", str(data)]
-    words += ["--dose", "--strengths", "0.2,1", "--dose-planted", "1", "--faithfulness", "1"]
-    words += ["--figure", str(folder / "dose.svg"), "--out", str(out), "--scans", str(scans)]
-    anomaly.main(words)
+    command_line = [*WORDS, BASELINE, "--methods", ",".join(METHODS), "--data", str(data)]
+    command_line += ["--dose", "--strengths", "0.2,1", "--dose-planted", "1", "--faithfulness", "1"]
+    command_line += ["--figure", str(folder / "dose.svg"), "--out", str(out), "--scans", str(scans)]
+    anomaly.main(command_line)
     assert scans.read_text(encoding="utf-8").startswith("kind,strength")
     found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
     return found
 
 
-def test_each_family_has_numbers_of_each_contestant(content: dict[str, Any]) -> None:
+def test_each_family_has_numbers_of_each_method(content: dict[str, Any]) -> None:
     methods = {row["kind"]: set(row["methods"]) for row in content["kinds"]}
 
     assert methods == {name: {OURS, *METHODS, BASELINE} for name in ("noise", "dropout")}
 
 
-def test_only_local_families_have_places(content: dict[str, Any]) -> None:
+def test_only_local_families_have_localization(content: dict[str, Any]) -> None:
     located = {row["kind"]: "iou" in row["methods"][OURS] for row in content["kinds"]}
 
     assert located == {"noise": False, "dropout": True}
@@ -116,7 +115,7 @@ def test_the_tables_are_printed_from_the_file(
 def test_the_score_is_that_of_the_detector(data: Path) -> None:
     parts = split(discover(data), reference=10, tests=1, seed=0)
     reference = reference_from(parts.reference)
-    field = fit_field(
+    field = fit_methods(
         reference,
         methods=METHODS,
         baselines=(),
@@ -125,7 +124,7 @@ def test_the_score_is_that_of_the_detector(data: Path) -> None:
         also_all=False,
         seed=0,
     )
-    (outcome,) = run(Judge(reference, field, 0), parts.tests, {})
+    (outcome,) = run(Trial(reference, field, 0), parts.tests, {})
 
     detector = AnomalyDetector(methods=METHODS)
     known = [target_of(read_scan(ref), reference.template) for ref in parts.reference]
@@ -144,13 +143,13 @@ def test_every_group_of_families_is_in_one_quarter() -> None:
     assert sorted(quarters) == sorted(groups)
 
 
-def test_torchio_faults_are_kept_from_a_group_that_exists() -> None:
+def test_torchio_faults_belong_to_a_group_that_exists() -> None:
     assert set(TORCHIO.values()) <= {family.group for family in FAMILIES.values()}
 
 
 def test_a_family_that_the_modality_cannot_have_is_refused() -> None:
     with pytest.raises(SystemExit, match="rings"):
-        kinds_of("mr", ["rings"], torchio=False)
+        fault_types_of("mr", ["rings"], torchio=False)
 
 
 def test_a_baseline_without_its_library_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,8 +159,8 @@ def test_a_baseline_without_its_library_says_so(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_planting_uses_all_scans_about_equally() -> None:
-    asked = arguments(["--planted", "3"])
-    plan = anomaly.planned(asked, kinds_of("mr", [], torchio=False), 10)
+    options = arguments(["--planted", "3"])
+    plan = anomaly.plan_faults(options, fault_types_of("mr", [], torchio=False), 10)
 
     counts = [len(plantings) for plantings in plan.values()]
 
@@ -169,9 +168,9 @@ def test_planting_uses_all_scans_about_equally() -> None:
 
 
 def test_quick_leaves_what_was_asked_for() -> None:
-    asked = arguments(["--quick", "--planted", "3"])
+    options = arguments(["--quick", "--planted", "3"])
 
-    assert (asked.reference, asked.planted, asked.baselines) == (24, 3, ())
+    assert (options.reference, options.planted, options.baselines) == (24, 3, ())
 
 
 def test_overlap_at_limits_is_the_overlap_at_each() -> None:
@@ -190,7 +189,7 @@ def test_a_constant_difference_has_no_spread() -> None:
     assert test.low <= test.difference == pytest.approx(0.25)
 
 
-def test_a_perfect_contestant_has_no_width() -> None:
+def test_a_perfect_method_has_no_width() -> None:
     family = Scored([2.0, 3.0], ["a", "b"], [0.0, 1.0, 0.5], ["a", "b", "c"])
 
     assert mean_auroc_interval([family, replace(family)], seed=0) == (1.0, 1.0)

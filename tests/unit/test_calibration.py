@@ -7,11 +7,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pytest_safegen.judging.calibration import limit_at, p_value
-from pytest_safegen.profiles.cohort import folds, hold_out
 
 scores = st.lists(st.floats(-100, 100), min_size=1, max_size=60).map(np.array)
 rates = st.floats(0.001, 0.5)
-names = st.lists(st.text(min_size=1), min_size=3, max_size=30, unique=True)
 
 
 def extrapolated(known: np.ndarray, rate: float) -> bool:
@@ -116,6 +114,23 @@ def test_an_exact_limit_says_how_many_scans_it_is_from() -> None:
     assert limit_at(np.arange(120.0), 0.05).source.startswith("calibrated on 120 real scans")
 
 
+def test_a_limit_from_independent_patients_bounds_the_false_alarms() -> None:
+    source = limit_at(np.arange(120.0), 0.05, independent=True).source
+    assert source == (
+        "calibrated on 120 real scans for 5.0% false alarms, at most 8.6% with 95 % confidence"
+    )
+
+
+def test_a_limit_from_cross_validation_claims_no_bound() -> None:
+    source = limit_at(np.arange(120.0), 0.05).source
+    assert source == "calibrated on 120 real scans for 5.0% false alarms"
+
+
+@given(scores, rates)
+def test_independence_changes_no_limit(known: np.ndarray, rate: float) -> None:
+    assert limit_at(known, rate, independent=True).value == limit_at(known, rate).value
+
+
 def test_an_extrapolated_limit_says_what_the_scans_alone_guarantee() -> None:
     assert limit_at(np.arange(19.0), 0.01).source.endswith("can only guarantee 5.0%")
 
@@ -123,31 +138,3 @@ def test_an_extrapolated_limit_says_what_the_scans_alone_guarantee() -> None:
 def test_no_scores_give_no_limit() -> None:
     with pytest.raises(ValueError, match="no calibration scores"):
         limit_at(np.empty(0), 0.01)
-
-
-@given(names, st.integers(0, 9))
-def test_the_same_seed_holds_out_the_same_subjects(subjects: list[str], seed: int) -> None:
-    again = [*reversed(subjects), *subjects]
-    assert hold_out(subjects, share=0.3, seed=seed) == hold_out(again, share=0.3, seed=seed)
-
-
-def test_another_seed_holds_out_other_subjects() -> None:
-    subjects = [str(n) for n in range(100)]
-    assert hold_out(subjects, share=0.3, seed=0) != hold_out(subjects, share=0.3, seed=1)
-
-
-@given(names, st.floats(0.0, 1.0))
-def test_the_share_that_is_held_out_is_right(subjects: list[str], share: float) -> None:
-    assert len(hold_out(subjects, share=share, seed=0)) == max(1, round(share * len(subjects)))
-
-
-@given(names, st.integers(1, 5))
-def test_each_subject_is_in_one_fold(subjects: list[str], count: int) -> None:
-    parts = folds(subjects, count=count, seed=0)
-    assert sorted(name for part in parts for name in part) == sorted(subjects)
-
-
-@given(names, st.integers(1, 5))
-def test_folds_are_of_nearly_one_size(subjects: list[str], count: int) -> None:
-    sizes = [len(part) for part in folds(subjects, count=count, seed=0)]
-    assert max(sizes) - min(sizes) <= 1

@@ -91,7 +91,7 @@ def test_report_of_a_folder_without_results_is_refused(tmp_path: Path, capsys) -
 
 def test_schema_prints_json(capsys) -> None:
     main(["schema"])
-    assert json.loads(capsys.readouterr().out)["properties"]["schema"] == {"const": 1}
+    assert json.loads(capsys.readouterr().out)["properties"]["schema"] == {"enum": [1]}
 
 
 def test_a_wrong_command_is_refused(capsys) -> None:

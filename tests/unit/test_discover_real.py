@@ -1,5 +1,6 @@
 """Discovery on real scans, which are not part of the repository."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,17 @@ def test_each_dicom_folder_is_a_scan() -> None:
 def test_real_dicom_is_read_in_hounsfield_units() -> None:
     scan = read_scan(discover(REAL / "chest-ct-dicom").refs[0])
     assert (scan.voxels.shape, float(scan.voxels.min())) == ((512, 512, 30), -1024.0)
+
+
+@pytest.mark.parametrize(
+    ("target", "voxels"),
+    [
+        ("2.000000-ThoraxRoutine__8.0.0__B70f-62919", "1dcc6f38e952548b"),
+        ("3.000000-ThoraxRoutine__8.0.0__B40f-10983", "1b868f38bde90cf3"),
+    ],
+)
+def test_real_dicom_is_read_to_the_same_bits_as_ever(target: str, voxels: str) -> None:
+    refs = {ref.target: ref for ref in discover(REAL / "chest-ct-dicom").refs}
+    scan = read_scan(refs[target])
+    digests = [sha256(part.tobytes()).hexdigest()[:16] for part in (scan.voxels, scan.affine)]
+    assert (digests, scan.stored_type) == ([voxels, "560ac52e45473b7f"], "uint16")

@@ -76,7 +76,7 @@ def test_a_series_carries_a_lesion_that_grows() -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "damage",
     [
         artefacts.noise_ball,
         artefacts.dropped_tissue,
@@ -87,8 +87,8 @@ def test_a_series_carries_a_lesion_that_grows() -> None:
         artefacts.hot_spot,
     ],
 )
-def test_an_artefact_changes_the_brain_and_nothing_else(image: Image, spoil: Any) -> None:
-    changed = spoil(image, np.random.default_rng(0)).voxels != image.voxels
+def test_an_artefact_changes_the_brain_and_nothing_else(image: Image, damage: Any) -> None:
+    changed = damage(image, np.random.default_rng(0)).voxels != image.voxels
     assert changed.any()
     assert not changed[~image.mask].any()
 
@@ -147,30 +147,35 @@ def test_data_that_are_there_are_not_overwritten(
 
 
 def test_a_planted_fault_that_fails_is_caught() -> None:
-    assert run_demo.answer(COPY, [finding()]).caught
+    assert run_demo.detection_of(COPY, [finding()]).caught
+
+
+def test_a_detection_has_the_headline_of_its_finding() -> None:
+    found = finding() | {"headline": "Copy of training patient sub-R007"}
+    assert run_demo.detection_of(COPY, [found]).headline == "Copy of training patient sub-R007"
 
 
 def test_a_planted_fault_that_passes_is_missed() -> None:
-    assert not run_demo.answer(COPY, [finding(verdict="PASS")]).caught
+    assert not run_demo.detection_of(COPY, [finding(verdict="PASS")]).caught
 
 
-def test_a_planted_fault_of_which_nothing_is_said_is_missed() -> None:
-    assert not run_demo.answer(COPY, [finding(check="anomaly")]).caught
+def test_a_planted_fault_without_a_finding_is_missed() -> None:
+    assert not run_demo.detection_of(COPY, [finding(check="anomaly")]).caught
 
 
 def test_a_crashed_check_catches_nothing() -> None:
-    assert not run_demo.answer(COPY, [finding(verdict="ERROR")]).caught
+    assert not run_demo.detection_of(COPY, [finding(verdict="ERROR")]).caught
 
 
 def test_a_file_that_cannot_be_read_is_caught_by_an_error() -> None:
     broken = replace(COPY, check="integrity")
-    assert run_demo.answer(broken, [finding(check="integrity", verdict="ERROR")]).caught
+    assert run_demo.detection_of(broken, [finding(check="integrity", verdict="ERROR")]).caught
 
 
-def test_a_finding_on_the_release_speaks_of_the_scans_it_names() -> None:
+def test_a_finding_on_the_release_concerns_the_scans_it_names() -> None:
     odd = replace(COPY, check="metadata")
     named = finding(check="metadata", target="", reason=f"Another spacing in {odd.target}.")
-    assert run_demo.answer(odd, [named]).caught
+    assert run_demo.detection_of(odd, [named]).caught
 
 
 def test_a_scan_whose_series_fails_does_not_pass() -> None:

@@ -158,7 +158,7 @@ def test_an_unknown_family_is_refused_with_the_nearest_names() -> None:
 
 def test_a_scan_of_one_value_is_refused() -> None:
     canvas = Canvas(np.ones((9, 9, 9), np.float32), np.ones((9, 9, 9), bool), (1.0, 1.0, 1.0))
-    with pytest.raises(ValueError, match="one value"):
+    with pytest.raises(ValueError, match="same value"):
         planted("noise", canvas)
 
 

@@ -1,4 +1,4 @@
-"""`safegen inject` writes spoiled scans, their masks, and tables that say what was done."""
+"""`safegen inject` writes corrupted scans, their masks, and tables that say what was done."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_every_file_that_is_named_is_there(real: Path, out: Path) -> None:
     assert len(named) == 6
 
 
-def test_a_scan_is_spoiled_inside_its_mask_only(real: Path, out: Path) -> None:
+def test_a_scan_is_changed_inside_its_mask_only(real: Path, out: Path) -> None:
     inject(real, out, "--kinds", PATCH, "--strength", "1")
     row = rows(out)[0]
     change = voxels(out / row["scan"]) != voxels(real / row["source"])
@@ -131,7 +131,7 @@ def test_another_seed_writes_other_faults(real: Path, tmp_path: Path) -> None:
     assert (scans[0] != scans[1]).any()
 
 
-def test_a_scan_is_spoiled_alike_whatever_lies_beside_it(real: Path, tmp_path: Path) -> None:
+def test_a_scan_gets_the_same_fault_whatever_lies_beside_it(real: Path, tmp_path: Path) -> None:
     inject(real, tmp_path / "both", "--kinds", PATCH)
     alone = write_cohort(tmp_path / "alone", [1])
     inject(alone, tmp_path / "one", "--kinds", PATCH)
@@ -214,7 +214,7 @@ def test_the_data_set_says_how_it_was_made(real: Path, out: Path) -> None:
     inject(real, out, "--kinds", PATCH, "--seed", "7")
     described = json.loads((out / "dataset.json").read_text(encoding="utf-8"))
     assert described["arguments"]["seed"] == 7
-    assert described["kinds"] == {PATCH: "tissue that is missing"}
+    assert described["kinds"] == {PATCH: "missing tissue"}
     assert (described["scans"], described["sources"]) == (2, 2)
 
 
@@ -260,14 +260,14 @@ def test_a_fault_without_room_is_one_sentence_and_the_others_go_on(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--kinds", "rust"], "no kind of fault called rust"),
-        (["--kinds", ""], "no kind of fault called nothing"),
+        (["--kinds", "rust"], "Unknown kind of fault: rust"),
+        (["--kinds", ""], "Unknown kind of fault: none given"),
         (["--strength", "2"], "above 0 and up to 1"),
         (["--strength", "much"], "no list of numbers"),
-        (["--per-scan", "0"], "At least 1 kind"),
+        (["--per-scan", "0"], "number of kinds per scan 0"),
     ],
 )
-def test_a_wrong_order_is_refused(
+def test_an_invalid_plan_is_refused(
     real: Path, out: Path, capsys: Any, options: Sequence[str], message: str
 ) -> None:
     assert inject(real, out, *options) == 4
@@ -275,18 +275,18 @@ def test_a_wrong_order_is_refused(
     assert not out.exists()
 
 
-def test_a_folder_that_holds_something_is_left_alone(real: Path, out: Path, capsys: Any) -> None:
+def test_a_folder_that_is_not_empty_is_left_alone(real: Path, out: Path, capsys: Any) -> None:
     out.mkdir()
     (out / "precious.txt").write_text("mine")
     assert inject(real, out) == 4
-    assert "holds something" in capsys.readouterr().err
+    assert "is not empty" in capsys.readouterr().err
     assert list(contents(out)) == ["precious.txt"]
 
 
 def test_a_folder_without_scans_is_refused(tmp_path: Path, out: Path, capsys: Any) -> None:
     (tmp_path / "real").mkdir()
     assert inject(tmp_path / "real", out) == 4
-    assert "nothing to spoil" in capsys.readouterr().err
+    assert "to plant faults in" in capsys.readouterr().err
 
 
 def test_nothing_planted_at_all_is_exit_code_4(tmp_path: Path, out: Path, capsys: Any) -> None:

@@ -1,16 +1,21 @@
 """A folder with a DICOM series becomes a scan, and no slice can be missing in silence."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from hypothesis import given, strategies as st
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from pytest_safegen.core.errors import ReadError
 from pytest_safegen.core.scan import Scan, ScanRef
+from pytest_safegen.data.dicom_files import read_header
 from pytest_safegen.readers import read_scan
 
 SERIES, STUDY, FRAME = generate_uid(), generate_uid(), generate_uid()
@@ -53,6 +58,7 @@ def problem(folder: Path, **options: int) -> str:
         scan_of(folder, **options)
     assert str(folder.parent) not in str(caught.value)
     assert folder.name in str(caught.value)
+    assert 0 < len(caught.value.headline) <= 90
     return str(caught.value)
 
 
@@ -107,7 +113,7 @@ def test_two_series_in_one_folder_are_counted(tmp_path: Path) -> None:
 def test_a_folder_without_readable_slices_is_named(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "1.dcm").write_text("no")
-    assert "holds 0 DICOM series" in problem(tmp_path / "a")
+    assert "no DICOM slice that can be read" in problem(tmp_path / "a")
 
 
 def test_a_slice_that_is_no_dicom_is_named(tmp_path: Path) -> None:
@@ -120,6 +126,67 @@ def test_a_slice_that_is_a_pointer_names_the_command(tmp_path: Path) -> None:
     folder = series(tmp_path / "a")
     (folder / "bad.dcm").write_text("version https://git-lfs.github.com/spec/v1\n")
     assert "git lfs pull" in problem(folder)
+
+
+@pytest.mark.parametrize("kind", ["SEG", "RTSTRUCT"])
+def test_an_object_that_is_no_image_is_ignored(tmp_path: Path, kind: str) -> None:
+    def relabel(one: Dataset) -> None:
+        one.Modality = kind
+
+    write_slice(series(tmp_path / "a") / "0.dcm", 9, series=generate_uid(), change=relabel)
+    assert scan_of(tmp_path / "a").voxels.shape == (4, 5, 5)
+
+
+def test_the_header_of_a_slice_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def counting(path: Path, *args: Any, **options: Any) -> dict[str, str] | None:
+        read.append(path.name)
+        return read_header(path, *args, **options)
+
+    monkeypatch.setattr("pytest_safegen.readers.dicom.read_header", counting)
+    folder = series(tmp_path / "a")
+    scan_of(folder)
+    assert sorted(read) == sorted(path.name for path in folder.iterdir())
+
+
+def test_slices_without_the_preamble_are_read(tmp_path: Path) -> None:
+    folder = series(tmp_path / "a")
+    expected = scan_of(folder)
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes()[132:])
+    found = scan_of(folder)
+    assert np.array_equal(found.voxels, expected.voxels)
+    assert np.array_equal(found.affine, expected.affine)
+
+
+def test_a_text_beside_the_slices_is_ignored(tmp_path: Path) -> None:
+    folder = series(tmp_path / "a")
+    (folder / "LICENSE").write_text("Free for all. " * 100)
+    assert scan_of(folder).voxels.shape == (4, 5, 5)
+
+
+def test_a_slice_without_pixel_spacing_is_named(tmp_path: Path) -> None:
+    def forget(one: Dataset) -> None:
+        del one.PixelSpacing
+
+    for k in range(3):
+        write_slice(tmp_path / "a" / f"{k}.dcm", k, change=forget)
+    assert "has no valid PixelSpacing" in problem(tmp_path / "a")
+
+
+@given(cut=st.integers(0, 900), place=st.integers(0, 900), value=st.integers(0, 255))
+def test_a_corrupt_slice_is_a_read_error_or_a_scan(cut: int, place: int, value: int) -> None:
+    with TemporaryDirectory() as folder:
+        path = series(Path(folder) / "a", (0, 1, 2)) / "last.dcm"
+        write_slice(path, 3)
+        content = bytearray(path.read_bytes())
+        content[place % len(content)] = value
+        path.write_bytes(content[: len(content) - cut])
+        with suppress(ReadError):
+            assert scan_of(path.parent).voxels.dtype == np.float32
 
 
 def test_a_slice_that_breaks_off_is_named(tmp_path: Path) -> None:
@@ -136,7 +203,7 @@ def test_a_slice_without_a_position_is_named(tmp_path: Path) -> None:
         del one.ImagePositionPatient
 
     write_slice(folder / "bad.dcm", 5, change=forget)
-    assert "bad.dcm does not say where" in problem(folder)
+    assert "bad.dcm has no valid ImagePositionPatient" in problem(folder)
 
 
 @pytest.mark.parametrize("axes", [[0, 1, 0, 0, 0, 1], [1, 0, 0, 0, 0, 1]])
@@ -147,7 +214,7 @@ def test_a_slice_of_another_orientation_is_refused(tmp_path: Path, axes: list[in
         one.ImageOrientationPatient = axes
 
     write_slice(folder / "bad.dcm", 5, change=turn)
-    assert "unlike size, spacing or orientation" in problem(folder)
+    assert "different size, spacing or orientation" in problem(folder)
 
 
 def test_a_slice_pushed_aside_is_refused(tmp_path: Path) -> None:
@@ -157,7 +224,7 @@ def test_a_slice_pushed_aside_is_refused(tmp_path: Path) -> None:
         one.ImagePositionPatient = [17, 8, 6]
 
     write_slice(folder / "bad.dcm", 2, change=push)
-    assert "a/bad.dcm lies 10.00 mm beside its place" in problem(folder)
+    assert "a/bad.dcm lies 10.00 mm off the line" in problem(folder)
 
 
 def test_a_tilted_gantry_is_kept_in_the_affine(tmp_path: Path) -> None:
@@ -179,15 +246,15 @@ def test_colours_are_refused(tmp_path: Path) -> None:
 
     for k in range(3):
         write_slice(tmp_path / "a" / f"{k}.dcm", k, change=paint)
-    assert "colours" in problem(tmp_path / "a")
+    assert "colour image" in problem(tmp_path / "a")
 
 
 def test_a_single_slice_is_refused(tmp_path: Path) -> None:
-    assert "one slice only" in problem(series(tmp_path / "a", (0,)))
+    assert "a single slice" in problem(series(tmp_path / "a", (0,)))
 
 
 def test_too_many_voxels_are_refused(tmp_path: Path) -> None:
-    assert "more than the 99" in problem(series(tmp_path / "a"), max_voxels=99)
+    assert "limit of 99" in problem(series(tmp_path / "a"), max_voxels=99)
 
 
 def test_a_file_of_several_frames_is_a_volume(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def problem(path: Path, **options: int) -> str:
         scan_of(path, **options)
     assert str(path.parent) not in str(caught.value)
     assert path.name in str(caught.value)
+    assert 0 < len(caught.value.headline) <= 90
     return str(caught.value)
 
 
@@ -92,7 +93,7 @@ def test_a_series_of_volumes_names_the_axis(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.nrrd", "a.mha"])
 def test_colours_are_refused(tmp_path: Path, name: str) -> None:
     colours = image(np.stack([VOXELS] * 3, axis=0), vector=True)
-    assert "3 numbers a voxel" in problem(save(tmp_path / name, colours))
+    assert "3 values per voxel" in problem(save(tmp_path / name, colours))
 
 
 def test_a_single_slice_is_refused(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_a_single_slice_is_refused(tmp_path: Path) -> None:
 
 
 def test_too_many_voxels_are_refused(tmp_path: Path) -> None:
-    assert "more than the 59" in problem(save(tmp_path / "a.nrrd"), max_voxels=59)
+    assert "limit of 59" in problem(save(tmp_path / "a.nrrd"), max_voxels=59)
 
 
 @pytest.mark.parametrize("spacing", ["0 3 4", "2 -3 4", "2 nan 4"])
@@ -120,7 +121,7 @@ def test_a_truncated_file_is_named_and_nothing_is_printed(
     path = save(tmp_path / name.replace("raw", "mhd"))
     cut = tmp_path / name
     cut.write_bytes(cut.read_bytes()[:-10])
-    assert "copy it again" in problem(path)
+    assert "re-export it" in problem(path)
     assert capfd.readouterr() == ("", "")
 
 
@@ -129,7 +130,7 @@ def test_text_called_an_image_is_named_and_nothing_is_printed(
     tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / name).write_text("not an image")
-    assert "whatever its name says" in problem(tmp_path / name)
+    assert "despite its name" in problem(tmp_path / name)
     assert capfd.readouterr() == ("", "")
 
 
@@ -178,7 +179,7 @@ def test_a_header_that_would_harm_itk_is_refused(tmp_path: Path, old: str, new: 
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new))
-    assert "unsound header" in problem(path)
+    assert "invalid header" in problem(path)
 
 
 def test_a_missing_file_of_voxels_is_named(tmp_path: Path) -> None:

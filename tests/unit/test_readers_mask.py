@@ -68,8 +68,7 @@ def test_a_mask_of_another_shape_is_none_and_says_so(tmp_path: Path) -> None:
     scan = scan_with(tmp_path, save(tmp_path / "s" / "mask.nii", INSIDE[:3]))
     assert scan.mask is None
     assert scan.mask_problem == (
-        "The mask s/mask.nii lies on another grid than its scan: 3 x 5 x 6 instead of 4 x 5 x 6 "
-        "voxels."
+        "The mask s/mask.nii is not on the grid of its scan: 3 x 5 x 6 instead of 4 x 5 x 6 voxels."
     )
 
 

@@ -46,7 +46,7 @@ def _waivers(review: Review, day: date = DAY) -> Waivers:
     return Waivers({review.key: review}, day)
 
 
-def test_a_waiver_lets_its_finding_through_and_says_who_answers(ref: ScanRef) -> None:
+def test_a_waiver_lets_its_finding_through_and_names_its_owner(ref: ScanRef) -> None:
     finding = _waivers(_review(content_digest([ref]))).applied(_finding(), [ref])
     assert finding.verdict is Verdict.WAIVED
     assert not finding.verdict.blocks
@@ -66,7 +66,7 @@ def test_other_verdicts_stay_as_they_are(ref: ScanRef, verdict: Verdict) -> None
     assert _waivers(_review(content_digest([ref]))).applied(given_, [ref]) == given_
 
 
-def test_a_review_that_says_right_waives_nothing(ref: ScanRef) -> None:
+def test_a_review_that_confirms_a_finding_waives_nothing(ref: ScanRef) -> None:
     review = _review(content_digest([ref]), judgement=Judgement.RIGHT, expires=None)
     assert _waivers(review).applied(_finding(), [ref]).verdict is Verdict.FAIL
 
@@ -87,7 +87,7 @@ def test_one_changed_byte_ends_a_waiver(ref: ScanRef) -> None:
     finding = waivers.applied(_finding(), [ref])
     assert finding.verdict is Verdict.FAIL
     (problem,) = waivers.problems([finding], {"a.nii"})
-    assert "stale, for the content has changed" in problem
+    assert "stale, the content has changed" in problem
 
 
 def test_a_waiver_of_another_check_or_target_does_not_count(ref: ScanRef) -> None:
@@ -98,21 +98,22 @@ def test_a_waiver_of_another_check_or_target_does_not_count(ref: ScanRef) -> Non
 
 def test_a_waiver_of_what_no_longer_fails_is_stale() -> None:
     (problem,) = _waivers(_review("x")).problems([_finding(Verdict.PASS)], {"a.nii"})
-    assert "stale, for the finding is PASS now" in problem
+    assert "stale, the finding is now PASS" in problem
 
 
-def test_a_waiver_of_a_check_that_did_not_run_is_left_alone() -> None:
+def test_a_waiver_of_a_check_that_did_not_run_is_no_problem() -> None:
     assert _waivers(_review("x")).problems([], {"a.nii"}) == []
 
 
 def test_a_waiver_of_a_target_that_is_gone_is_stale() -> None:
     (problem,) = _waivers(_review("x")).problems([], {"b.nii"})
-    assert problem == "The waiver of anomaly of a.nii by Ada: there is no such target."
+    assert problem == "Waiver of anomaly for a.nii by Ada: this release has no such target."
 
 
 def test_an_expired_waiver_fails_even_where_its_check_did_not_run() -> None:
     waivers = _waivers(_review("x"), DAY + timedelta(31))
-    assert waivers.verdict([], {"a.nii"}).verdict is Verdict.FAIL
+    finding = waivers.verdict([], {"a.nii"})
+    assert (finding.verdict, finding.headline) == (Verdict.FAIL, "Expired or stale waivers: 1")
 
 
 def test_a_waiver_in_force_makes_the_waivers_pass_and_says_how_many(ref: ScanRef) -> None:
@@ -121,7 +122,7 @@ def test_a_waiver_in_force_makes_the_waivers_pass_and_says_how_many(ref: ScanRef
     verdict = waivers.verdict([finding], {"a.nii"})
     assert (verdict.verdict, verdict.reason) == (
         Verdict.PASS,
-        "1 finding is waived; the first one expires on 2026-07-15.",
+        "1 finding is waived; the first expires on 2026-07-15.",
     )
 
 
@@ -135,7 +136,7 @@ def test_the_content_does_not_depend_on_where_the_file_lies(ref: ScanRef, tmp_pa
 
 
 @pytest.mark.parametrize("change", [{"months": 3.0}, {"labels": {"treated": "yes"}}])
-def test_what_is_stated_of_a_scan_belongs_to_its_content(ref: ScanRef, change) -> None:
+def test_the_metadata_of_a_scan_belong_to_its_content(ref: ScanRef, change) -> None:
     assert content_digest([dataclasses.replace(ref, **change)]) != content_digest([ref])
 
 
@@ -163,15 +164,18 @@ GOOD = to_toml([_review("x")])
     ("text", "words"),
     [
         ("[[review]\n", "not valid TOML"),
-        ("other = 1\n", "nothing but tables"),
-        ("review = 1\n", "nothing but tables"),
+        ("other = 1\n", "nothing but \\[\\[review\\]\\] tables"),
+        ("review = 1\n", "nothing but \\[\\[review\\]\\] tables"),
         (GOOD.replace('owner = "Ada"\n', ""), "Review 1 of .* needs 'owner'"),
         (GOOD.replace('"Ada"', '" "'), "needs 'owner'"),
-        (GOOD.replace("accepted-risk", "fine"), "judgement 'fine'; it is one of right, false"),
+        (
+            GOOD.replace("accepted-risk", "fine"),
+            "invalid judgement, 'fine': expected one of right, false",
+        ),
         (GOOD.replace("expires = 2026-07-15\n", ""), "needs 'expires'"),
-        (GOOD.replace("= 2026-07-15", '= "soon"'), "expires = 'soon'; it is a day"),
+        (GOOD.replace("= 2026-07-15", '= "soon"'), "invalid expires, 'soon': expected a date"),
         (GOOD + "extra = 1\n", "unknown key 'extra'"),
-        (GOOD + GOOD, "two reviews of anomaly of a.nii"),
+        (GOOD + GOOD, "two reviews of anomaly for a.nii"),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_in_one_sentence(tmp_path, text, words) -> None:

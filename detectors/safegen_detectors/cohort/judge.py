@@ -1,6 +1,6 @@
-"""great-expectations as a judge of a table that lets nothing unknown pass.
+"""Judge a table by great-expectations, and let nothing unknown pass.
 
-Its own answers are not enough for a gate: an expectation on the values of a column ignores
+Its own results are not enough for a gate: an expectation on the values of a column ignores
 unknown ones, and one that cannot be computed is reported like one that failed.
 """
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]  # it ships no types
 
 POSITION_KEY = "safegen_place"
-"""The key in an expectation's meta that holds its place in the suite: results come unordered."""
+"""The key in an expectation's meta for its position in the suite: results come unordered."""
 
 _ON_NULLS = ("null", "to_exist", "to_be_of_type", "to_be_in_type_list")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one expectation.
+    """The result of one expectation.
 
     `rows` are the numbers of the rows that fail it, of which `unknown` have no value; `observed`
-    is what a statistic of a whole column came to; `problem` says why it could not be judged.
+    is the value of a statistic of a whole column; `problem` says why it could not be judged.
     """
 
     passed: bool
@@ -49,8 +49,8 @@ def judge(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> tuple[Out
     """
     results = _validate(frame, expectations)
     return tuple(
-        _outcome(frame, expectation, results.get(place))
-        for place, expectation in enumerate(expectations)
+        _outcome(frame, expectation, results.get(position))
+        for position, expectation in enumerate(expectations)
     )
 
 
@@ -74,7 +74,7 @@ def _outcome(
 
 
 def _unknown_rows(frame: pd.DataFrame, expectation: Expectation) -> list[int]:
-    """Rows without a value in a column that the expectation reads; it cannot hold for them."""
+    """Rows without a value in a column that the expectation reads; these fail it."""
     if any(word in expectation["type"] for word in _ON_NULLS):
         return []
     columns = [column for column in _columns(expectation["kwargs"]) if column in frame]
@@ -112,18 +112,18 @@ def _validate(
 
 
 def _suite(gx: Any, expectations: Sequence[Expectation]) -> Any:
-    """All expectations as one suite, which leaves out a wrong one with no more than a log."""
+    """All expectations as one suite, which would only log those that it leaves out."""
     try:
         suite = gx.ExpectationSuite(name="safegen", expectations=_with_positions(expectations))
     except (gx.exceptions.GreatExpectationsError, ValueError, TypeError) as problem:
         raise UsageProblem(
             f"great-expectations refuses the suite of expectations: {problem}."
         ) from problem
-    kept = {expectation.meta[POSITION_KEY] for expectation in suite.expectations}
-    lost = [each["type"] for place, each in enumerate(expectations) if place not in kept]
-    if lost:
+    positions = {expectation.meta[POSITION_KEY] for expectation in suite.expectations}
+    refused = [each["type"] for n, each in enumerate(expectations) if n not in positions]
+    if refused:
         raise UsageProblem(
-            f"great-expectations refuses {', '.join(lost)} in the suite: "
+            f"great-expectations refuses {', '.join(refused)} in the suite: "
             f"check the spelling and the kwargs."
         )
     return suite
@@ -140,23 +140,23 @@ def _context(gx: Any) -> Any:
 
 def _with_positions(expectations: Sequence[Expectation]) -> list[dict[str, Any]]:
     return [
-        {**expectation, "meta": {**(expectation.get("meta") or {}), POSITION_KEY: place}}
-        for place, expectation in enumerate(expectations)
+        {**expectation, "meta": {**(expectation.get("meta") or {}), POSITION_KEY: position}}
+        for position, expectation in enumerate(expectations)
     ]
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep to itself what concerns great-expectations alone, not the scans."""
-    # Versions up to 1.6 send usage data unless told not to.
+    """Silence warnings, logs and usage statistics of great-expectations."""
+    # Versions up to 1.6 send usage data unless this is set.
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
-    # It logs tracebacks of what the user is told here in a sentence.
+    # It logs tracebacks of problems that are reported here in a sentence.
     log = logging.getLogger("great_expectations")
     level = log.level
     log.setLevel(logging.CRITICAL + 1)
     try:
         with warnings.catch_warnings():
-            # Its import and its use of pandas rely on deprecated parts of Python and pandas.
+            # It uses deprecated parts of Python and pandas.
             for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
                 warnings.simplefilter("ignore", category)
             yield

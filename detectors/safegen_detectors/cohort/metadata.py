@@ -1,4 +1,4 @@
-"""The check that the table of a release's scans looks like the reference's."""
+"""The metadata check: the table of a release's scans looks like the reference's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pytest_safegen.api import (
     Scorer,
 )
 from safegen_detectors.cohort.judge import Outcome, judge
-from safegen_detectors.cohort.messages import failure_message, measure_names
+from safegen_detectors.cohort.messages import Failure, measure_names
 from safegen_detectors.cohort.suite import Expectation, derive_expectations, load_suite, to_frame
 
 RULES: Mapping[str, Rule] = {
@@ -34,7 +34,7 @@ class MetadataDetector:
     """Judges the table of scans by expectations, derived from the reference or the user's own.
 
     `suite` is a file of expectations as `json.dump(suite.to_json_dict(), file)` of
-    great-expectations writes it; it takes the place of the derived ones.
+    great-expectations writes it; it replaces the derived ones.
     """
 
     suite: Path | None = None
@@ -48,7 +48,7 @@ class MetadataDetector:
     libraries = ("great-expectations",)
 
     def __post_init__(self) -> None:
-        # A user who says what to expect needs no reference; the fields stay frozen.
+        # A user's own suite needs no reference; the fields stay frozen.
         object.__setattr__(self, "needs_profile", self.suite is None)
 
     def fit(
@@ -57,7 +57,7 @@ class MetadataDetector:
         *,
         seed: int,  # noqa: ARG002 - nothing here is random
     ) -> Fitted:
-        """The expectations that the reference's table allows."""
+        """The expectations that follow from the reference's table."""
         return Fitted(
             facts={
                 "expectations": derive_expectations([t.facts for t in reference if not t.problem])
@@ -70,39 +70,54 @@ class MetadataDetector:
         *,
         device: str,  # noqa: ARG002 - a table needs no accelerator
     ) -> Scorer:
-        """A measure an expectation: the share of scans that fail it, 1 if it cannot be judged."""
+        """A scorer that measures the share of scans that fail each expectation.
+
+        Raises:
+            NotJudged: neither a profile nor a suite.
+            UsageProblem: a suite that cannot be read.
+        """
         expectations = self._expectations(profile)
-        return ScoreEach(lambda target: _score(target.rows, expectations))
+        source = "reference" if self.suite is None else "suite"
+        return ScoreEach(lambda target: _score(target.rows, expectations, source))
 
     def _expectations(self, profile: Profile | None) -> Sequence[Expectation]:
         if self.suite is not None:
             return load_suite(self.suite)
         if profile is None:
-            raise NotJudged("The check needs a reference or a suite of expectations.")
+            raise NotJudged(
+                "The check needs a reference or a suite of expectations.",
+                headline="No reference and no suite of expectations",
+            )
         expectations: Sequence[Expectation] = profile.facts["expectations"]
         return expectations
 
 
 def _score(
-    rows: Sequence[Mapping[str, float | str | None]], wanted: Sequence[Expectation]
+    rows: Sequence[Mapping[str, float | str | None]],
+    expectations: Sequence[Expectation],
+    source: str,
 ) -> Score:
     if not rows:
-        raise NotJudged("The table of scans is empty, so no expectation can be judged.")
-    outcomes = judge(to_frame(rows), wanted)
-    targets = [str(row.get("target")) for row in rows]
-    measures = [
-        Measure(
-            name,
-            _share(outcome, len(rows)),
-            "of the scans",
-            failure_message(each, outcome, targets),
+        raise NotJudged(
+            "The table of scans is empty, so no expectation can be judged.",
+            headline="No scan can be read",
         )
-        for name, each, outcome in zip(measure_names(wanted), wanted, outcomes, strict=True)
+    outcomes = judge(to_frame(rows), expectations)
+    targets = [str(row.get("target")) for row in rows]
+    names = measure_names(expectations)
+    measures = [
+        _measure(name, Failure(expectation, outcome, targets, source))
+        for name, expectation, outcome in zip(names, expectations, outcomes, strict=True)
     ]
     return Score(None, tuple(measures))
 
 
-def _share(outcome: Outcome, count: int) -> float:
+def _measure(name: str, failure: Failure) -> Measure:
+    share = _failing_share(failure.outcome, len(failure.targets))
+    return Measure(name, share, "of the scans", failure.message(), failure.headline())
+
+
+def _failing_share(outcome: Outcome, count: int) -> float:
     if outcome.passed:
         return 0.0
     return len(outcome.rows) / count if outcome.rows else 1.0

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 BODY_AXES = tuple(
     f"{name}_{direction}" for name in ("spacing", "shape", "extent") for direction in DIRECTIONS
 )
-"""Columns along the patient's axes: they do not change with the order of a file's axes."""
+"""Columns along the patient's axes, whatever the order of a file's axes."""
 
 Expectation = Mapping[str, Any]
 """One expectation as great-expectations exports it: type, kwargs, severity, meta, notes."""
@@ -41,14 +41,14 @@ ESSENTIAL = (
     *(f"{name}_{axis}" for name in ("shape", "spacing") for axis in "ijk"),
     *INTENSITIES,
 )
-"""Columns in which nothing may be unknown."""
+"""Columns that must have a value in every row."""
 
 HOUNSFIELD_RANGES = {"p1": darkest_range, "std": deviation_range}
-"""The intensities that tell whether CT is in Hounsfield units, and what each allows."""
+"""The intensities that show whether CT is in Hounsfield units, with their ranges."""
 
-SHAPE_NOTE = "Voxel size and field of view are judged; another number of voxels is worth a look."
-CT_NOTE = "On CT this depends on what is in the picture, so another range is worth a look, no more."
-MR_NOTE = "The scale of MR intensities is arbitrary, so another range is worth a look, no more."
+SHAPE_NOTE = "Voxel size and field of view are judged; another number of voxels only warns."
+CT_NOTE = "On CT this depends on what is in the field of view, so another range only warns."
+MR_NOTE = "The scale of MR intensities is arbitrary, so another range only warns."
 
 _EXPORT_HINT = "Write it with json.dump(suite.to_json_dict(), file)."
 
@@ -67,7 +67,7 @@ def with_body_axes(row: Row) -> Row:
 
 
 def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """The table as a pandas frame, rows numbered from 0; infinite numbers are unknown too."""
+    """The table as a pandas frame, rows numbered from 0; infinite numbers become unknown."""
     import pandas as pd
 
     return pd.DataFrame([_finite(with_body_axes(row)) for row in rows])
@@ -81,11 +81,12 @@ def _finite(row: Row) -> Mapping[str, float | str | None]:
 
 
 def derive_expectations(rows: Sequence[Row]) -> list[Expectation]:
-    """What the reference's table lets one expect of a release's."""
+    """The expectations on a release's table that follow from the reference's."""
     if not rows:
         raise ProfileError(
             "No reference scan can be read, so nothing can be expected of a release's table. "
-            "Check the folder given as --safegen-reference."
+            "Check the folder given as --safegen-reference.",
+            headline="No reference scan can be read",
         )
     table = [with_body_axes(row) for row in rows]
     return [
@@ -130,7 +131,7 @@ def _intensities(table: Sequence[Row]) -> Iterable[Expectation]:
             yield _between(column, HOUNSFIELD_RANGES[column](values), CRITICAL)
         elif values:
             tolerance = 0.05 * max(abs(value) for value in values)
-            allowed = widened_range(values, tolerance=tolerance, few=5 * tolerance)
+            allowed = widened_range(values, tolerance=tolerance, sparsity=5 * tolerance)
             yield _between(column, allowed, WARNING, notes=CT_NOTE if fixed else MR_NOTE)
 
 

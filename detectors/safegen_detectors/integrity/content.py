@@ -12,40 +12,41 @@ from numpy.typing import NDArray
 
 from pytest_safegen.api import Heatmap, Measure, Scan
 from safegen_detectors.integrity.geometry import centre_of, describe_point
+from safegen_detectors.integrity.text import counted, percent
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 BODY_LEVEL = 0.05
-"""Body is what lies above this share of the way from the darkest to the brightest voxels."""
+"""Body voxels are above this share of the range from the darkest to the brightest voxels."""
 
 SAMPLE_SIZE = 2_000_000
-"""Percentiles and different values are taken from about this many voxels of a larger scan."""
+"""Percentiles and distinct values are computed from about this many voxels of a larger scan."""
 
 BODY_SLICE_SHARE = 0.02
 """A slice belongs to the body if more than this share of it is body."""
 
 CLIPPED_SHARE = 0.02
-"""A share of clipped body voxels worth a warning and an outline; real 8-bit scans have 0.001."""
+"""The share of clipped body voxels that warns and is outlined; real 8-bit scans have 0.001."""
 
 FAULTY = 2.0
-"""The heatmap's value at a voxel that is wrong; there is no more or less wrong here."""
+"""The heatmap's value at a faulty voxel: faults here have no degree."""
 
 
 def sample_of(voxels: Floats, limit: int = SAMPLE_SIZE) -> Floats:
-    """Every n-th voxel along each axis, flat and finite, so that few more than `limit` remain."""
+    """Finite voxels (n,), every n-th along each axis so that little more than `limit` remain."""
     step = max(1, int((voxels.size / limit) ** (1 / 3)))
     sample = voxels[::step, ::step, ::step]
     return sample[np.isfinite(sample)]
 
 
 def distinct_values(voxels: Floats) -> int:
-    """How many different finite values there are."""
+    """The number of distinct finite values."""
     return int(np.unique(sample_of(voxels)).size)
 
 
 def body_mask(voxels: Floats) -> Bools:
-    """Where there is something brighter than background; (i, j, k), finite voxels only."""
+    """The mask (i, j, k) of finite voxels brighter than background."""
     sample = sample_of(voxels)
     if sample.size == 0:
         return np.zeros(voxels.shape, dtype=np.bool_)
@@ -61,9 +62,9 @@ def clipped_voxels(voxels: Floats, body: Bools) -> Bools:
 
 
 def flat_share(voxels: Floats, body: Bools) -> float:
-    """The share of neighbouring body voxels that are exactly equal; near 1 in a label map.
+    """The share of neighbouring body voxels with equal values; near 1 in a label map.
 
-    Voxels at the largest value are left out: they are counted as clipped.
+    Voxels at the largest value are left out: those count as clipped.
     """
     inside = body & ~clipped_voxels(voxels, body)
     pairs = [_equal_pairs(voxels, inside, axis) for axis in range(3)]
@@ -74,15 +75,14 @@ def flat_share(voxels: Floats, body: Bools) -> float:
 def _equal_pairs(voxels: Floats, inside: Bools, axis: int) -> tuple[int, int]:
     before = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
     after = tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
-    both = inside[before] & inside[after]
-    return int((both & (voxels[before] == voxels[after])).sum()), int(both.sum())
+    pairs = inside[before] & inside[after]
+    return int((pairs & (voxels[before] == voxels[after])).sum()), int(pairs.sum())
 
 
 def blank_slices(voxels: Floats, body: Bools, axis: int) -> NDArray[np.intp]:
-    """Indices of slices across `axis` that hold one value though the body goes on on both sides.
+    """Indices of slices across `axis` that hold one value although there is body on both sides.
 
-    The body goes on where the nearest slice with content is body in more than
-    `BODY_SLICE_SHARE` of it.
+    There is body where it fills more than `BODY_SLICE_SHARE` of the nearest slice with content.
     """
     others = tuple(a for a in range(3) if a != axis)
     finite = np.where(np.isfinite(voxels), voxels, np.float32(0))
@@ -101,7 +101,7 @@ def blank_slices(voxels: Floats, body: Bools, axis: int) -> NDArray[np.intp]:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is where in a scan; bool arrays (i, j, k), and the blank slices of each axis."""
+    """What a scan contains: masks (i, j, k), and the blank slices of each axis."""
 
     scan: Scan
     nonfinite: Bools
@@ -111,12 +111,12 @@ class Content:
 
     @property
     def clipped_share(self) -> float:
-        """The share of the body that has exactly the largest value."""
+        """The share of the body at exactly the largest value."""
         return float(self.clipped.sum() / max(1, self.body.sum()))
 
 
 def inspect_content(scan: Scan) -> Content:
-    """Find what may be wrong with the values of a scan."""
+    """Find everything that may be wrong with the voxel values of a scan."""
     body = body_mask(scan.voxels)
     return Content(
         scan=scan,
@@ -128,7 +128,7 @@ def inspect_content(scan: Scan) -> Content:
 
 
 def measure_content(content: Content) -> tuple[Measure, ...]:
-    """The measures of a scan's values, the gravest first."""
+    """The measures of a scan's voxel values, the gravest first."""
     return (
         _nonfinite(content),
         _distinct(content),
@@ -141,67 +141,78 @@ def measure_content(content: Content) -> tuple[Measure, ...]:
 
 def _nonfinite(content: Content) -> Measure:
     share = float(content.nonfinite.mean())
-    message = ""
+    message = headline = ""
     if share:
+        count = int(content.nonfinite.sum())
         place = centre_of(content.nonfinite, content.scan.affine)
-        message = f"{content.nonfinite.sum()} voxels hold no finite number, around {place}"
-    return Measure("nonfinite_share", share, "", message)
+        message = f"{counted(count, 'voxel')} without a finite value, around {place}"
+        headline = f"Non-finite voxels ({percent(share)} of the scan)"
+    return Measure("nonfinite_share", share, "", message, headline)
 
 
 def _distinct(content: Content) -> Measure:
     count = distinct_values(content.scan.voxels)
-    message = f"the scan holds only {count} different values, as an empty scan or a mask does"
-    return Measure("distinct_values", float(count), "values", message)
+    if count > 1:
+        values = f"{count} distinct voxel values"
+        message = f"the scan holds only {values}, as an empty scan or a mask does"
+        headline = f"Only {values}, as in a mask"
+    else:
+        message = "every voxel of the scan has the same value" if count else "no voxel is finite"
+        headline = "Constant scan" if count else "No finite voxel"
+    return Measure("distinct_values", float(count), "values", message, headline)
 
 
 def _body(content: Content) -> Measure:
     share = float(content.body.mean())
-    message = f"the scan is empty: only {share:.2%} of it is brighter than its background"
-    return Measure("body_share", share, "", message)
+    amount = "nothing" if not share else f"only {percent(share)} of it"
+    message = f"the scan is empty: {amount} is brighter than its background"
+    return Measure("body_share", share, "", message, "Empty scan")
 
 
 def _clipped(content: Content) -> Measure:
-    share, message = content.clipped_share, ""
+    share = content.clipped_share
+    message = headline = ""
     if share:
         place = centre_of(content.clipped, content.scan.affine)
-        top = content.scan.voxels[content.clipped].max()
+        top = f"{content.scan.voxels[content.clipped].max():.4g}"
         message = (
-            f"{share:.1%} of the body is cut off at the largest value {top:.4g}, around {place}"
+            f"{percent(share)} of the body is clipped at the largest value {top}, around {place}"
         )
-    return Measure("clipped_share", share, "", message)
+        headline = f"Voxels clipped at {top} ({percent(share)} of the body)"
+    return Measure("clipped_share", share, "", message, headline)
 
 
 def _flat(content: Content) -> Measure:
     share = flat_share(content.scan.voxels, content.body)
-    message = f"{share:.0%} of neighbouring body voxels are exactly equal, as in a label map"
-    return Measure("flat_share", share, "", message)
+    message = f"{percent(share)} of neighbouring body voxels have equal values, as in a label map"
+    return Measure("flat_share", share, "", message, "Looks like a label map")
 
 
 def _blank(content: Content) -> Measure:
     count = sum(len(slices) for slices in content.blank)
-    return Measure("blank_slices", float(count), "slices", _blank_message(content) if count else "")
-
-
-def _blank_message(content: Content) -> str:
+    if not count:
+        return Measure("blank_slices", 0.0, "slices")
     axis, slices = next((a, found) for a, found in enumerate(content.blank) if len(found))
     middle = np.array(content.scan.voxels.shape) / 2
     middle[axis] = slices[0]
-    place = describe_point(content.scan.affine, middle)
+    first = describe_point(content.scan.affine, middle)
     numbers = ", ".join(str(index) for index in slices[:3]) + (", ..." if len(slices) > 3 else "")
-    return f"slices are blank inside the body: {'ijk'[axis]} = {numbers}, first at {place}"
+    message = f"slices are blank inside the body: {'ijk'[axis]} = {numbers}, the first at {first}"
+    headline = f"{counted(count, 'blank slice')} inside the body ({'ijk'[axis]} = {numbers})"
+    return Measure("blank_slices", float(count), "slices", message, headline)
 
 
 def fault_heatmap(content: Content) -> Heatmap | None:
-    """Outlines of the voxels that are wrong, None where the fault has no place."""
-    wrong = content.nonfinite.copy()
+    """The map of faulty voxels; None where the fault has no place."""
+    faulty = content.nonfinite.copy()
     if content.clipped_share > CLIPPED_SHARE:
-        wrong |= content.clipped
+        faulty |= content.clipped
     for axis, slices in enumerate(content.blank):
-        wrong[(slice(None),) * axis + (slices,)] = True
-    if not wrong.any():
+        faulty[(slice(None),) * axis + (slices,)] = True
+    if not faulty.any():
         return None
     return Heatmap(
-        values=np.where(wrong, np.float32(FAULTY), np.float32(0)),
+        values=np.where(faulty, np.float32(FAULTY), np.float32(0)),
         affine=content.scan.affine,
-        meaning="voxels without a finite value, cut off at the largest value, or in blank slices",
+        meaning="voxels that are not finite, clipped at the largest value, or in blank slices",
     )

@@ -1,4 +1,4 @@
-"""The check that every file is a whole, sane scan."""
+"""The integrity check: every file is a complete, plausible scan."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pytest_safegen.api import (
     Score,
     ScoreEach,
     Scorer,
+    shortened,
 )
 from safegen_detectors.integrity.content import (
     CLIPPED_SHARE,
@@ -52,9 +53,9 @@ RULES: Mapping[str, Rule] = {
 
 @dataclass(frozen=True)
 class IntegrityDetector:
-    """Measures whether a file is readable, finite, not empty, not clipped, and sane in its grid.
+    """Measures whether a scan is readable, finite, not empty, not clipped, and on a plausible grid.
 
-    With a profile the grid, and the intensities of CT, are compared with the reference's too.
+    With a profile, the grid and the intensities of CT are compared with the reference too.
     """
 
     name = "integrity"
@@ -70,7 +71,7 @@ class IntegrityDetector:
         *,
         seed: int,  # noqa: ARG002 - nothing here is random
     ) -> Fitted:
-        """The ranges of the reference's grids and intensities, from the table of scans alone."""
+        """The ranges of the reference's grids and intensities, from the table of scans."""
         rows = [target.facts for target in reference if not target.problem]
         return Fitted(facts={"usual": learn_ranges(rows)})
 
@@ -80,13 +81,13 @@ class IntegrityDetector:
         *,
         device: str,  # noqa: ARG002 - counting voxels needs no accelerator
     ) -> Scorer:
-        """A score of measures only for each scan, readable or not."""
+        """A scorer that gives measures only, for scans readable or not."""
         return ScoreEach(lambda target: _score(target, profile))
 
 
 def _score(target: ScanTarget, profile: Profile | None) -> Score:
     if target.scan is None:
-        return Score(None, (Measure("unreadable", 1.0, "", target.problem.rstrip(".")),))
+        return Score(None, (_unreadable(target),))
     content = inspect_content(target.scan)
     measures = [
         Measure("unreadable", 0.0),
@@ -94,8 +95,13 @@ def _score(target: ScanTarget, profile: Profile | None) -> Score:
         *measure_grid(target.scan),
     ]
     if profile is not None:
-        usual = ranges_for(profile.facts["usual"], target.facts)
-        measures += compare_with_reference(target.facts, usual)
-        if usual.clips:
+        ranges = ranges_for(profile.facts["usual"], target.facts)
+        measures += compare_with_reference(target.facts, ranges)
+        if ranges.clips:
             measures = [measure for measure in measures if measure.name != "clipped_share"]
     return Score(None, tuple(measures), fault_heatmap(content))
+
+
+def _unreadable(target: ScanTarget) -> Measure:
+    headline = target.headline or shortened(target.problem)
+    return Measure("unreadable", 1.0, "", target.problem.rstrip("."), headline)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_safegen.api import Measure, NotJudged, Scan
+from safegen_detectors.integrity.text import counted
 
 Row = Mapping[str, float | str | None]
 """One row of the table of scans."""
@@ -22,7 +23,7 @@ _LETTERS = ("LR", "AP", "IS")
 Affine = NDArray[np.float64]
 
 SMALLEST_VOXEL_SIZE = 1e-6
-"""A voxel size in mm that stands for 0 where something is divided by it."""
+"""The smallest voxel size in mm that anything is divided by."""
 
 
 def required_number(row: Row, name: str) -> float:
@@ -32,7 +33,8 @@ def required_number(row: Row, name: str) -> float:
         return float(value)
     raise NotJudged(
         f"The table of scans has no number '{name}' for {row.get('target') or 'this scan'}, "
-        f"so it cannot be compared with the reference."
+        "so it cannot be compared with the reference.",
+        headline="Cannot be compared with the reference",
     )
 
 
@@ -85,7 +87,7 @@ def voxel_size(affine: Affine) -> NDArray[np.float64]:
 
 
 def skew_degrees(affine: Affine) -> float:
-    """How far the voxel axes are from right angles: 0 is orthogonal, 90 is two axes in one."""
+    """How far the voxel axes are from right angles: 0 if orthogonal, 90 if two are parallel."""
     size = np.maximum(voxel_size(affine), 1e-9)
     directions = axis_vectors(affine) / size
     cosines = directions.T @ directions
@@ -93,34 +95,54 @@ def skew_degrees(affine: Affine) -> float:
 
 
 def describe_point(affine: Affine, voxel: NDArray[np.float64]) -> str:
-    """A voxel's place in words, in mm: "(10, -4, 32) mm"."""
+    """The position of a voxel: "(10, -4, 32) mm"."""
     x, y, z = np.nan_to_num(np.asarray(affine)[:3, :3] @ voxel + np.asarray(affine)[:3, 3])
     return f"({round(x)}, {round(y)}, {round(z)}) mm"
 
 
 def centre_of(where: NDArray[np.bool_], affine: Affine) -> str:
-    """The place in words of the middle of the voxels that are True."""
+    """The centre of the voxels that are True: "(10, -4, 32) mm"."""
     return describe_point(affine, np.argwhere(where).mean(axis=0))
 
 
 def measure_grid(scan: Scan) -> tuple[Measure, ...]:
     """Voxel sizes, angles, number of voxels, and whether the mask fits."""
     size = [float(x) for x in voxel_size(scan.affine)]
-    words = " x ".join(f"{x:.4g}" for x in size)
+    text = f"{' x '.join(f'{x:.4g}' for x in size)} mm"
+    message = f"the voxel size is {text}"
     ratio = max(size) / max(min(size), SMALLEST_VOXEL_SIZE)
     angle = skew_degrees(scan.affine)
     return (
-        Measure("smallest_voxel_size", min(size), "mm", f"the voxel size is {words} mm"),
-        Measure("largest_voxel_size", max(size), "mm", f"the voxel size is {words} mm"),
-        Measure("anisotropy", ratio, "times", f"the voxels, {words} mm, are far from cubes"),
-        Measure("skew", angle, "degrees", f"the voxel axes are {angle:.3g} degrees off square"),
+        Measure("smallest_voxel_size", min(size), "mm", message, f"Voxels too small: {text}"),
+        Measure("largest_voxel_size", max(size), "mm", message, f"Voxels too large: {text}"),
+        Measure(
+            "anisotropy",
+            ratio,
+            "times",
+            f"the voxels, {text}, are {ratio:.3g} times as long as wide",
+            f"Strongly anisotropic voxels: {text}",
+        ),
+        Measure(
+            "skew",
+            angle,
+            "degrees",
+            f"the voxel axes are {angle:.3g} degrees off right angles",
+            f"Voxel axes {angle:.3g} degrees off right angles",
+        ),
         _fewest_voxels(scan),
-        Measure("mask_problem", float(bool(scan.mask_problem)), "", scan.mask_problem.rstrip(".")),
+        Measure(
+            "mask_problem",
+            float(bool(scan.mask_problem)),
+            "",
+            scan.mask_problem.rstrip("."),
+            "Mask cannot be used" if scan.mask_problem else "",
+        ),
     )
 
 
 def _fewest_voxels(scan: Scan) -> Measure:
     fewest = min(scan.voxels.shape)
-    axis = "ijk"[scan.voxels.shape.index(fewest)]
-    message = f"there are only {fewest} voxels along {axis}"
-    return Measure("fewest_voxels", float(fewest), "voxels", message)
+    text = f"{counted(fewest, 'voxel')} along {'ijk'[scan.voxels.shape.index(fewest)]}"
+    return Measure(
+        "fewest_voxels", float(fewest), "voxels", f"the scan has only {text}", f"Only {text}"
+    )

@@ -28,12 +28,10 @@ ALL_SCANS = "*"
 """The group of every reference scan, for a modality that the reference does not name."""
 
 SMALLEST_VOLUME = 1e-3
-"""A volume in ml that stands for 0 where something is divided by it."""
+"""The smallest volume in ml that anything is divided by."""
 
 HOUNSFIELD_AIR = -500.0
-"""A cohort whose darkest voxels are typically below this is in Hounsfield units."""
-
-_SCALE_LOST = "the intensities are not on the reference's scale, Hounsfield units may be lost"
+"""A cohort whose darkest voxels are typically darker than this is in Hounsfield units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,33 +46,45 @@ class AllowedRange:
         middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
         return abs(value - middle) / half
 
+    def text(self) -> str:
+        """The range as text.
+
+        >>> AllowedRange(0.9, 0.95).text()
+        '0.9 to 0.95'
+        """
+        return f"{self.low:.4g} to {self.high:.4g}"
+
     def distance_of_log(self, value: float) -> float:
         """As `distance`, on a logarithmic scale; for values above 0."""
         low, high, x = np.log([self.low, self.high, max(value, 1e-9)])
         return AllowedRange(float(low), float(high)).distance(float(x))
 
 
-def widened_range(values: Sequence[float], *, tolerance: float, few: float) -> AllowedRange:
+def widened_range(values: Sequence[float], *, tolerance: float, sparsity: float) -> AllowedRange:
     """The range of the values, half its width wider on each side, plus a tolerance.
 
-    The margin is width / 2 + `tolerance` + `few` / n, so that a range known from a few scans is
-    held loosely. One value in a hundred on each side is left out, as a reference has errors too.
+    The margin is width / 2 + `tolerance` + `sparsity` / n, so that a range from a few scans is
+    loose. One value in a hundred on each side is left out, as a reference has errors too.
     """
     ordered = sorted(values)
     trim = len(ordered) // 100
     low, high = ordered[trim], ordered[-1 - trim]
-    margin = (high - low) / 2 + tolerance + few / len(ordered)
+    margin = (high - low) / 2 + tolerance + sparsity / len(ordered)
     return AllowedRange(low - margin, high + margin)
 
 
-def widened_log_range(values: Sequence[float], *, tolerance: float, few: float) -> AllowedRange:
+def widened_log_range(
+    values: Sequence[float], *, tolerance: float, sparsity: float
+) -> AllowedRange:
     """As `widened_range`, on a logarithmic scale: a tolerance of 0.02 is about 2 percent."""
     logs = np.log(np.maximum(np.asarray(values, dtype=np.float64), 1e-9))
-    allowed = widened_range([float(x) for x in logs], tolerance=tolerance, few=few)
+    allowed = widened_range([float(x) for x in logs], tolerance=tolerance, sparsity=sparsity)
     return AllowedRange(float(np.exp(allowed.low)), float(np.exp(allowed.high)))
 
 
 Ranges = tuple[AllowedRange, ...]
+
+_QUANTITIES = {"spacing": "voxel spacing", "extent": "field of view"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +128,8 @@ def learn_ranges(rows: Sequence[Row]) -> dict[str, Any]:
     if not rows:
         raise ProfileError(
             "No reference scan can be read, so nothing can be learned about their grids. "
-            "Check the folder given as --safegen-reference."
+            "Check the folder given as --safegen-reference.",
+            headline="No reference scan can be read",
         )
     modalities = sorted({str(row["modality"]) for row in rows if row.get("modality")})
     groups = {name: [row for row in rows if row.get("modality") == name] for name in modalities}
@@ -141,8 +152,10 @@ def _reference_ranges(rows: Sequence[Row]) -> ReferenceRanges:
             [along_patient_axes(row, "spacing") for row in rows], spacing_range
         ),
         extent=_range_per_axis([extents(row) for row in rows], extent_range),
-        volume=widened_log_range([content_volume(row) for row in rows], tolerance=0.05, few=1.0),
-        tail=widened_log_range([tail_ratio(row) for row in rows], tolerance=0.7, few=0.5),
+        volume=widened_log_range(
+            [content_volume(row) for row in rows], tolerance=0.05, sparsity=1.0
+        ),
+        tail=widened_log_range([tail_ratio(row) for row in rows], tolerance=0.7, sparsity=0.5),
         darkest=darkest_range([required_number(row, "p1") for row in rows])
         if fixed_scale
         else None,
@@ -162,22 +175,22 @@ def _range_per_axis(
 
 def spacing_range(values: Sequence[float]) -> AllowedRange:
     """What voxel sizes in mm allow: a resampled cohort is held to 2 percent."""
-    return widened_log_range(values, tolerance=0.02, few=0.5)
+    return widened_log_range(values, tolerance=0.02, sparsity=0.5)
 
 
 def extent_range(values: Sequence[float]) -> AllowedRange:
     """What fields of view, in mm or in voxels, allow: they vary more than voxel sizes."""
-    return widened_log_range(values, tolerance=0.08, few=0.5)
+    return widened_log_range(values, tolerance=0.08, sparsity=0.5)
 
 
 def darkest_range(values: Sequence[float]) -> AllowedRange:
     """What p1 of CT, in HU, allows: another kernel or padding is fine, another scale is not."""
-    return widened_range(values, tolerance=200.0, few=500.0)
+    return widened_range(values, tolerance=200.0, sparsity=500.0)
 
 
 def deviation_range(values: Sequence[float]) -> AllowedRange:
     """What std of CT, in HU, allows; rescaling to 0..1 or 0..255 is far outside."""
-    return widened_log_range(values, tolerance=1.0, few=1.0)
+    return widened_log_range(values, tolerance=1.0, sparsity=1.0)
 
 
 def in_hounsfield(rows: Sequence[Row]) -> bool:
@@ -193,68 +206,76 @@ def tail_ratio(row: Row) -> float:
     return (required_number(row, "maximum") - p1) / max(p99 - p1, 1e-9) if p99 > p1 else 1.0
 
 
-def compare_with_reference(row: Row, usual: ReferenceRanges) -> tuple[Measure, ...]:
-    """How far a scan is from what the reference allows; 1 is the edge of the allowed range."""
+def compare_with_reference(row: Row, ranges: ReferenceRanges) -> tuple[Measure, ...]:
+    """How far a scan is from the ranges of the reference; 1 is the edge of the allowed range."""
     measures = [
-        _worst_axis("spacing", along_patient_axes(row, "spacing"), usual.spacing, "the voxel size"),
-        _worst_axis("extent", extents(row), usual.extent, "the field of view"),
+        _worst_axis("spacing", along_patient_axes(row, "spacing"), ranges.spacing),
+        _worst_axis("extent", extents(row), ranges.extent),
     ]
     try:
-        return (*measures, _content(row, usual), _tail(row, usual), *_hounsfield(row, usual))
+        return (*measures, _content(row, ranges), _tail(row, ranges), *_hounsfield(row, ranges))
     except NotJudged:
         if row.get("nonfinite_share") == 1.0:
             return tuple(measures)
         raise
 
 
-def _measure(name: str, value: float, message: str) -> Measure:
-    return Measure(f"{name}_against_reference", value, "of the allowed range", message)
+def _measure(name: str, value: float, message: str, headline: str) -> Measure:
+    return Measure(f"{name}_against_reference", value, "of the allowed range", message, headline)
 
 
-def _worst_axis(name: str, values: Triple, allowed: Ranges, what: str) -> Measure:
+def _worst_axis(name: str, values: Triple, allowed: Ranges) -> Measure:
     distances = [limit.distance_of_log(x) for limit, x in zip(allowed, values, strict=True)]
     worst = distances.index(max(distances))
     direction = DIRECTIONS[worst].replace("_", "-")
+    value, usual, quantity = f"{values[worst]:.4g} mm", allowed[worst].text(), _QUANTITIES[name]
     return _measure(
         name,
         distances[worst],
-        f"{what} is {values[worst]:.4g} mm {direction}, {_allowed_text(allowed[worst], 'mm')}",
+        f"the {quantity} is {value} {direction}, in the reference {usual} mm",
+        f"{quantity.capitalize()} unlike the reference: {value}, usually {usual}",
     )
 
 
-def _content(row: Row, usual: ReferenceRanges) -> Measure:
-    """How much too little of a scan has content; too much may be no more than noise."""
-    volume, least = content_volume(row), usual.volume.low
-    message = f"only {volume:.4g} ml are not background, the reference has at least {least:.4g} ml"
+def _content(row: Row, ranges: ReferenceRanges) -> Measure:
+    """How far the scan's content falls short; more than usual may be no more than noise."""
+    volume, least = content_volume(row), ranges.volume.low
     return Measure(
         "content_against_reference",
         least / max(volume, SMALLEST_VOLUME),
         "of the least allowed",
-        message,
+        f"only {volume:.4g} ml are brighter than background, in the reference at least "
+        f"{least:.4g} ml",
+        f"Less tissue than the reference: {volume:.4g} ml, usually over {least:.4g}",
     )
 
 
-def _tail(row: Row, usual: ReferenceRanges) -> Measure:
-    value = tail_ratio(row)
-    message = (
-        f"the brightest voxel stands out {value:.3g} times as far as the 99th percentile, "
-        f"the reference allows up to {usual.tail.high:.3g} times"
-    )
-    return _measure("tail", usual.tail.distance_of_log(value), message)
-
-
-def _hounsfield(row: Row, usual: ReferenceRanges) -> tuple[Measure, ...]:
-    """How far CT is from the reference's scale; nothing where the scale is arbitrary."""
-    if usual.darkest is None or usual.spread is None:
-        return ()
-    low, deviation = required_number(row, "p1"), required_number(row, "std")
-    off, wrong = usual.darkest.distance(low), usual.spread.distance_of_log(deviation)
-    if off >= wrong:
-        message = f"the darkest percent ends at {low:.4g}, {_allowed_text(usual.darkest, 'HU')}"
+def _tail(row: Row, ranges: ReferenceRanges) -> Measure:
+    value, usual = tail_ratio(row), ranges.tail
+    if value > usual.high:
+        headline = "Voxels far brighter than in the reference"
     else:
-        message = f"the standard deviation is {deviation:.4g}, {_allowed_text(usual.spread, 'HU')}"
-    return (_measure("intensity", max(off, wrong), f"{message}: {_SCALE_LOST}"),)
+        headline = "Brightest voxels unlike the reference"
+    return _measure(
+        "tail",
+        usual.distance_of_log(value),
+        f"the brightest voxel stands out {value:.3g} times as far as the 99th percentile, "
+        f"in the reference {usual.low:.3g} to {usual.high:.3g} times",
+        headline,
+    )
 
 
-def _allowed_text(allowed: AllowedRange, unit: str) -> str:
-    return f"the reference allows {allowed.low:.4g} to {allowed.high:.4g} {unit}"
+def _hounsfield(row: Row, ranges: ReferenceRanges) -> tuple[Measure, ...]:
+    """How far CT is from the reference's scale; nothing where the scale is arbitrary."""
+    if ranges.darkest is None or ranges.spread is None:
+        return ()
+    darkest, spread = required_number(row, "p1"), required_number(row, "std")
+    by_darkest = ranges.darkest.distance(darkest)
+    by_spread = ranges.spread.distance_of_log(spread)
+    if by_darkest >= by_spread:
+        text = f"the 1st percentile is {darkest:.4g}, in the reference {ranges.darkest.text()} HU"
+    else:
+        text = f"the standard deviation is {spread:.4g}, in the reference {ranges.spread.text()} HU"
+    message = f"{text}: the intensities may have lost their Hounsfield units"
+    headline = "Intensities not in Hounsfield units"
+    return (_measure("intensity", max(by_darkest, by_spread), message, headline),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections import defaultdict
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
     Values = Mapping[str, tuple[float, ...]]
 
-SCHEMA = 2
-DISTANCE = "self_similarity_distance"  # the one of the three that is low where scans are alike
+SCHEMA = 3
+DISTANCE = "self_similarity_distance"  # the one of the three that is low for similar scans
 IDENTITY_MEASURES = ("local_match", DISTANCE, "gradient_match")
 CALIBRATED_MEASURES = (
     *IDENTITY_MEASURES,
@@ -38,7 +39,7 @@ CALIBRATED_MEASURES = (
     "size_change",
     "changed_region",
     "unmatched_region",
-    "ill_matched_region",
+    "poorly_matched_region",
     "noise_correlation",
     "grain_correlation",
     "sharpness_change",
@@ -50,7 +51,7 @@ CALIBRATED_MEASURES = (
     "tissue_shift",
     "uneven_deformation",
 )
-"""Measures whose limits real pairs may set; what follows from logic is never loosened."""
+"""Measures whose limits real pairs may set; limits by definition are never loosened."""
 
 MIN_PAIRS = 5  # pairs below which the default stands
 MIN_PAIRS_FOR_RANKS = 19  # pairs from which on ranks give the 5 % limit
@@ -65,7 +66,7 @@ MIN_SEPARATION_AUC = 0.95  # area under the curve of a measure that may tell two
 class Calibration:
     """`values` of each measure over some real pairs.
 
-    `same` and `different` hold, a modality, the three measures of identity over pairs of one
+    `same` and `different` hold for each modality the three measures of identity, over pairs of one
     patient and over shuffled pairs of two.
     """
 
@@ -73,26 +74,32 @@ class Calibration:
     same: Mapping[str, Values] = field(default_factory=dict)
     different: Mapping[str, Values] = field(default_factory=dict)
 
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits that change with any of its numbers."""
+        content = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.blake2b(content.encode(), digest_size=4).hexdigest()
+
 
 def calibrate(groups: Iterable[Sequence[Scan]]) -> Calibration:
-    """Measure every pair of each group: the scans of one patient and modality, in order of time.
+    """The measures of every pair of each group: scans of one patient and modality, ordered by time.
 
-    Scans of two groups of one modality are compared too. Groups that cannot be prepared are passed
-    over. First and last scans of up to 16 patients a modality are held in memory for that.
+    First and last scans of different patients of a modality are compared too; those of up to 16
+    patients are held in memory for that. Groups that cannot be prepared are skipped.
     """
     values: dict[str, list[float]] = defaultdict(list)
     same: dict[str, list[Similarity]] = defaultdict(list)
     ends: dict[str, list[tuple[Timepoint, Timepoint]]] = defaultdict(list)
     for scans in groups:
         try:
-            course = compare_series(scans)
+            comparison = compare_series(scans)
         except NotJudged:
             continue
         modality = scans[0].ref.modality or ""
         if len(ends[modality]) < MAX_PATIENTS:
-            ends[modality].append((course.points[0], course.points[-1]))
-        same[modality] += [pair.aligned.likeness for pair in course.pairs]
-        for measure in course.measures:
+            ends[modality].append((comparison.points[0], comparison.points[-1]))
+        same[modality] += [pair.aligned.similarity for pair in comparison.pairs]
+        for measure in comparison.measures:
             if measure.name in CALIBRATED_MEASURES and math.isfinite(measure.value):
                 values[measure.name].append(round(measure.value, 6))
     return Calibration(
@@ -102,17 +109,19 @@ def calibrate(groups: Iterable[Sequence[Scan]]) -> Calibration:
     )
 
 
-def _by_measure(found: Iterable[Similarity]) -> Values:
-    held = list(found)
-    return {name: tuple(round(getattr(one, name), 6) for one in held) for name in IDENTITY_MEASURES}
+def _by_measure(similarities: Iterable[Similarity]) -> Values:
+    pairs = list(similarities)
+    return {
+        name: tuple(round(getattr(pair, name), 6) for pair in pairs) for name in IDENTITY_MEASURES
+    }
 
 
 def _shuffled_pairs(ends: Sequence[tuple[Timepoint, Timepoint]]) -> Iterator[Similarity]:
-    """First scans with last scans of other patients, every patient as often as the others."""
+    """First scans with last scans of other patients, each patient equally often."""
     steps = ((n, step) for step in range(1, len(ends)) for n in range(len(ends)))
     for n, step in islice(steps, MAX_SHUFFLED_PAIRS):
         try:
-            yield align_pair(ends[n][0], ends[(n + step) % len(ends)][1]).likeness
+            yield align_pair(ends[n][0], ends[(n + step) % len(ends)][1]).similarity
         except NotJudged:
             continue
 
@@ -120,11 +129,11 @@ def _shuffled_pairs(ends: Sequence[tuple[Timepoint, Timepoint]]) -> Iterator[Sim
 def identity_limits(calibration: Calibration) -> dict[str, IdentityLimits]:
     """Limits of identity for each modality with five pairs of one patient and ten of two.
 
-    Each lies halfway, as log-odds, between the worst pair of one patient and the best of two, and
-    is never stricter than the default. A measure that does not tell them apart (area under the
-    curve below 0.95) never votes.
+    Each is midway in log-odds between the worst pair of one patient and the best pair of two, and
+    never stricter than the default. A measure that does not separate them (area under the curve
+    below 0.95) never votes.
     """
-    found = {}
+    limits_by_modality = {}
     for modality, same in calibration.same.items():
         different = calibration.different.get(modality, {})
         if (
@@ -135,86 +144,88 @@ def identity_limits(calibration: Calibration) -> dict[str, IdentityLimits]:
                 name: _limit_between(name, same[name], different[name])
                 for name in IDENTITY_MEASURES
             }
-            found[modality] = IdentityLimits(**limits)
-    return found
+            limits_by_modality[modality] = IdentityLimits(**limits)
+    return limits_by_modality
 
 
 def separation_auc(name: str, same: Sequence[float], different: Sequence[float]) -> float:
-    """Area under the curve by which a measure tells pairs of one patient from pairs of two."""
+    """Area under the ROC curve of a measure, pairs of one patient against pairs of two."""
     sign = -1 if name == DISTANCE else 1
-    above = np.subtract.outer(sign * np.asarray(same), sign * np.asarray(different))
-    return float((above > 0).mean() + 0.5 * (above == 0).mean())
+    differences = np.subtract.outer(sign * np.asarray(same), sign * np.asarray(different))
+    return float((differences > 0).mean() + 0.5 * (differences == 0).mean())
 
 
 def _limit_between(name: str, same: Sequence[float], different: Sequence[float]) -> float:
     if separation_auc(name, same, different) < MIN_SEPARATION_AUC:
         return math.inf if name == DISTANCE else -math.inf
     ends = (max(same), min(different)) if name == DISTANCE else (min(same), max(different))
-    odds = [math.log(p / (1 - p)) for p in np.clip(ends, 0.01, 0.99)]
-    found = 1 / (1 + math.exp(-sum(odds) / 2))
+    log_odds = [math.log(p / (1 - p)) for p in np.clip(ends, 0.01, 0.99)]
+    midway = 1 / (1 + math.exp(-sum(log_odds) / 2))
     default = float(getattr(DEFAULT_IDENTITY_LIMITS, name))
-    return max(default, found) if name == DISTANCE else min(default, found)
+    return max(default, midway) if name == DISTANCE else min(default, midway)
 
 
 def calibrated_rules(
     rules: Mapping[str, Rule], calibration: Calibration, *, name: str
 ) -> dict[str, Rule]:
-    """The rules, with limits from real pairs where there are enough; `name` is the file's."""
-    found = {
+    """The rules, with limits from real pairs where there are enough; `name` is that of the file."""
+    calibrated = {
         measure: _calibrated_rule(rule, calibration.values[measure], name)
         if len(calibration.values.get(measure, ())) >= MIN_PAIRS
         else rule
         for measure, rule in rules.items()
     }
-    if known := identity_limits(calibration):
-        modalities = ", ".join(modality or "scans without a modality" for modality in known)
+    if by_modality := identity_limits(calibration):
+        modalities = ", ".join(modality or "scans without a modality" for modality in by_modality)
         for measure in ("identity_votes", "identity_votes_ct"):
             source = f"{rules[measure].source}; limits of {modalities} from pairs of {name}"
-            found[measure] = replace(rules[measure], source=source)
-    return found
+            calibrated[measure] = replace(rules[measure], source=source)
+    return calibrated
 
 
-def calibrated_limit(values: Sequence[float], *, default: float, rate: float, fewest: int) -> float:
+def calibrated_limit(
+    values: Sequence[float], *, default: float, rate: float, min_pairs: int
+) -> float:
     """The limit above which a share `rate` of real pairs may lie.
 
-    From `fewest` pairs on the order statistic ceil((n + 1)(1 - rate)), as in conformal prediction;
+    From `min_pairs` on the order statistic ceil((n + 1)(1 - rate)), as in conformal prediction;
     from 19 on the worst pair + 3 robust sd; below, the mean of the default, which counts as ten
     pairs, and median + 4 robust sd.
     """
-    found = np.sort(np.asarray(values, dtype=np.float64))
-    n, middle = len(found), float(np.median(found))
-    spread = 1.4826 * float(np.median(np.abs(found - middle)))
-    if n >= fewest:
-        return float(found[min(math.ceil((n + 1) * (1 - rate)), n) - 1])
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    n, median = len(ordered), float(np.median(ordered))
+    spread = 1.4826 * float(np.median(np.abs(ordered - median)))
+    if n >= min_pairs:
+        return float(ordered[min(math.ceil((n + 1) * (1 - rate)), n) - 1])
     if n >= MIN_PAIRS_FOR_RANKS:
-        return float(found[-1]) + 3 * spread
+        return float(ordered[-1]) + 3 * spread
     weight = PRIOR_PAIRS / (PRIOR_PAIRS + n)
-    return weight * default + (1 - weight) * (middle + 4 * spread)
+    return weight * default + (1 - weight) * (median + 4 * spread)
 
 
 def write_calibration(calibration: Calibration, path: Path) -> None:
-    """Write as JSON, whole or not at all."""
+    """Write a calibration as JSON, atomically."""
     write_json(path, {"schema": SCHEMA, **asdict(calibration)})
 
 
 def read_calibration(path: Path) -> Calibration:
-    """Read what `write_calibration` wrote.
+    """The calibration that `write_calibration` wrote.
 
     Raises:
         UsageProblem: the file is missing or is something else.
     """
-    way_out = "make it anew with: safegen calibrate-longitudinal FOLDER -o FILE"
+    remedy = "write it again with: safegen calibrate-longitudinal FOLDER -o FILE"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["schema"] != SCHEMA:
-            raise UsageProblem(f"{path} holds limits of another version; {way_out}.")
+            raise UsageProblem(f"{path} was written by another version; {remedy}.")
         same, different = (
             {str(modality): _finite_values(found) for modality, found in content[name].items()}
             for name in ("same", "different")
         )
         return Calibration(_finite_values(content["values"]), same, different)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
-        raise UsageProblem(f"{path} holds no limits of real pairs; {way_out}.") from problem
+        raise UsageProblem(f"{path} is not a file of calibrated limits; {remedy}.") from problem
 
 
 def _finite_values(given: Mapping[str, Sequence[float]]) -> Values:
@@ -226,34 +237,31 @@ def _finite_values(given: Mapping[str, Sequence[float]]) -> Values:
 
 
 def _calibrated_rule(rule: Rule, values: Sequence[float], name: str) -> Rule:
-    """Every limit that the rule has, on its own side."""
-    up = {
-        "warn_above": _side_limit(values, rule.warn_above, WARN_RATE, MIN_PAIRS_FOR_RANKS),
-        "fail_above": _side_limit(values, rule.fail_above, FAIL_RATE, MIN_PAIRS_FOR_FAILURE),
+    """The rule with each of its limits calibrated on its own side."""
+    warn, fail = (WARN_RATE, MIN_PAIRS_FOR_RANKS), (FAIL_RATE, MIN_PAIRS_FOR_FAILURE)
+    negated = [-value for value in values]
+    limits = {
+        "warn_above": _side_limit(values, rule.warn_above, *warn),
+        "fail_above": _side_limit(values, rule.fail_above, *fail),
+        "warn_below": _side_limit(negated, rule.warn_below, *warn, sign=-1),
+        "fail_below": _side_limit(negated, rule.fail_below, *fail, sign=-1),
     }
-    turned = [-value for value in values]
-    down = {
-        "warn_below": _side_limit(turned, rule.warn_below, WARN_RATE, MIN_PAIRS_FOR_RANKS, sign=-1),
-        "fail_below": _side_limit(
-            turned, rule.fail_below, FAIL_RATE, MIN_PAIRS_FOR_FAILURE, sign=-1
-        ),
-    }
-    if all(getattr(rule, side) == limit for side, limit in {**up, **down}.items()):
+    if all(getattr(rule, side) == limit for side, limit in limits.items()):
         return replace(rule, source=f"{rule.source}; {len(values)} real pairs of {name} agree")
     source = f"calibrated on {len(values)} real pairs, {name}"
     if len(values) < MIN_PAIRS_FOR_RANKS:
         source += f", together with the default ({rule.source})"
-    return replace(rule, **up, **down, source=source)
+    return replace(rule, **limits, source=source)
 
 
 def _side_limit(
-    values: Sequence[float], default: float | None, rate: float, fewest: int, *, sign: int = 1
+    values: Sequence[float], default: float | None, rate: float, min_pairs: int, *, sign: int = 1
 ) -> float | None:
-    """The limit on one side; real pairs that are all alike do not make it stricter.
+    """The limit on one side; real pairs never make it stricter than the default.
 
-    Of sound pairs, many have no changed region at all: a limit of zero would fail the next one.
+    Most sound pairs have no changed region at all: a limit of zero would fail the next one.
     """
     if default is None:
         return None
-    found = calibrated_limit(values, default=sign * default, rate=rate, fewest=fewest)
-    return sign * max(sign * default, found)
+    limit = calibrated_limit(values, default=sign * default, rate=rate, min_pairs=min_pairs)
+    return sign * max(sign * default, limit)

@@ -1,4 +1,7 @@
-"""`safegen calibrate-longitudinal`: limits from series of real patients."""
+"""`safegen calibrate-longitudinal`: limits from series of real patients.
+
+Everything heavy is imported when the command runs, so that other commands start without it.
+"""
 
 from __future__ import annotations
 
@@ -20,27 +23,27 @@ def add_calibrate_longitudinal(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "calibrate-longitudinal",
-        help="limits of the longitudinal check from real patients who were scanned twice or more",
+        help="calibrate the limits of the longitudinal check on repeated scans of real patients",
     )
-    parser.add_argument("folder", type=Path, help="follow-ups or rescans of real patients")
+    parser.add_argument("folder", type=Path, help="real patients, each scanned twice or more")
     parser.add_argument("-o", "--out", type=Path, required=True, help="the JSON file to write")
     parser.set_defaults(run=_run)
 
 
-def _run(asked: argparse.Namespace) -> None:
+def _run(arguments: argparse.Namespace) -> None:
     from pytest_safegen.api import UsageProblem, discover
     from safegen_detectors.longitudinal.calibrate import calibrate, write_calibration
 
-    release = discover(asked.folder.absolute())
+    release = discover(arguments.folder.absolute())
     calibration = calibrate(
         scans for series in release.series for scans in _scans_by_modality(series)
     )
     if not calibration.values:
         raise UsageProblem(
-            f"{asked.folder} holds no patient with two scans of one modality that can be compared, "
-            "so there is nothing to calibrate with."
+            f"{arguments.folder} has no patient with two comparable scans of one modality; give a "
+            "folder of real follow-ups or rescans."
         )
-    write_calibration(calibration, asked.out)
+    write_calibration(calibration, arguments.out)
     for name, values in calibration.values.items():
         print(f"{name}: {len(values)} pairs, {min(values):.3g} to {max(values):.3g}")
     for modality, same in calibration.same.items():
@@ -48,7 +51,7 @@ def _run(asked: argparse.Namespace) -> None:
 
 
 def _print_identity(modality: str, same: Values, different: Values) -> None:
-    """How well shuffled pairs of the folder can be told from pairs of one patient."""
+    """Print how well each measure separates pairs of one patient from shuffled pairs."""
     from safegen_detectors.longitudinal.calibrate import (
         IDENTITY_MEASURES,
         MIN_SEPARATION_AUC,
@@ -59,7 +62,7 @@ def _print_identity(modality: str, same: Values, different: Values) -> None:
         if not same.get(name) or not different.get(name):
             continue
         area = separation_auc(name, same[name], different[name])
-        verdict = "" if area >= MIN_SEPARATION_AUC else "; cannot separate, so it has no vote"
+        verdict = "" if area >= MIN_SEPARATION_AUC else "; too low, so it has no vote"
         print(
             f"{modality}: {name} of {len(same[name])} pairs of one patient and "
             f"{len(different[name])} of two: area under the curve {area:.3f}{verdict}"

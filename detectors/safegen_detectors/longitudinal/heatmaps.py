@@ -21,11 +21,11 @@ from safegen_detectors.longitudinal.measures.change import (
     zone_away_from_lesion,
 )
 from safegen_detectors.longitudinal.measures.deformation import estimate_motion, folding_map
-from safegen_detectors.longitudinal.measures.lesions import aligned_lesions, track_aligned_lesions
+from safegen_detectors.longitudinal.measures.lesions import track_aligned_lesions
 from safegen_detectors.longitudinal.registration import pair_name, smoothed_match
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,62 +41,62 @@ VOLUME_FACTOR = 1.5  # times the volume
 DEFORMATION_MEASURES = ("mass_effect", "uneven_deformation", "tissue_shift")
 
 
-def series_heatmap(courses: Sequence[SeriesComparison]) -> Heatmap | None:
-    """Another patient, else a mask outside, else a field that folds, else what is worst of a pair.
+def series_heatmap(comparisons: Sequence[SeriesComparison]) -> Heatmap | None:
+    """Another patient, else a mask outside, else a field that folds, else the worst of a pair.
 
     None where no pair could be compared.
     """
-    pairs = [pair for course in courses for pair in course.pairs]
-    point, depths = _deepest_mask(courses)
-    outside = any(_exceeds_depth(measure) for course in courses for measure in course.others)
+    pairs = [pair for one in comparisons for pair in one.pairs]
+    point, depths = _deepest_mask(comparisons)
+    outside = any(_exceeds_depth(measure) for one in comparisons for measure in one.others)
     if not pairs:
         return outside_heatmap(point, depths) if point is not None and outside else None
-    least = min(pairs, key=lambda pair: pair.aligned.likeness.local_match)
-    if least.aligned.likeness.votes > 1:
-        return change_heatmap(least.aligned)
+    least = min(pairs, key=lambda pair: pair.aligned.similarity.local_match)
+    if least.aligned.similarity.votes > 1:
+        return change_heatmap(least)
     if point is not None and outside:
         return outside_heatmap(point, depths)
-    return _worst_folding_heatmap(courses) or _worst_pair_heatmap(pairs)
+    return _worst_folding_heatmap(comparisons) or _worst_pair_heatmap(pairs)
 
 
 def _exceeds_depth(measure: Measure) -> bool:
-    """Whether a mask leaves where it may be by more than is forgiven there."""
+    """True for a mask that leaves its region by more than its rule forgives."""
     if not measure.name.endswith("_depth_outside"):
         return False
     return measure.value > (RULES[measure.name].warn_above or 0.0)
 
 
-def _worst_folding_heatmap(courses: Sequence[SeriesComparison]) -> Heatmap | None:
+def _worst_folding_heatmap(comparisons: Sequence[SeriesComparison]) -> Heatmap | None:
     """The field that folds most; None where none folds more than it may."""
     limit = RULES["field_folds"].fail_above or 0.0
     folded = [
-        course
-        for course in courses
-        if any(one.name == "field_folds" and one.value > limit for one in course.others)
+        comparison
+        for comparison in comparisons
+        if any(one.name == "field_folds" and one.value > limit for one in comparison.others)
     ]
-    found = [folding_heatmap(point) for course in folded for point in course.points]
+    found = [folding_heatmap(point) for comparison in folded for point in comparison.points]
     maps = [one for one in found if one is not None]
     return max(maps, key=lambda one: float((one.values >= 1).sum()), default=None)
 
 
-def worst_pair(pairs: Sequence[PairComparison]) -> PairComparison:
-    """The pair with the largest share of a limit among what pictures can show."""
-    return max(pairs, key=_limit_ratio)
+def worst_pair(pairs: Sequence[PairComparison]) -> PairComparison | None:
+    """The pair with the largest share of a limit among what pictures can show; None of none."""
+    return max(pairs, key=_limit_ratio, default=None)
 
 
 def _worst_pair_heatmap(pairs: Sequence[PairComparison]) -> Heatmap:
-    worst = worst_pair(pairs)
+    worst = max(pairs, key=_limit_ratio)
     if worst.value("equal_share") > (RULES["equal_share"].fail_above or 1.0):
-        return copy_heatmap(worst.aligned)
+        return copy_heatmap(worst)
     if worst.value("grain_correlation") > (RULES["grain_correlation"].warn_above or 1.0):
-        return grain_heatmap(worst.aligned)
+        return grain_heatmap(worst)
     if worst.value("lesion_moved") > (RULES["lesion_moved"].fail_above or 0.0):
-        return tracking_heatmap(worst.aligned)
+        return tracking_heatmap(worst)
     if any(worst.value(name) > (RULES[name].fail_above or 0.0) for name in DEFORMATION_MEASURES):
-        return deformation_heatmap(worst.aligned)
+        return deformation_heatmap(worst)
     if worst.value("changed_region") > (RULES["changed_region"].warn_above or 0.0):
-        return region_heatmap(worst.aligned)
-    return change_heatmap(worst.aligned)
+        return region_heatmap(worst)
+    return change_heatmap(worst)
 
 
 def _limit_ratio(pair: PairComparison) -> float:
@@ -109,42 +109,45 @@ def _limit_ratio(pair: PairComparison) -> float:
         "changed_region",
     )
     shares = [pair.value(name) / (RULES[name].fail_above or 1.0) for name in limits]
-    return max(*shares, 1.0 - pair.aligned.likeness.local_match)
+    return max(*shares, 1.0 - pair.aligned.similarity.local_match)
 
 
 def _deepest_mask(
-    courses: Sequence[SeriesComparison],
+    comparisons: Sequence[SeriesComparison],
 ) -> tuple[Timepoint | None, NDArray[np.float64]]:
-    """The scan whose mask goes farthest outside the body."""
+    """The scan whose mask goes farthest outside its region, with the depths of its voxels."""
     masked = [
         (point, depths)
-        for course in courses
-        for point, depths in zip(course.points, course.depths, strict=True)
+        for comparison in comparisons
+        for point, depths in zip(comparison.points, comparison.depths, strict=True)
         if depths is not None
     ]
     return max(masked, key=lambda pair: pair[1].max(), default=(None, np.zeros(1)))
 
 
-def change_heatmap(aligned: Alignment) -> Heatmap:
-    """Lack of local match outside the lesion, on the later scan's grid; 1.0 is a match of 0.70."""
+def change_heatmap(pair: PairComparison) -> Heatmap:
+    """Where the anatomy outside the lesion does not match; 1.0 is a local match of 0.70."""
+    aligned = pair.aligned
     lack = np.where(aligned.zone, 1.0 - smoothed_match(aligned), 0.0) / (1.0 - CHANGED_REGION_LIMIT)
     meaning = (
-        f"anatomy outside the lesion that changes {pair_name(aligned)}: 1.0 is a local match of "
-        f"{CHANGED_REGION_LIMIT:.2f}"
+        f"anatomy outside the lesion that does not match {pair_name(aligned)}: 1.0 is a local "
+        f"match of {CHANGED_REGION_LIMIT:.2f}"
     )
     return _on_later_scan(aligned, lack.astype(np.float32), meaning, name="local-match")
 
 
-def region_heatmap(aligned: Alignment) -> Heatmap:
-    """Where the structure differs more than elsewhere; 1.0 stands out of the pair's own map."""
+def region_heatmap(pair: PairComparison) -> Heatmap:
+    """Where structure changes more than elsewhere; 1.0 stands out of the pair's own map."""
+    aligned = pair.aligned
     values, region = find_changed_region(aligned, zone_away_from_lesion(aligned))
-    meaning = f"structure that changes {pair_name(aligned)} more than elsewhere: 1.0 stands out"
+    meaning = f"structure that changes more than elsewhere {pair_name(aligned)}: 1.0 stands out"
     limit = region.limit if np.isfinite(region.limit) else np.inf  # too little to tell it from
     return _on_later_scan(aligned, values / max(limit, 1e-6), meaning, name="structure-change")
 
 
-def intensity_heatmap(aligned: Alignment) -> Heatmap:
+def intensity_heatmap(pair: PairComparison) -> Heatmap:
     """Change of intensity; 1.0 is 3 standard deviations of the pair's own changes."""
+    aligned = pair.aligned
     prepared = aligned.later.prepared
     z = intensity_change(
         aligned.moved,
@@ -155,13 +158,14 @@ def intensity_heatmap(aligned: Alignment) -> Heatmap:
     values = np.abs(ndimage.gaussian_filter(z, 1.0)) / INTENSITY_DEVIATIONS
     meaning = (
         f"change of intensity {pair_name(aligned)}: 1.0 is "
-        f"{INTENSITY_DEVIATIONS:g} sd of what changes"
+        f"{INTENSITY_DEVIATIONS:g} sd of all changes"
     )
     return _on_later_scan(aligned, values, meaning, name="intensity-change")
 
 
-def grain_heatmap(aligned: Alignment) -> Heatmap:
+def grain_heatmap(pair: PairComparison) -> Heatmap:
     """Correlation of the finest structure in cubes of 16 mm; 1.0 is a correlation of 0.85."""
+    aligned = pair.aligned
     fixed, moved = (
         _fine_structure(image) for image in (aligned.later.prepared.voxels, aligned.moved)
     )
@@ -174,9 +178,11 @@ def grain_heatmap(aligned: Alignment) -> Heatmap:
     return _on_later_scan(aligned, (np.maximum(found, 0.0) / 0.85), meaning, name="grain")
 
 
-def deformation_heatmap(aligned: Alignment) -> Heatmap:
+def deformation_heatmap(pair: PairComparison) -> Heatmap:
     """Where tissue grows or shrinks; 1.0 is by a factor of 1.5 in volume."""
-    values = np.abs(estimate_motion(aligned).growth) / np.log(VOLUME_FACTOR)
+    aligned = pair.aligned
+    motion = pair.motion or estimate_motion(aligned)
+    values = np.abs(motion.growth) / np.log(VOLUME_FACTOR)
     values = np.where(aligned.later.prepared.body, values, 0.0)
     meaning = (
         f"tissue stretched or squeezed {pair_name(aligned)}: 1.0 is a factor of {VOLUME_FACTOR:g}"
@@ -195,18 +201,18 @@ def folding_heatmap(point: Timepoint) -> Heatmap | None:
     return Heatmap(onto, scan.affine, meaning, of=scan.ref.target)
 
 
-def tracking_heatmap(aligned: Alignment) -> Heatmap:
-    """The lesions by what became of them: 0.5 kept, 1.5 new, 2.5 vanished."""
-    prepared = aligned.later.prepared
-    earlier, later = aligned_lesions(aligned)
-    fates = track_aligned_lesions(aligned, earlier, later)
-    values = np.zeros(prepared.voxels.shape, dtype=np.float32)
-    for number, part in enumerate(later):
-        values[_lesion_voxels(part.points, aligned)] = 1.5 if number in fates.new else 0.5
-    for number in fates.vanished:
-        values[_lesion_voxels(earlier[number].points, aligned)] = 2.5
-    meaning = f"lesions {pair_name(aligned)}: 0.5 kept, 1.5 new, 2.5 vanished"
-    return _on_later_scan(aligned, values, meaning, name="lesion-fates")
+def tracking_heatmap(pair: PairComparison) -> Heatmap:
+    """The lesions by what became of them: 0.5 persists, 1.5 new, 2.5 vanished."""
+    aligned = pair.aligned
+    tracked = track_aligned_lesions(aligned)
+    values = np.zeros(aligned.later.prepared.voxels.shape, dtype=np.float32)
+    for number, part in enumerate(tracked.later):
+        new = number in tracked.matches.new
+        values[_lesion_voxels(part.points, aligned)] = 1.5 if new else 0.5
+    for number in tracked.matches.vanished:
+        values[_lesion_voxels(tracked.earlier[number].points, aligned)] = 2.5
+    meaning = f"lesions {pair_name(aligned)}: 0.5 persists, 1.5 new, 2.5 vanished"
+    return _on_later_scan(aligned, values, meaning, name="lesion-tracking")
 
 
 def _lesion_voxels(points: NDArray[np.float64], aligned: Alignment) -> NDArray[np.bool_]:
@@ -227,8 +233,9 @@ def _on_later_scan(
     return Heatmap(onto, scan.affine, meaning, of=scan.ref.target, name=name)
 
 
-def copy_heatmap(aligned: Alignment) -> Heatmap:
+def copy_heatmap(pair: PairComparison) -> Heatmap:
     """Local share of repeated values; both scans must lie on one grid."""
+    aligned = pair.aligned
     earlier, later = aligned.earlier.scan.voxels, aligned.later.scan.voxels
     equal = (earlier == later) & (later > later.min())
     share = ndimage.uniform_filter(equal.astype(np.float32), 7) / EQUAL_SHARE_LIMIT
@@ -238,9 +245,20 @@ def copy_heatmap(aligned: Alignment) -> Heatmap:
 
 
 def outside_heatmap(point: Timepoint, depths: NDArray[np.float64]) -> Heatmap:
-    """How far each voxel of the scan's lesion mask leaves where it may be, on the scan's grid."""
+    """How deep each voxel of the lesion mask lies outside its region, on the scan's grid."""
     scan = point.scan
     values = np.zeros(scan.voxels.shape, dtype=np.float32)
     values[np.asarray(scan.mask)] = depths / DEPTH_OUTSIDE_LIMIT
-    meaning = f"lesion mask outside of where it may be: 1.0 is {DEPTH_OUTSIDE_LIMIT:g} mm"
+    meaning = f"lesion mask outside its region: 1.0 is {DEPTH_OUTSIDE_LIMIT:g} mm"
     return Heatmap(values, scan.affine, meaning, of=scan.ref.target)
+
+
+HEATMAPS: Mapping[str, Callable[[PairComparison], Heatmap]] = {
+    "local-match": change_heatmap,
+    "structure-change": region_heatmap,
+    "intensity-change": intensity_heatmap,
+    "grain": grain_heatmap,
+    "lesion-tracking": tracking_heatmap,
+    "deformation": deformation_heatmap,
+}
+"""The maps that explain a score, by name."""

@@ -25,7 +25,7 @@ _REAL_PAIRS = (
     "brain MR: 9 real pairs of one patient reach 0.75 or more, 60 pairs of two patients 0.68 or "
     "less (open MS data, IXI)"
 )
-_BY_DEFINITION = "follows from what the words mean"
+_BY_DEFINITION = "by definition"
 
 _MASS_EFFECT = (
     "tissue cannot give way by more than the lesion gains; simulated: 0.3 to 0.5 is measured where "
@@ -41,14 +41,14 @@ _DEPTH = Rule(
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
-        "time_disorder": Rule(fail_above=0, source=_BY_DEFINITION),
-        "session_disorder": Rule(fail_above=0, source=_BY_DEFINITION),
+        "time_reversals": Rule(fail_above=0, source=_BY_DEFINITION),
+        "session_reversals": Rule(fail_above=0, source=_BY_DEFINITION),
         "pairs_not_compared": Rule(fail_above=0, source=_BY_DEFINITION),
         "masks_unread": Rule(warn_above=0, source=_BY_DEFINITION),
         "masks_empty": Rule(warn_above=0, source=_BY_DEFINITION),
         "spacing_change": Rule(warn_above=0.01),
         "orientation_change": Rule(warn_above=0),
-        "grid_promise_broken": Rule(fail_above=0, source=_BY_DEFINITION),
+        "grid_changed_despite_same_grid": Rule(fail_above=0, source=_BY_DEFINITION),
         "registration_shift": Rule(
             warn_above=2.0, fail_above=5.0, source="our own registration is off by 0.3 to 1.7 mm"
         ),
@@ -126,7 +126,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             source="9 real brain MR pairs 0.051 to 0.127, pairs of two patients 0.163 to 0.214",
         ),
         "mass_effect": Rule(warn_above=1.0, fail_above=1.5, source=_MASS_EFFECT),
-        "mass_effect_against": Rule(warn_above=0.5, source=_MASS_EFFECT),
+        "mass_effect_reversed": Rule(warn_above=0.5, source=_MASS_EFFECT),
         "field_folds": Rule(fail_above=1e-4, source=_BY_DEFINITION),
         "field_stretch": Rule(warn_above=0.001),
         "sidecars_unread": Rule(warn_above=0, source=_BY_DEFINITION),
@@ -137,7 +137,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             source="local match below 0.70, smoothed; 3 real MR pairs of one protocol have no such "
             "place, balls of 16 mm of another patient 6 to 13 ml in two of three",
         ),
-        "ill_matched_region": Rule(
+        "poorly_matched_region": Rule(
             warn_above=4.0,
             fail_above=6.0,
             source="local match below 0.80, smoothed; 3 real MR pairs of one protocol reach 2.9 "
@@ -174,7 +174,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             source="5 % against the stated direction, 25 % of a stable lesion (British Thoracic "
             "Society 2015; 40 % of a glioma), and two sd of counting voxels",
         ),
-        "change_unmet": Rule(
+        "stated_change_absent": Rule(
             warn_above=1, source="growth or shrinkage is stated, and none exceeds two sd"
         ),
         "growth_excluded": Rule(
@@ -188,14 +188,14 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "volume_jump": Rule(
             warn_above=1, fail_above=2, source="a factor of 1.5 there and back; engineering default"
         ),
-        "order_doubt": Rule(warn_above=0.25, fail_above=0.75, source=_BY_DEFINITION),
+        "timepoints_exchanged": Rule(warn_above=0.25, fail_above=0.75, source=_BY_DEFINITION),
         "lesions_vanished": Rule(warn_above=0),
-        "lesions_beside_single": Rule(warn_above=0, source=_BY_DEFINITION),
+        "unexpected_new_lesions": Rule(warn_above=0, source=_BY_DEFINITION),
         "lesion_moved": Rule(fail_above=15.0, source="lesions do not move; 15 mm for mass effect"),
-        "lesion_left": Rule(warn_above=0.15, fail_above=0.40),
+        "lesion_place_lost": Rule(warn_above=0.15, fail_above=0.40),
         "lesion_shape_change": Rule(warn_above=0.5),
-        "lesion_repeats": Rule(fail_above=0.98, source=_BY_DEFINITION),
-        "lesion_contrast_kept": Rule(warn_below=-0.1, fail_below=-0.5),
+        "lesion_unchanged": Rule(fail_above=0.98, source=_BY_DEFINITION),
+        "lesion_contrast_preserved": Rule(warn_below=-0.1, fail_below=-0.5),
         "mask_inside": Rule(warn_below=0.99, fail_below=0.95),
         "mask_depth_outside": _DEPTH,
         "lung_inside": Rule(warn_below=0.90, fail_below=0.60, source=_NODULES),
@@ -204,7 +204,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "organ_depth_outside": _DEPTH,
     }
 )
-"""Measure name to rule; measures without a rule are told and never judged."""
+"""Measure name to rule; measures without a rule are reported and never judged."""
 
 
 def low_is_bad(name: str) -> bool:

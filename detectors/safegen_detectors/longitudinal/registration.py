@@ -34,16 +34,14 @@ if TYPE_CHECKING:
 
 
 LESION_MARGIN = 6.0  # mm around a lesion that may change with it
-BODY_MARGIN = (
-    6.0  # mm below the body's surface, where windows see the outline, which all heads share
-)
+BODY_MARGIN = 6.0  # mm below the surface, where windows see the outline that all heads share
 MIN_VOXELS = 500
 RETRY_STARTS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityLimits:
-    """Beyond which each of the three means speaks for two patients."""
+    """The limits beyond which each of the three means votes for two patients."""
 
     local_match: float = LOCAL_MATCH_LIMIT
     self_similarity_distance: float = SELF_SIMILARITY_LIMIT
@@ -55,7 +53,7 @@ DEFAULT_IDENTITY_LIMITS = IdentityLimits()
 
 @dataclass(frozen=True, slots=True)
 class Similarity:
-    """How alike two aligned scans are outside the lesions: three means over the same voxels."""
+    """The similarity of two aligned scans outside the lesions: three means over the same voxels."""
 
     local_match: float
     self_similarity_distance: float
@@ -64,7 +62,7 @@ class Similarity:
 
     @property
     def votes(self) -> int:
-        """How many of the three say that these are two patients."""
+        """How many of the three means vote for two patients."""
         return (
             (self.local_match < self.limits.local_match)
             + (self.self_similarity_distance > self.limits.self_similarity_distance)
@@ -74,12 +72,12 @@ class Similarity:
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """The earlier scan on the prepared grid of the later one.
+    """The earlier scan on the prepared grid of the later one; arrays are (i, j, k) of that grid.
 
-    `mapping` 4x4 takes mm of the later scan to mm of the earlier; `zone` bool (i, j, k) is the
-    anatomy that should not have changed, `moved` and `match` float32 (i, j, k) the earlier scan and
-    the local correlation; `distance` float32 (i, j, k) is the self-similarity distance, 0 away from
-    the zone; `coverage` the share, 0..1, of the smaller body that the other scan's field shows.
+    `mapping` 4x4 takes mm of the later scan to mm of the earlier; `zone` bool is the anatomy that
+    should not have changed; `moved` float32 is the earlier scan, `match` float32 the local
+    correlation, and `distance` float32 the self-similarity distance, 0 outside the zone. `coverage`
+    is the share, 0..1, of the smaller body that is in the other scan's field of view.
     """
 
     earlier: Timepoint
@@ -89,27 +87,27 @@ class Alignment:
     moved: FloatArray
     match: FloatArray
     distance: FloatArray
-    likeness: Similarity
+    similarity: Similarity
     coverage: float
 
 
 def align_pair(
     earlier: Timepoint, later: Timepoint, *, limits: IdentityLimits = DEFAULT_IDENTITY_LIMITS
 ) -> Alignment:
-    """Register, compare, and start from other turns before two scans are said to differ.
+    """Register and compare; where two patients are suspected, register again from other turns.
 
     Raises:
         NotJudged: hardly any unchanged anatomy is left to compare.
     """
     first = align_once(earlier, later, limits=limits)
-    if first.likeness.votes < 2:
+    if first.similarity.votes < 2:
         return first
     second = align_once(earlier, later, starts=RETRY_STARTS, limits=limits)
-    return max(first, second, key=lambda aligned: aligned.likeness.local_match)
+    return max(first, second, key=lambda aligned: aligned.similarity.local_match)
 
 
 def mirror(point: Timepoint) -> Timepoint:
-    """The same scan with left and right exchanged."""
+    """The same scan with left and right swapped."""
     scan = replace(point.scan, mask=None)
     prepared = point.prepared
     flipped = replace(prepared, voxels=prepared.voxels[::-1], body=prepared.body[::-1])
@@ -123,30 +121,31 @@ def align_once(
     starts: int = 1,
     limits: IdentityLimits = DEFAULT_IDENTITY_LIMITS,
 ) -> Alignment:
-    """Register from some starts and compare.
+    """Register from `starts` starting positions and compare.
 
     Raises:
         NotJudged: hardly any unchanged anatomy is left to compare.
     """
     mapping = register(later.prepared, earlier.prepared, kind="rigid", starts=starts)
-    moving = _resampled(earlier.prepared.voxels, earlier.prepared, later.prepared, mapping)
-    seen = _field_of_view(earlier.prepared, later.prepared, mapping)
-    zone = _unchanged_zone(earlier, later, mapping) & seen
+    moved = _resampled(earlier.prepared.voxels, earlier.prepared, later.prepared, mapping)
+    in_view = _field_of_view(earlier.prepared, later.prepared, mapping)
+    zone = _unchanged_zone(earlier, later, mapping) & in_view
     if zone.sum() < MIN_VOXELS:
         raise NotJudged(
-            f"hardly any anatomy outside the lesion is seen both in {earlier.name} and in "
-            f"{later.name}, so they cannot be compared"
+            f"{earlier.name} and {later.name} share hardly any anatomy outside the lesion, so they "
+            "cannot be compared",
+            headline="Timepoints share hardly any anatomy",
         )
-    match = local_match_map(later.prepared.voxels, moving)
-    distance = _distance_map(later.prepared.voxels, moving, zone)
-    likeness = Similarity(
+    match = local_match_map(later.prepared.voxels, moved)
+    distance = _distance_map(later.prepared.voxels, moved, zone)
+    similarity = Similarity(
         float(match[zone].mean()),
         float(distance[zone].mean()),
-        _gradient_match(later.prepared.voxels, moving, zone),
+        _gradient_match(later.prepared.voxels, moved, zone),
         limits,
     )
-    coverage = _coverage(earlier.prepared, later.prepared, mapping, seen)
-    return Alignment(earlier, later, mapping, zone, moving, match, distance, likeness, coverage)
+    coverage = _coverage(earlier.prepared, later.prepared, mapping, in_view)
+    return Alignment(earlier, later, mapping, zone, moved, match, distance, similarity, coverage)
 
 
 def _resampled(values: FloatArray, source: Prepared, onto: Prepared, mapping: Affine) -> FloatArray:
@@ -161,14 +160,14 @@ def _field_of_view(earlier: Prepared, later: Prepared, mapping: Affine) -> BoolA
     return np.asarray(inside > 0.99, dtype=bool)
 
 
-def _coverage(earlier: Prepared, later: Prepared, mapping: Affine, seen: BoolArray) -> float:
-    back = _field_of_view(later, earlier, inverse(mapping))
-    shared, other = (later.body & seen).sum(), (earlier.body & back).sum()
+def _coverage(earlier: Prepared, later: Prepared, mapping: Affine, in_view: BoolArray) -> float:
+    later_view = _field_of_view(later, earlier, inverse(mapping))
+    shared, other = (later.body & in_view).sum(), (earlier.body & later_view).sum()
     return float(max(shared / later.body.sum(), other / earlier.body.sum()))
 
 
 def _unchanged_zone(earlier: Timepoint, later: Timepoint, mapping: Affine) -> BoolArray:
-    """Anatomy of the later scan well inside its body and away from both lesions."""
+    """Anatomy of the later scan well inside its body, and away from both lesions."""
     prepared = later.prepared
     spacing = float(spacing_of(prepared.affine)[0])
     padded = np.pad(prepared.body, 1)
@@ -187,38 +186,38 @@ def lesion_on_grid(point: Timepoint, *, onto: Prepared, mapping: Affine | None =
     shape = onto.voxels.shape
     if point.scan.mask is None:
         return np.zeros(shape, dtype=bool)
-    places = mask_points(point.scan.mask, point.scan.affine)
-    back = np.eye(4) if mapping is None else inverse(mapping)
-    return rasterize_points(transform_points(places, back), affine=onto.affine, shape=shape)
+    points = mask_points(point.scan.mask, point.scan.affine)
+    to_grid = np.eye(4) if mapping is None else inverse(mapping)
+    return rasterize_points(transform_points(points, to_grid), affine=onto.affine, shape=shape)
 
 
 def bounding_box(zone: BoolArray) -> tuple[slice, ...]:
     """The slices that hold a zone."""
-    found: tuple[slice, ...] = ndimage.find_objects(zone.astype(np.uint8))[0]
-    return found
+    box: tuple[slice, ...] = ndimage.find_objects(zone.astype(np.uint8))[0]
+    return box
 
 
-def _distance_map(fixed: FloatArray, moving: FloatArray, zone: BoolArray) -> FloatArray:
+def _distance_map(fixed: FloatArray, moved: FloatArray, zone: BoolArray) -> FloatArray:
     box = bounding_box(zone)
     distance = np.zeros_like(fixed)
-    distance[box] = self_similarity_distance(fixed[box], moving[box])
+    distance[box] = self_similarity_distance(fixed[box], moved[box])
     return distance
 
 
-def _gradient_match(fixed: FloatArray, moving: FloatArray, zone: BoolArray) -> float:
+def _gradient_match(fixed: FloatArray, moved: FloatArray, zone: BoolArray) -> float:
     box = bounding_box(zone)
-    return gradient_correlation(fixed[box], moving[box], where=zone[box], sigma_voxels=1.0)
+    return gradient_correlation(fixed[box], moved[box], where=zone[box], sigma_voxels=1.0)
 
 
 def pair_name(aligned: Alignment) -> str:
-    """What a message calls the pair."""
+    """What a message calls the two timepoints."""
     return f"from {aligned.earlier.name} to {aligned.later.name}"
 
 
 def least_similar_point(aligned: Alignment) -> tuple[float, float, float]:
-    """Where in the later scan's world, mm, the smoothed local match is lowest."""
-    worst = np.where(aligned.zone, smoothed_match(aligned), np.inf)
-    index = np.unravel_index(int(np.argmin(worst)), worst.shape)
+    """Where the smoothed local match is lowest, in mm of the later scan."""
+    match = np.where(aligned.zone, smoothed_match(aligned), np.inf)
+    index = np.unravel_index(int(np.argmin(match)), match.shape)
     x, y, z = (aligned.later.prepared.affine @ [*map(float, index), 1.0])[:3]
     return float(x), float(y), float(z)
 

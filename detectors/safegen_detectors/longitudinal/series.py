@@ -1,4 +1,4 @@
-"""Compares the scans of one modality of a series, pair by pair, and gathers their measures."""
+"""Compares the scans of one modality of a series pair by pair, and collects their measures."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ from safegen_detectors.longitudinal.measures.acquisition import (
 from safegen_detectors.longitudinal.measures.change import change_measures
 from safegen_detectors.longitudinal.measures.copies import copy_measures
 from safegen_detectors.longitudinal.measures.deformation import (
+    TissueMotion,
     deformation_expected,
     deformation_measures,
+    estimate_motion,
     field_measures,
 )
 from safegen_detectors.longitudinal.measures.global_features import global_feature_measures
@@ -53,7 +55,7 @@ if TYPE_CHECKING:
 
 DeformationMode = Literal["auto", "always", "never"]
 DEFORMATION_MODES: tuple[DeformationMode, ...] = get_args(DeformationMode)
-"""When deformation is estimated: where a lesion changes by 1 ml, always, never."""
+"""When deformation is estimated: where a lesion changes by 1 ml, always, or never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class ComparisonOptions:
     identity: Mapping[str, IdentityLimits] = field(default_factory=dict)
 
     def limits(self, scan: Scan) -> IdentityLimits:
-        """The limits of identity for a scan's modality."""
+        """The limits of identity of a scan's modality."""
         return self.identity.get(scan.ref.modality or "", DEFAULT_IDENTITY_LIMITS)
 
 
@@ -73,10 +75,11 @@ DEFAULT_OPTIONS = ComparisonOptions()
 
 @dataclass(frozen=True, slots=True)
 class PairComparison:
-    """Two timepoints with what was measured between them."""
+    """Two timepoints with what was measured between them; `motion` is None if not estimated."""
 
     aligned: Alignment
     measures: tuple[Measure, ...]
+    motion: TissueMotion | None = None
 
     def value(self, name: str) -> float:
         """A measure by its name; 0 where it was not measured."""
@@ -85,9 +88,9 @@ class PairComparison:
 
 @dataclass(frozen=True, slots=True)
 class SeriesComparison:
-    """What was found in the scans of one modality.
+    """The scans of one modality with everything measured of them.
 
-    `depths` holds, a timepoint, how far in mm each voxel of its mask leaves where it may be.
+    `depths` holds for each timepoint how deep in mm each voxel of its mask is outside its region.
     """
 
     points: tuple[Timepoint, ...]
@@ -97,58 +100,61 @@ class SeriesComparison:
 
     @property
     def measures(self) -> tuple[Measure, ...]:
-        """All of them, several of one name."""
+        """All measures, several of one name."""
         return tuple(chain(self.others, *(pair.measures for pair in self.pairs)))
 
 
 def compare_series(
-    scans: Sequence[Scan], *, how: ComparisonOptions = DEFAULT_OPTIONS
+    scans: Sequence[Scan], options: ComparisonOptions = DEFAULT_OPTIONS
 ) -> SeriesComparison:
-    """Everything about the scans of one modality, in the order of the series.
+    """Everything measured of the scans of one modality, in the order of the series.
 
-    Pairs that cannot be compared are counted, and the rest of the check stands.
+    Pairs that cannot be compared are counted, and the others are still measured.
     """
     points = prepare_timepoints(scans)
-    compared, refused = _compare_pairs(points, how)
-    where = [locate_mask(point) for point in points]
+    compared, not_compared = _compare_pairs(points, options)
+    locations = [locate_mask(point) for point in points]
     others = [
         *timeline_measures([point.ref for point in points]),
-        *refused,
-        *mask_measures(points, where),
+        not_compared,
+        *mask_measures(points, locations),
         *volume_measures(points),
         *contrast_measures(points),
         *global_feature_measures(points),
         *growth_measures(volume_series(scans)),
         *field_measures(points),
     ]
-    others += [measure for one in where for measure in one.measures]
-    depths = tuple(one.depths for one in where)
+    others += [measure for one in locations for measure in one.measures]
+    depths = tuple(one.depths for one in locations)
     return SeriesComparison(tuple(points), tuple(compared), depths, tuple(others))
 
 
 def _compare_pairs(
-    points: Sequence[Timepoint], how: ComparisonOptions
-) -> tuple[list[PairComparison], list[Measure]]:
+    points: Sequence[Timepoint], options: ComparisonOptions
+) -> tuple[list[PairComparison], Measure]:
     found, problems = [], []
     for earlier, later in timepoint_pairs(points):
         try:
-            aligned = align_pair(earlier, later, limits=how.limits(later.scan))
-            found.append(_compare_pair(aligned, how.deformation))
+            aligned = align_pair(earlier, later, limits=options.limits(later.scan))
+            found.append(_compare_pair(aligned, options.deformation))
         except NotJudged as problem:
-            problems.append(f"{later.name} cannot be laid over {earlier.name}: {problem}")
+            problems.append(f"{later.name} cannot be registered to {earlier.name}: {problem}")
     message = problems[0].rstrip(".") if problems else ""
-    return found, [Measure("pairs_not_compared", len(problems), "pairs", message)]
+    headline = "Timepoints cannot be registered"
+    return found, Measure("pairs_not_compared", len(problems), "pairs", message, headline)
 
 
 def _compare_pair(aligned: Alignment, deformation: DeformationMode) -> PairComparison:
     measures = [*pair_measures(aligned), *change_measures(aligned), *lesion_measures(aligned)]
+    motion = None
     if deformation == "always" or (deformation == "auto" and deformation_expected(aligned)):
-        measures += deformation_measures(aligned)
-    return PairComparison(aligned, tuple(measures))
+        motion = estimate_motion(aligned)
+        measures += deformation_measures(aligned, motion)
+    return PairComparison(aligned, tuple(measures), motion)
 
 
 def pair_measures(aligned: Alignment) -> list[Measure]:
-    """Everything that two scans of one patient say about each other, lesions aside."""
+    """Grid, identity and copying of two scans; lesions and local change are measured apart."""
     return [
         *grid_measures(aligned),
         *declared_grid_measures(aligned),

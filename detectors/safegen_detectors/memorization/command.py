@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def add_duplicates(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `safegen duplicates`; nothing heavy is imported until it is run."""
-    command = commands.add_parser("duplicates", help="find patients who are twice in a release")
+    command = commands.add_parser("duplicates", help="find patients who appear twice in a release")
     command.add_argument("release", type=Path, help="folder of synthetic scans")
     command.add_argument("other", type=Path, nargs="?", help="compare with this release instead")
     command.add_argument("--profile", type=Path, required=True, help="made by `safegen fit`")
@@ -28,7 +28,7 @@ def add_duplicates(commands: argparse._SubParsersAction[argparse.ArgumentParser]
 class PreparedRelease:
     """The scans of a release, read and prepared anew each time they are iterated.
 
-    `problems` fills with a sentence for each scan that cannot be.
+    `problems` collects a sentence for each scan that cannot be read or prepared.
     """
 
     release: Release
@@ -47,29 +47,31 @@ class PreparedRelease:
                 self.problems[ref.target] = str(problem)
 
 
-def _run(asked: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Print the duplicates, a line each; 1 if there are any, 4 if a scan could not be compared."""
     from pytest_safegen.api import discover
     from safegen_detectors.memorization.duplicates import find_duplicates
 
-    template, profile = _template_and_profile(asked.profile)
-    folders = [asked.release, *([asked.other] if asked.other else [])]
+    template, profile = _template_and_profile(arguments.profile)
+    folders = [arguments.release, *([arguments.other] if arguments.other else [])]
     releases = [PreparedRelease(discover(path.absolute()), template) for path in folders]
     try:
-        found = find_duplicates(releases[0], profile, other=releases[1] if asked.other else None)
+        duplicates = find_duplicates(
+            releases[0], profile, other=releases[1] if arguments.other else None
+        )
     except NotJudged as problem:
-        raise UsageProblem(f"{asked.release} cannot be compared: {problem}.") from problem
-    for one in found:
+        raise UsageProblem(f"{arguments.release} cannot be compared: {problem}.") from problem
+    for one in duplicates:
         print(f"{' = '.join(one.subjects)}: {one.message}")
-    print(f"{len(found)} duplicates")
-    left_out = {name: why for one in releases for name, why in one.problems.items()}
-    for name, why in left_out.items():
-        print(f"not compared: {name}: {why}", file=sys.stderr)
-    return 1 if found else 4 if left_out else 0
+    print(f"{len(duplicates)} duplicates")
+    problems = {name: text for one in releases for name, text in one.problems.items()}
+    for name, text in problems.items():
+        print(f"not compared: {name}: {text}", file=sys.stderr)
+    return 1 if duplicates else 4 if problems else 0
 
 
 def _template_and_profile(path: Path) -> tuple[Template, Profile]:
-    """Template and profile of the only modality.
+    """Template and profile of the single modality.
 
     Raises:
         UsageProblem: there are several modalities, or none with this check.
@@ -78,10 +80,10 @@ def _template_and_profile(path: Path) -> tuple[Template, Profile]:
     from safegen_detectors.memorization import MemorizationDetector
 
     bundles = load_profiles(path, {"memorization": MemorizationDetector()}).bundles
-    known = [b for b in bundles.values() if b.template and "memorization" in b.profiles]
-    if len(known) != 1 or known[0].template is None:
+    fitted = [b for b in bundles.values() if b.template and "memorization" in b.profiles]
+    if len(fitted) != 1 or fitted[0].template is None:
         raise UsageProblem(
-            f"{path.name} knows {len(known)} modalities for the check memorization; fit a profile "
-            "from scans of one."
+            f"{path.name} holds {len(fitted)} modalities for the check memorization; fit a profile "
+            "to scans of one."
         )
-    return known[0].template, known[0].profiles["memorization"]
+    return fitted[0].template, fitted[0].profiles["memorization"]

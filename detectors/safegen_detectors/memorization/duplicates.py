@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 import torch
 
 from pytest_safegen.api import Profile, ScanTarget, limit_at
+from safegen_detectors.memorization.copied_region import locate
 from safegen_detectors.memorization.features.pattern import identity_pattern
-from safegen_detectors.memorization.fit import find_identities
-from safegen_detectors.memorization.score import FALSE_ALARM_RATE, MatchKind, locate, write_message
+from safegen_detectors.memorization.identities import find_identities
+from safegen_detectors.memorization.match_kind import FALSE_ALARM_RATE, MatchKind
+from safegen_detectors.memorization.messages import Match, message
 from safegen_detectors.memorization.search.index import (
     Index,
     index_from_profile,
@@ -32,7 +34,7 @@ REFERENCE = "\0"  # begins the names of the reference in the index; no subject c
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """Two subjects, or more, who are one; `message` how that shows."""
+    """Two or more subjects who are one person; `message` says how that shows."""
 
     subjects: tuple[str, ...]
     message: str
@@ -47,33 +49,34 @@ def find_duplicates(
 ) -> list[Duplicate]:
     """Duplicates within a release, or between it and another one.
 
-    Scans of one subject are no duplicates of each other. `release` is iterated more than once.
+    Scans of one subject are not duplicates of each other. `release` is iterated more than once.
     """
     index = release_index(release, profile, device)
-    own = other is None
+    within = other is None
     groups = [release_subjects(name) for name in index.names]
-    found = [
-        Duplicate(group, "the scans are alike at every place")
+    duplicates = [
+        Duplicate(group, "the scans are alike everywhere")
         for group in groups
-        if own and len(group) > 1
+        if within and len(group) > 1
     ]
     pairs = [
-        _find_duplicate(t, index, profile, own=own) for t in (release if other is None else other)
+        _find_duplicate(target, index, profile, within=within)
+        for target in (release if other is None else other)
     ]
-    return [*found, *_unique_pairs([pair for pair in pairs if pair is not None])]
+    return [*duplicates, *_unique_pairs([pair for pair in pairs if pair is not None])]
 
 
 def release_index(release: Iterable[ScanTarget], profile: Profile, device: str) -> Index:
     """The release's own scans, and those of the reference, as an index."""
-    known = index_from_profile(profile, device)
-    scans = [(target.ref.subject, _descriptors(target, known)) for target in release]
-    descriptors = torch.stack([described for _, described in scans], 1)
+    reference = index_from_profile(profile, device)
+    scans = [(target.ref.subject, _descriptors(target, reference)) for target in release]
+    own = torch.stack([descriptors for _, descriptors in scans], 1)
     real = [f"{REFERENCE}{name}" for name in profile.facts["persons"]]
     subjects = [*(subject for subject, _ in scans), *real]
-    descriptors = torch.cat([descriptors, known.descriptors], 1)
+    descriptors = torch.cat([own, reference.descriptors], 1)
     persons = find_identities(descriptors, subjects)
     index = replace(
-        known,
+        reference,
         descriptors=descriptors,
         persons=person_numbers(persons),
         names=person_names(subjects, persons),
@@ -82,7 +85,7 @@ def release_index(release: Iterable[ScanTarget], profile: Profile, device: str) 
 
 
 def release_subjects(name: str) -> tuple[str, ...]:
-    """The subjects of the release among those that a person of the index is called by."""
+    """The subjects of the release among the names of a person of the index."""
     return tuple(one for one in name.split(" = ") if not one.startswith(REFERENCE))
 
 
@@ -91,24 +94,25 @@ def _descriptors(target: ScanTarget, index: Index) -> torch.Tensor:
 
 
 def _find_duplicate(
-    target: ScanTarget, index: Index, profile: Profile, *, own: bool
+    target: ScanTarget, index: Index, profile: Profile, *, within: bool
 ) -> Duplicate | None:
-    subject = target.ref.subject
-    person = _person_of(subject, index) if own else -1
-    stance = orient(target, index.template)
-    volume = identity_pattern(stance.prepared)
-    found = all_likenesses(volume, index, without=[person])
+    subject, scale = target.ref.subject, profile.facts["scale"]
+    person = _person_of(subject, index) if within else -1
+    oriented = orient(target, index.template)
+    pattern = identity_pattern(oriented.prepared)
+    likenesses = all_likenesses(pattern, index, without=[person])
     others = index.without(person)
-    evidence = strongest_margins(found, others, profile.facts["scale"])
+    margins = strongest_margins(likenesses, others, scale)
     limit = limit_at(profile.calibration, FALSE_ALARM_RATE).value
-    if not evidence.value(profile.facts["scale"]) > limit:
+    if not margins.value(scale) > limit:
         return None
-    name = others.names[evidence.person]
-    if not (same := release_subjects(name)):
+    same = release_subjects(others.names[margins.person])
+    if not same:
         return None  # a reference patient, whom the check itself names
-    where = locate(volume, stance.prepared, evidence, others)
-    message = write_message(MatchKind.COPY, where, evidence, stance, " = ".join(same))
-    return Duplicate((subject, *same), message.replace("the reference patient ", ""))
+    region = locate(pattern, oriented.prepared, margins, others)
+    name = " = ".join(same)
+    text = message(Match(MatchKind.COPY, name, region, margins, oriented), patient=name)
+    return Duplicate((subject, *same), f"{text} (local correlation {region.correlation:.2f})")
 
 
 def _person_of(subject: str, index: Index) -> int:
@@ -116,8 +120,8 @@ def _person_of(subject: str, index: Index) -> int:
 
 
 def _unique_pairs(pairs: Iterable[Duplicate]) -> list[Duplicate]:
-    """A pair is found from both sides; the first is kept."""
-    kept: dict[tuple[str, ...], Duplicate] = {}
+    """The pairs without those found from both sides; the first is kept."""
+    unique: dict[tuple[str, ...], Duplicate] = {}
     for pair in pairs:
-        kept.setdefault(tuple(sorted(pair.subjects)), pair)
-    return list(kept.values())
+        unique.setdefault(tuple(sorted(pair.subjects)), pair)
+    return list(unique.values())

@@ -12,7 +12,7 @@ DIGEST_LENGTH = 12
 class Pseudonyms:
     """Patients by their own names, or, with a salt, by a keyed digest that only its holder undoes.
 
-    >>> Names().of("sub-01"), Names("our secret").of("sub-01")
+    >>> Pseudonyms().of("sub-01"), Pseudonyms("our secret").of("sub-01")
     ('sub-01', 'id-63bd57374ddf')
     """
 

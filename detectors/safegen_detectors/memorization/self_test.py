@@ -1,9 +1,9 @@
 """The self-test of each run: a planted copy must fail, and an unseen patient must pass.
 
-Both are made of what the profile itself holds: the patterns that one patient's descriptors
-stand for. Half of one patient in another must be caught; the whole patient, taken out of
-the index, must pass; the fit chooses a patient for whom it does. A profile, a device or a
-library that does not search correctly fails one of them.
+Both are made from the profile itself: the patterns that one patient's descriptors reveal.
+Half of one patient in another must be caught; the whole patient, taken out of the index,
+must pass (the fit chooses a patient for whom it does). A profile, a device or a library
+that does not search correctly fails one of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 
 from pytest_safegen.api import Profile, limit_at
 from safegen_detectors.memorization.features.pattern import Volume
-from safegen_detectors.memorization.score import FALSE_ALARM_RATE
+from safegen_detectors.memorization.match_kind import FALSE_ALARM_RATE
 from safegen_detectors.memorization.search.index import Index
 from safegen_detectors.memorization.search.margins import strongest_margins
 from safegen_detectors.memorization.search.match import Likeness, cosines_by_person
@@ -24,7 +24,7 @@ from safegen_detectors.memorization.search.translation import all_likenesses
 
 
 def run_self_test(index: Index, profile: Profile) -> str:
-    """What is wrong with this run, "" if both controls are judged rightly."""
+    """What is wrong with this run, "" if both scans are judged correctly."""
     if not profile.calibration.size:
         return ""
     limit = limit_at(profile.calibration, FALSE_ALARM_RATE).value
@@ -35,29 +35,29 @@ def run_self_test(index: Index, profile: Profile) -> str:
     planted = strongest_margins(
         all_likenesses(_mix_front_and_back(pattern, host, index), index), index, scale
     )
-    rightly = planted.person in (person, int(index.persons[stranger]))
-    if not (planted.value(scale) > limit and rightly):
+    named = planted.person in (person, int(index.persons[stranger]))
+    if not (planted.value(scale) > limit and named):
         return "a planted copy was not recognised"
     if not held_out_score(index, control, scale) <= limit:
-        return "a real patient who was taken out of the reference was taken for a copy"
+        return "a real patient who was taken out of the reference was mistaken for a copy"
     return ""
 
 
 def held_out_score(index: Index, scan: int, scale: Sequence[float]) -> float:
-    """The score of a reference scan as it lies, when its person is taken out of the index.
+    """The score of a reference scan, not moved, when its person is taken out of the index.
 
-    By its descriptors: a pattern rebuilt from them lacks what they leave out, and looks like
-    nobody, in a way that real scans do not.
+    By its descriptors: a pattern reconstructed from them lacks what they leave out, and so
+    resembles nobody, unlike a real scan.
     """
     others = index.without(int(index.persons[scan]))
     cosines = torch.einsum("bc,bsc->sb", index.descriptors[:, scan], others.descriptors)
-    found = Likeness(cosines_by_person(cosines, others), Pose(), inverted=False, far=True)
-    return strongest_margins([found], others, scale).value(scale)
+    likeness = Likeness(cosines_by_person(cosines, others), Pose(), inverted=False, full_reach=True)
+    return strongest_margins([likeness], others, scale).value(scale)
 
 
 def _reconstruct(index: Index, scan: int) -> Volume:
     shape = index.template.voxels.shape
-    return index.describer.rebuilt(index.descriptors[:, scan : scan + 1], shape)[0].numpy()
+    return index.describer.reconstruct(index.descriptors[:, scan : scan + 1], shape)[0].numpy()
 
 
 def _mix_front_and_back(one: Volume, other: Volume, index: Index) -> Volume:

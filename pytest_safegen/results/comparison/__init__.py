@@ -1,4 +1,7 @@
-"""One run of the gate against another: fair, paired where it can be, at a stated error rate."""
+"""Comparison of a run with a baseline: paired where possible, at a stated error rate.
+
+Pure functions of two runs; imports `history.entries` and `core`.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Failed scans in both runs: how many turned, and whether the baseline explains them.
+"""Failed scans in both runs: how many are new, and whether the baseline explains them.
 
-Three new failures among 60 pairs cannot be significant by their count alone. They can by how far
-they lie: a scan that fails is held against the spread of the baseline's scores (with those of the
-real scans that calibrated the check) and, with pairs, against how much the other pairs moved.
+Three new failures among 60 pairs cannot be significant by their count alone. Their scores can be:
+a scan that fails is compared with the spread of the baseline's scores (with those of the real scans
+that calibrated the check) and, with pairs, with how much the other pairs changed.
 """
 
 from __future__ import annotations
@@ -18,33 +18,40 @@ from pytest_safegen.results.comparison.model import (
     Kind,
     NewFailure,
     Numbers,
+    Proportion,
     RegressionRule,
 )
 from pytest_safegen.results.comparison.rules import covers
-from pytest_safegen.results.comparison.samples import Both, calibration_of, failed
+from pytest_safegen.results.comparison.samples import (
+    ByTarget,
+    PairedFindings,
+    calibration_scores,
+    failed,
+)
 from pytest_safegen.results.comparison.statistics import (
-    more_failures_p,
-    more_than,
-    share,
-    surprise_p,
-    tail_chances,
+    counts_only,
+    order_statistic_p,
+    proportion,
+    rise_p,
+    smallest_count_above,
+    tail_probabilities,
 )
 
-USUAL_RISE = 0.02
-LEAST_JUMP = 0.2
-"""In standard deviations of the baseline's scores: less is no change in practice."""
+DEFAULT_RISE = 0.02
+MIN_INCREASE = 0.2
+"""In standard deviations of the baseline's scores; a smaller increase is irrelevant in practice."""
 
-SURPRISING = 0.01
+SURPRISE_LEVEL = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Failing:
+class FailureTests:
     """The failed scans of one check before adjustment; `p_values` go into Holm's family."""
 
     check: str
     plain: CheckFailures
     p_values: tuple[float, ...]
-    beyond: tuple[str, ...]
+    unexplained: tuple[str, ...]
 
     def adjusted(self, values: Sequence[float]) -> CheckFailures:
         """The same with p-values adjusted for all tests."""
@@ -53,127 +60,134 @@ class Failing:
             self.check,
             self.plain.a,
             self.plain.b,
-            self.plain.newly,
-            self.plain.mended,
-            len(self.beyond),
+            self.plain.new,
+            self.plain.resolved,
+            len(self.unexplained),
             values[0],
             values[1],
             p_any,
         )
 
 
-def failing_of(both: Both, a: Run, rules: Sequence[RegressionRule]) -> Failing:
+def failure_tests(pair: PairedFindings, a: Run, rules: Sequence[RegressionRule]) -> FailureTests:
     """The failed scans of one check, with the tests that the rules need."""
-    calibration = calibration_of(a, both.check)
-    limit = _limit(rules, both.check)
-    worse, better = _Side.of(both, calibration), _Side.of(_swapped(both), calibration)
+    calibration = calibration_scores(a, pair.check)
+    limit = _limit(rules, pair.check)
+    worse, better = _Change.of(pair, calibration), _Change.of(_swapped(pair), calibration)
     p_values = [worse.p(limit), better.p(limit)]
-    if any(rule.kind is Kind.ANY and covers(rule, both.check) for rule in rules):
-        p_values.append(worse.p_of_one())
-    shares = [share(sum(map(failed, part.values())), len(part)) for part in (both.a, both.b)]
-    newly, mended = len(worse.targets), len(better.targets)
-    plain = CheckFailures(both.check, shares[0], shares[1], newly, mended, 0, 1.0, 1.0, 1.0)
-    return Failing(both.check, plain, tuple(p_values), worse.beyond())
+    if any(rule.kind is Kind.ANY and covers(rule, pair.check) for rule in rules):
+        p_values.append(worse.p_any_one())
+    rates = [proportion(sum(map(failed, part.values())), len(part)) for part in (pair.a, pair.b)]
+    new, resolved = len(worse.targets), len(better.targets)
+    plain = CheckFailures(pair.check, rates[0], rates[1], new, resolved, 0, 1.0, 1.0, 1.0)
+    return FailureTests(pair.check, plain, tuple(p_values), worse.unexplained())
 
 
-def turned_of(both: Both) -> Iterator[NewFailure]:
+def new_failures_of(pair: PairedFindings) -> Iterator[NewFailure]:
     """Scans that passed in A and fail in B."""
-    for target in both.shared:
-        before, after = both.a[target], both.b[target]
+    for target in pair.shared:
+        before, after = pair.a[target], pair.b[target]
         if failed(after) and not failed(before):
             yield NewFailure(
-                both.check, target, str(before.verdict), str(after.verdict), after.reason, False
+                pair.check, target, str(before.verdict), str(after.verdict), after.reason, False
             )
 
 
 @dataclass(frozen=True, slots=True)
-class _Side:
+class _Change:
     """The scans that fail in the second run and, with pairs, did not in the first."""
 
-    both: Both
+    pair: PairedFindings
     targets: tuple[str, ...]
-    gone: int
-    chances: Numbers
+    resolved: int
+    probabilities: Numbers
 
     @classmethod
-    def of(cls, both: Both, calibration: Numbers) -> _Side:
+    def of(cls, pair: PairedFindings, calibration: Numbers) -> _Change:
         targets = tuple(
-            sorted(t for t, f in both.b.items() if failed(f) and not _failed_in_a(both, t))
+            sorted(t for t, f in pair.b.items() if failed(f) and not _failed_in_a(pair, t))
         )
-        gone = sum(failed(both.a[t]) and not failed(both.b[t]) for t in both.shared)
-        return cls(both, targets, gone, _chances(both, targets, calibration))
+        resolved = sum(failed(pair.a[t]) and not failed(pair.b[t]) for t in pair.shared)
+        return cls(pair, targets, resolved, _probabilities(pair, targets, calibration))
 
     @property
     def n(self) -> int:
-        return len(self.both.shared) if self.both.paired else len(self.both.b)
+        return len(self.pair.shared) if self.pair.paired else len(self.pair.b)
 
     def p(self, limit: float) -> float:
-        """The p of no more failures: by their count, or by how far they lie, twice the smaller."""
-        shares = [share(sum(map(failed, p.values())), len(p)) for p in (self.both.a, self.both.b)]
-        newly, paired = len(self.targets), self.both.paired
-        by_count = more_failures_p(newly, self.gone, shares[0], shares[1], paired=paired)
-        by_place = surprise_p(self.chances, self.n, more_than(limit, self.n))
-        return min(1.0, 2 * min(by_count, by_place))
+        """p-value for no more failures: by their count or by their scores, twice the smaller."""
+        rates = [_counted(part) for part in (self.pair.a, self.pair.b)]
+        new, paired = len(self.targets), self.pair.paired
+        by_count = rise_p(new, self.resolved, rates[0], rates[1], paired=paired)
+        by_size = order_statistic_p(self.probabilities, self.n, smallest_count_above(limit, self.n))
+        return min(1.0, 2 * min(by_count, by_size))
 
-    def p_of_one(self) -> float:
-        return surprise_p(self.chances, self.n, 1)
+    def p_any_one(self) -> float:
+        return order_statistic_p(self.probabilities, self.n, 1)
 
-    def beyond(self) -> tuple[str, ...]:
-        """The scans that are surprising among so many."""
-        few = SURPRISING / max(1, self.n)
-        return tuple(t for t, p in zip(self.targets, self.chances, strict=True) if p < few)
-
-
-def _failed_in_a(both: Both, target: str) -> bool:
-    return both.paired and target in both.a and failed(both.a[target])
+    def unexplained(self) -> tuple[str, ...]:
+        """The scans whose scores are surprising among n."""
+        level = SURPRISE_LEVEL / max(1, self.n)
+        return tuple(t for t, p in zip(self.targets, self.probabilities, strict=True) if p < level)
 
 
-def _chances(both: Both, targets: Sequence[str], calibration: Numbers) -> Numbers:
-    """How likely each of these scans is, if the second run is like the first."""
-    known = _scores(both.a.values())
-    found = np.array([_score(both.b[target]) for target in targets])
-    unjudged = 1 + sum(_score(f) is None for f in both.a.values())
-    lost = np.array([score is None for score in found], dtype=bool)
+def _counted(findings: ByTarget) -> Proportion:
+    return counts_only(sum(map(failed, findings.values())), len(findings))
+
+
+def _failed_in_a(pair: PairedFindings, target: str) -> bool:
+    return pair.paired and target in pair.a and failed(pair.a[target])
+
+
+def _probabilities(pair: PairedFindings, targets: Sequence[str], calibration: Numbers) -> Numbers:
+    """The tail probability of each of these scans, if the second run is like the first."""
+    baseline = _scores(pair.a.values())
+    found = np.array([_score(pair.b[target]) for target in targets])
+    unjudged = 1 + sum(_score(f) is None for f in pair.a.values())
+    unscored = np.array([score is None for score in found], dtype=bool)
     values = np.array([np.nan if score is None else score for score in found], dtype=np.float64)
-    if known.size == 0 or values.size == 0:
-        return np.full(values.size, unjudged / (len(both.a) + 1))
-    chances = tail_chances(values, np.concatenate([known, calibration]))
-    if both.paired:
-        chances = np.minimum(1.0, 2 * np.minimum(chances, _jumps(both, targets, values)))
-    least = LEAST_JUMP * float(np.std(known))
-    small = values - _expected(both, targets, known) < least
-    chances = np.where(small, 1.0, chances)
-    return np.where(lost, unjudged / (len(both.a) + 1), chances)
+    if baseline.size == 0 or values.size == 0:
+        return np.full(values.size, unjudged / (len(pair.a) + 1))
+    probabilities = tail_probabilities(values, np.concatenate([baseline, calibration]))
+    if pair.paired:
+        increases = _increase_probabilities(pair, targets, values)
+        probabilities = np.minimum(1.0, 2 * np.minimum(probabilities, increases))
+    smallest = MIN_INCREASE * float(np.std(baseline))
+    small = values - _expected(pair, targets, baseline) < smallest
+    probabilities = np.where(small, 1.0, probabilities)
+    return np.where(unscored, unjudged / (len(pair.a) + 1), probabilities)
 
 
-def _jumps(both: Both, targets: Sequence[str], values: Numbers) -> Numbers:
-    """The chance of each scan's jump, given how far the other half of the pairs moved down."""
-    moves = np.array(
+def _increase_probabilities(
+    pair: PairedFindings, targets: Sequence[str], values: Numbers
+) -> Numbers:
+    """The tail probability of each increase, given how far the other half of the pairs fell."""
+    changes = np.array(
         [
             second - first
-            for t in both.shared
-            if (first := _score(both.a[t])) is not None
-            and (second := _score(both.b[t])) is not None
+            for t in pair.shared
+            if (first := _score(pair.a[t])) is not None
+            and (second := _score(pair.b[t])) is not None
         ]
     )
-    if moves.size == 0:
+    if changes.size == 0:
         return np.ones_like(values)
-    middle = float(np.median(moves))
-    before = _before(both, targets)
-    jumps = np.where(np.isnan(before), -np.inf, values - before - middle)
-    return tail_chances(jumps, middle - moves[moves <= middle])
+    median = float(np.median(changes))
+    before = _before(pair, targets)
+    increases = np.where(np.isnan(before), -np.inf, values - before - median)
+    return tail_probabilities(increases, median - changes[changes <= median])
 
 
-def _expected(both: Both, targets: Sequence[str], known: Numbers) -> Numbers:
-    middle = np.full(len(targets), float(np.median(known)))
-    if not both.paired:
-        return middle
-    before = _before(both, targets)
-    return np.where(np.isnan(before), middle, before)
+def _expected(pair: PairedFindings, targets: Sequence[str], baseline: Numbers) -> Numbers:
+    median = np.full(len(targets), float(np.median(baseline)))
+    if not pair.paired:
+        return median
+    before = _before(pair, targets)
+    return np.where(np.isnan(before), median, before)
 
 
-def _before(both: Both, targets: Sequence[str]) -> Numbers:
-    scores = [_score(both.a[t]) if t in both.a else None for t in targets]
+def _before(pair: PairedFindings, targets: Sequence[str]) -> Numbers:
+    scores = [_score(pair.a[t]) if t in pair.a else None for t in targets]
     return np.array([np.nan if score is None else score for score in scores], dtype=np.float64)
 
 
@@ -187,8 +201,8 @@ def _scores(findings: Iterable[Finding]) -> Numbers:
 
 def _limit(rules: Sequence[RegressionRule], check: str) -> float:
     limits = [r.limit for r in rules if r.kind is Kind.FAILED and covers(r, check)]
-    return min(limits, default=USUAL_RISE)
+    return min(limits, default=DEFAULT_RISE)
 
 
-def _swapped(both: Both) -> Both:
-    return Both(both.check, both.b, both.a, both.paired)
+def _swapped(pair: PairedFindings) -> PairedFindings:
+    return PairedFindings(pair.check, pair.b, pair.a, pair.paired)

@@ -1,4 +1,4 @@
-"""Whether two runs may be compared at all."""
+"""Whether two runs can be compared."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def why_incomparable(a: Run, b: Run) -> list[str]:
     """A sentence for each thing that A (the baseline) and B must share and do not."""
     sentences = []
     for run, word in ((a, "baseline"), (b, "run")):
-        if not run.basis:
-            sentences.append(f"The {word} does not say by what it was judged.")
-    for key in sorted({*a.basis, *b.basis}):
-        then, now = a.basis.get(key, UNKNOWN), b.basis.get(key, UNKNOWN)
-        if then != now and a.basis and b.basis:
+        if not run.comparability:
+            sentences.append(f"The {word} does not state what it was judged by.")
+    for key in sorted({*a.comparability, *b.comparability}):
+        then, now = a.comparability.get(key, UNKNOWN), b.comparability.get(key, UNKNOWN)
+        if then != now and a.comparability and b.comparability:
             sentences.append(f"The {key} was {then[:12]} and is {now[:12]}.")
     if not is_complete(a):
-        sentences.append("The baseline is incomplete: not all that was there was judged.")
+        sentences.append("The baseline is incomplete: not every check was judged.")
     return sentences

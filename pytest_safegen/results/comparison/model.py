@@ -1,4 +1,4 @@
-"""The nouns of a comparison: A is the baseline, B the run that is judged."""
+"""The values of a comparison: A is the baseline, B the run that is judged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCORE = "score"
 
 
 class Outcome(StrEnum):
-    """What a comparison says."""
+    """The outcome of a comparison."""
 
     PASSED = "passed"
     REGRESSED = "regressed"
@@ -22,7 +22,7 @@ class Outcome(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a rule looks at."""
+    """What a rule is about."""
 
     FAILED = "failed"
     ANY = "any"
@@ -45,7 +45,7 @@ class RegressionRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Proportion:
     """`failed` of `n` scans, with the exact 95 % interval of Clopper and Pearson 1934."""
 
     failed: int
@@ -56,14 +56,17 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class NewFailure:
-    """A scan whose verdict turned from passing to failing."""
+    """A scan that passed in A and fails in B.
+
+    `unexplained` says that the baseline's own spread does not explain it.
+    """
 
     check: str
     target: str
     before: str
     after: str
     reason: str
-    beyond: bool
+    unexplained: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,12 @@ class Sample:
     a: Numbers
     b: Numbers
     paired: bool
-    worse: str = "either"
+    direction: str = "either"
 
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """How the distribution of one number moved from A to B.
+    """How the distribution of one number shifted from A to B; `direction` is that of worse.
 
     `delta` is Cliff's, P(B > A) - P(B < A), with its bootstrap interval; `p` is of Wilcoxon's
     signed-rank test for pairs and Mann and Whitney's otherwise, `adjusted` after Holm (1979).
@@ -96,28 +99,28 @@ class Shift:
     high: float
     p: float
     adjusted: float
-    worse: str
+    direction: str
 
     @property
     def worsening(self) -> float:
         """Delta towards the worse; its size where no direction is known to be worse."""
-        return {"higher": self.delta, "lower": -self.delta}.get(self.worse, abs(self.delta))
+        return {"higher": self.delta, "lower": -self.delta}.get(self.direction, abs(self.delta))
 
 
 @dataclass(frozen=True, slots=True)
 class CheckFailures:
-    """The failed scans of one check; `newly` of them passed in A, `mended` failed there.
+    """The failed scans of one check; `new` of them passed in A, `resolved` failed only there.
 
-    `p_worse` and `p_better` are adjusted after Holm; `p_any` is that of one scan beyond what the
-    baseline explains.
+    `unexplained` are the new ones that the baseline's spread does not explain, and `p_any` is the
+    p-value of one such scan. All p-values are adjusted after Holm.
     """
 
     check: str
-    a: Share
-    b: Share
-    newly: int
-    mended: int
-    beyond: int
+    a: Proportion
+    b: Proportion
+    new: int
+    resolved: int
+    unexplained: int
     p_worse: float
     p_better: float
     p_any: float
@@ -125,17 +128,21 @@ class CheckFailures:
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """What a comparison of this size could have seen, per check, with a chance of 80 %."""
+    """What a comparison of n scans can detect in one check.
+
+    `rise` is the smallest observed rise of the failure rate that is significant by count, `shift`
+    the shift of the score, in standard deviations of A, that is significant in 80 % of comparisons.
+    """
 
     check: str
-    scans: int
-    share: float
+    n: int
+    rise: float
     shift: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Everything that one run says against another."""
+    """Everything that a run shows against its baseline."""
 
     outcome: Outcome
     reasons: tuple[str, ...]
@@ -143,7 +150,7 @@ class Comparison:
     shared: int
     failures: tuple[CheckFailures, ...] = ()
     shifts: tuple[Shift, ...] = ()
-    turned: tuple[NewFailure, ...] = ()
+    new_failures: tuple[NewFailure, ...] = ()
     regressions: tuple[str, ...] = ()
     improvements: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Rules as sentences: `anomaly: failed +2%`, `memorization.copies: any`, `anomaly: delta 0.2`."""
+"""Regression rules: `anomaly: failed +2%`, `memorization.copies: any`, `anomaly: delta 0.2`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DEFAULTS = ("*: failed +2%", "*: delta 0.1")
 
-SCANS = ("scans", "copies")
+SCAN_WORDS = ("scans", "copies")
 """Words after the dot that mean the failed scans themselves."""
 
 _NUMBER = r"(\d+(?:\.\d*)?|\.\d+)"
@@ -27,69 +27,68 @@ _RULE = re.compile(
     rf"delta\s*(?P<delta>{_NUMBER}))"
 )
 
-FORMS = (
+EXAMPLES = (
     "'anomaly: failed +2%', 'memorization: any', 'anomaly.top_share: delta 0.2' or '*: delta 0.1'"
 )
 
 
 def parse(texts: Sequence[str]) -> tuple[RegressionRule, ...]:
-    """The rules of some sentences, or the default ones of none.
+    """The rules that some sentences state; the default ones if there are none.
 
     >>> parse(["anomaly: failed +2%"])[0].limit
     0.02
 
     Raises:
-        UsageProblem: a sentence that is not understood.
+        UsageProblem: a rule that is not understood.
     """
-    return tuple(map(_parsed, texts or DEFAULTS))
+    return tuple(map(_parse_one, texts or DEFAULTS))
 
 
-def demand_known(sentences: Sequence[RegressionRule], known: Mapping[str, Collection[str]]) -> None:
-    """Refuse rules about what no run has; `known` holds the measures of each check.
+def demand_known(rules: Sequence[RegressionRule], known: Mapping[str, Collection[str]]) -> None:
+    """Refuse rules about unknown checks or measures; `known` holds the measures of each check.
 
     Raises:
         UsageProblem: an unknown check or measure; the text names those that are there.
     """
-    for sentence in sentences:
-        if sentence.check != "*" and sentence.check not in known:
+    for rule in rules:
+        if rule.check != "*" and rule.check not in known:
             raise UsageProblem(
-                f"The rule {sentence.text!r} is about the check {sentence.check!r}, which these "
-                f"runs do not have. {_hint(sentence.check, known)}"
+                f"The rule {rule.text!r} is about the check {rule.check!r}, which these "
+                f"runs do not have. {_hint(rule.check, known)}"
             )
-        groups = known.values() if sentence.check == "*" else [known[sentence.check]]
+        groups = known.values() if rule.check == "*" else [known[rule.check]]
         names = {name for group in groups for name in group}
-        if sentence.measure and not any(covers(sentence, sentence.check, n) for n in names):
+        if rule.measure and not any(covers(rule, rule.check, n) for n in names):
             raise UsageProblem(
-                f"The rule {sentence.text!r} is about {sentence.measure!r}, which the check did "
-                f"not measure. {_hint(sentence.measure, names)}"
+                f"The rule {rule.text!r} is about {rule.measure!r}, which the check did "
+                f"not measure. {_hint(rule.measure, names)}"
             )
 
 
-def covers(sentence: RegressionRule, check: str, name: str = SCORE) -> bool:
+def covers(rule: RegressionRule, check: str, name: str = SCORE) -> bool:
     """True if a rule is about that number of that check.
 
     A rule of a check alone is about its failed scans, or about its score; a rule for all checks
     is about every number.
     """
-    if sentence.check not in ("*", check):
+    if rule.check not in ("*", check):
         return False
-    if not sentence.measure:
-        return sentence.check == "*" or name == SCORE
-    wanted = sentence.measure
-    return name == wanted or name.startswith((f"{wanted}_", f"{wanted}@"))
+    if not rule.measure:
+        return rule.check == "*" or name == SCORE
+    return name == rule.measure or name.startswith((f"{rule.measure}_", f"{rule.measure}@"))
 
 
-def _parsed(text: str) -> RegressionRule:
+def _parse_one(text: str) -> RegressionRule:
     match = _RULE.fullmatch(text.strip())
     if match is None:
-        raise UsageProblem(f"The rule {text!r} is not understood: write {FORMS}.")
+        raise UsageProblem(f"The rule {text!r} is not understood: write {EXAMPLES}.")
     check, measure = match["check"], match["measure"] or ""
     if match["delta"]:
         limit = float(match["delta"])
         if limit >= 1:
             raise UsageProblem(f"The delta of {text!r} is Cliff's: it lies between 0 and 1.")
         return RegressionRule(text, check, measure, Kind.DELTA, limit)
-    if measure and measure not in SCANS:
+    if measure and measure not in SCAN_WORDS:
         raise UsageProblem(
             f"The rule {text!r} counts failed scans, so it is about a check: leave out "
             f"{measure!r}, or write {check}.{measure}: delta 0.2."

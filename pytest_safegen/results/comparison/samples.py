@@ -11,36 +11,36 @@ import numpy as np
 from pytest_safegen.core.finding import Finding, Run, Verdict
 from pytest_safegen.results.comparison.model import SCORE, Numbers, Sample
 
-SHARED = 0.8
-FEWEST = 6
+PAIRED_SHARE = 0.8
+MIN_NUMBERS = 6
 """Fewer numbers than this are not tested: no p-value of theirs could be small."""
 
-BY_TARGET = Mapping[str, Finding]
+ByTarget = Mapping[str, Finding]
 
 
 @dataclass(frozen=True, slots=True)
-class Both:
+class PairedFindings:
     """The findings of one check in both runs, by target; `paired` says that targets repeat."""
 
     check: str
-    a: BY_TARGET
-    b: BY_TARGET
+    a: ByTarget
+    b: ByTarget
     paired: bool
 
     @property
     def shared(self) -> list[str]:
-        """The targets that are in both, in a fixed order."""
+        """The targets in both runs, in a fixed order."""
         return sorted(set(self.a) & set(self.b))
 
 
-def both_of(a: Run, b: Run) -> list[Both]:
+def paired_findings(a: Run, b: Run) -> list[PairedFindings]:
     """The checks on scans and series, by name.
 
     Scans are paired where four fifths of the targets of either run are in both.
     """
-    paired = shared_targets(a, b) >= SHARED * max(len(_targets(a)), len(_targets(b)), 1)
+    paired = shared_targets(a, b) >= PAIRED_SHARE * max(len(_targets(a)), len(_targets(b)), 1)
     checks = sorted({f.check for f in (*a.findings, *b.findings) if f.target})
-    return [Both(check, _of(a, check), _of(b, check), paired) for check in checks]
+    return [PairedFindings(check, _of(a, check), _of(b, check), paired) for check in checks]
 
 
 def shared_targets(a: Run, b: Run) -> int:
@@ -53,30 +53,26 @@ def failed(finding: Finding) -> bool:
     return finding.verdict.blocks or finding.verdict is Verdict.WAIVED
 
 
-def samples_of(both: Both, worse: Mapping[str, str]) -> Iterator[Sample]:
+def samples_of(pair: PairedFindings, directions: Mapping[str, str]) -> Iterator[Sample]:
     """Every number of a check that enough scans of both runs have."""
-    names = {name for part in (both.a, both.b) for f in part.values() for name in _numbers(f)}
+    names = {name for part in (pair.a, pair.b) for f in part.values() for name in _numbers(f)}
     for name in sorted(names, key=lambda n: (n != SCORE, n)):
-        a, b = _column(both, name)
-        if min(a.size, b.size) >= FEWEST and not _constant(a, b):
-            yield Sample(both.check, name, a, b, both.paired, _direction(name, worse))
+        a, b = _column(pair, name)
+        if min(a.size, b.size) >= MIN_NUMBERS and not _constant(a, b):
+            yield Sample(pair.check, name, a, b, pair.paired, _direction(name, directions))
 
 
-def calibration_of(run: Run, check: str) -> Numbers:
+def calibration_scores(run: Run, check: str) -> Numbers:
     """The scores of real scans that a check was calibrated on, of all modalities."""
-    groups = [
-        values.get("scores", ())
-        for name, values in run.calibrations.items()
-        if name == check or name.startswith(f"{check}:")
-    ]
+    groups = [known.scores for known in run.calibrations.get(check, {}).values()]
     return np.array([score for group in groups for score in group], dtype=np.float64)
 
 
-def _column(both: Both, name: str) -> tuple[Numbers, Numbers]:
-    if both.paired:
-        known = [t for t in both.shared if _has(both.a[t], name) and _has(both.b[t], name)]
-        return _values([both.a[t] for t in known], name), _values([both.b[t] for t in known], name)
-    first, second = ([f for f in part.values() if _has(f, name)] for part in (both.a, both.b))
+def _column(pair: PairedFindings, name: str) -> tuple[Numbers, Numbers]:
+    if pair.paired:
+        known = [t for t in pair.shared if _has(pair.a[t], name) and _has(pair.b[t], name)]
+        return _values([pair.a[t] for t in known], name), _values([pair.b[t] for t in known], name)
+    first, second = ([f for f in part.values() if _has(f, name)] for part in (pair.a, pair.b))
     return _values(first, name), _values(second, name)
 
 
@@ -100,10 +96,10 @@ def _constant(a: Numbers, b: Numbers) -> bool:
     return bool(np.ptp(np.concatenate([a, b])) == 0)
 
 
-def _direction(name: str, worse: Mapping[str, str]) -> str:
-    if name in worse:
-        return worse[name]
-    return next((side for key, side in worse.items() if fnmatchcase(name, key)), "either")
+def _direction(name: str, directions: Mapping[str, str]) -> str:
+    if name in directions:
+        return directions[name]
+    return next((side for key, side in directions.items() if fnmatchcase(name, key)), "either")
 
 
 def _of(run: Run, check: str) -> dict[str, Finding]:

@@ -1,4 +1,4 @@
-"""The mathematics of a comparison: arrays in, numbers out."""
+"""The statistics of a comparison: arrays in, numbers out."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from math import floor, sqrt
 
 import numpy as np
 
-from pytest_safegen.results.comparison.model import Numbers, Share
+from pytest_safegen.results.comparison.model import Numbers, Proportion
 
 CONFIDENCE = 0.95
 TAIL_SHARE = 0.25
-FEWEST_IN_TAIL = 4
-CHANCE = 0.8
+MIN_TAIL = 4
+POWER = 0.8
 WILCOXON_EFFICIENCY = 3 / np.pi  # against the t-test with normal numbers, Lehmann 1975
 
 
-def share(failed: int, n: int) -> Share:
-    """A share with its exact interval.
+def proportion(failed: int, n: int) -> Proportion:
+    """A proportion with its exact interval (Clopper and Pearson 1934).
 
-    >>> share(0, 10).high > 0.3
+    >>> proportion(0, 10).high > 0.3
     True
     """
-    from scipy.stats import beta  # half a second to import
+    from scipy.stats import binomtest  # half a second to import
 
-    tail = (1 - CONFIDENCE) / 2
-    low = float(beta.ppf(tail, failed, n - failed + 1)) if failed else 0.0
-    high = float(beta.ppf(1 - tail, failed + 1, n - failed)) if failed < n else 1.0
-    return Share(failed, n, low, high)
+    if n == 0:
+        return Proportion(0, 0, 0.0, 1.0)
+    interval = binomtest(failed, n).proportion_ci(CONFIDENCE, "exact")
+    return Proportion(failed, n, float(interval.low), float(interval.high))
 
 
 def cliffs_delta(a: Numbers, b: Numbers) -> float:
@@ -46,17 +46,17 @@ def delta_interval(
     a: Numbers, b: Numbers, random: np.random.Generator, *, paired: bool, rounds: int
 ) -> tuple[float, float]:
     """The percentile bootstrap interval of Cliff's delta; pairs are drawn as pairs."""
-    drawn = np.empty(rounds)
-    for place in range(rounds):
+    deltas = np.empty(rounds)
+    for round_ in range(rounds):
         first = random.integers(a.size, size=a.size)
         second = first if paired else random.integers(b.size, size=b.size)
-        drawn[place] = cliffs_delta(a[first], b[second])
-    low, high = np.percentile(drawn, [100 * (1 - CONFIDENCE) / 2, 100 * (1 + CONFIDENCE) / 2])
+        deltas[round_] = cliffs_delta(a[first], b[second])
+    low, high = np.percentile(deltas, [100 * (1 - CONFIDENCE) / 2, 100 * (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 
 
 def shift_p(a: Numbers, b: Numbers, *, paired: bool) -> float:
-    """The two-sided p of no shift: Wilcoxon 1945 for pairs, Mann and Whitney 1947 otherwise."""
+    """Two-sided p-value for no shift: Wilcoxon 1945 for pairs, Mann and Whitney 1947 otherwise."""
     from scipy.stats import mannwhitneyu, wilcoxon
 
     if paired:
@@ -70,41 +70,43 @@ def shift_p(a: Numbers, b: Numbers, *, paired: bool) -> float:
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """The p-values, adjusted for their number (Holm 1979).
+    """The p-values, adjusted for their number (Holm 1979; scipy has no such function).
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
     adjusted = [0.0] * len(values)
     highest = 0.0
-    for rank, place in enumerate(sorted(range(len(values)), key=lambda k: values[k])):
-        highest = max(highest, min(1.0, (len(values) - rank) * values[place]))
-        adjusted[place] = highest
+    for rank, round_ in enumerate(sorted(range(len(values)), key=lambda k: values[k])):
+        highest = max(highest, min(1.0, (len(values) - rank) * values[round_]))
+        adjusted[round_] = highest
     return adjusted
 
 
-def more_failures_p(newly: int, mended: int, a: Share, b: Share, *, paired: bool) -> float:
-    """The one-sided p of no more failures in B: McNemar's exact test, or Fisher's."""
-    from scipy.stats import binom, fisher_exact
+def rise_p(new: int, resolved: int, a: Proportion, b: Proportion, *, paired: bool) -> float:
+    """One-sided p-value for no more failures in B: McNemar's exact test, or Fisher's."""
+    from scipy.stats import binomtest, fisher_exact
 
     if paired:
-        changed = newly + mended
-        return float(binom.sf(newly - 1, changed, 0.5)) if changed else 1.0
+        changed = new + resolved
+        if changed == 0:
+            return 1.0
+        return float(binomtest(new, changed, 0.5, alternative="greater").pvalue)
     table = [[b.failed, b.n - b.failed], [a.failed, a.n - a.failed]]
     return float(fisher_exact(table, alternative="greater").pvalue)
 
 
-def tail_chances(values: Numbers, known: Numbers) -> Numbers:
-    """The chance of each value under what is known, with the tail extrapolated as an exponential.
+def tail_probabilities(values: Numbers, known: Numbers) -> Numbers:
+    """The tail probability of each value, with the tail of `known` extrapolated as an exponential.
 
     Peaks over threshold (Pickands 1975) with the shape held at 0, over the largest quarter; it
     falls more slowly than the tail of a normal distribution, and is never below 1e-12.
     """
     n = known.size
-    if n < 2 * FEWEST_IN_TAIL:
+    if n < 2 * MIN_TAIL:
         return np.ones_like(values)
     ordered = np.sort(known)
-    tail = max(FEWEST_IN_TAIL, round(TAIL_SHARE * n))
+    tail = max(MIN_TAIL, round(TAIL_SHARE * n))
     start = ordered[n - tail - 1]
     excess = float(np.mean(ordered[n - tail :] - start))
     plain = (1 + n - np.searchsorted(ordered, values, side="left")) / (n + 1)
@@ -114,31 +116,31 @@ def tail_chances(values: Numbers, known: Numbers) -> Numbers:
     return np.clip(np.where(values > start, far, plain), 1e-12, 1.0)
 
 
-def surprise_p(chances: Numbers, n: int, count: int) -> float:
-    """The p of at least `count` of `n` scans being as unlikely as the count-th least likely is."""
+def order_statistic_p(probabilities: Numbers, n: int, count: int) -> float:
+    """The p-value of at least `count` of `n` scans as unlikely as the count-th least likely one."""
     from scipy.stats import binom
 
-    if chances.size < count:
+    if probabilities.size < count:
         return 1.0
-    return float(binom.sf(count - 1, n, np.sort(chances)[count - 1]))
+    return float(binom.sf(count - 1, n, np.sort(probabilities)[count - 1]))
 
 
-def smallest_share(n: int, alpha: float, *, failed: int, paired: bool) -> float:
-    """The smallest rise of the failed share that a count test of n scans would flag."""
+def smallest_rise(n: int, alpha: float, *, failed: int, paired: bool) -> float:
+    """The smallest observed rise of the failure rate of n scans that is significant by count."""
     for more in range(1, n + 1):
-        a, b = share_only(failed, n), share_only(min(n, failed + more), n)
-        if more_failures_p(more, 0, a, b, paired=paired) <= alpha:
+        a, b = counts_only(failed, n), counts_only(min(n, failed + more), n)
+        if rise_p(more, 0, a, b, paired=paired) <= alpha:
             return more / n
     return 1.0
 
 
-def share_only(failed: int, n: int) -> Share:
-    """A share without its interval, where only the counts matter."""
-    return Share(failed, n, 0.0, 1.0)
+def counts_only(failed: int, n: int) -> Proportion:
+    """A proportion without its interval, where only the counts matter."""
+    return Proportion(failed, n, 0.0, 1.0)
 
 
 def smallest_shift(a: Numbers, b: Numbers, alpha: float, *, paired: bool) -> float | None:
-    """The smallest shift, in standard deviations of A, that is seen with a chance of 80 %.
+    """The shift, in standard deviations of A, that is significant in 80 % of comparisons.
 
     (z(1 - alpha / 2) + z(0.8)) * spread / sqrt(n * efficiency), Lehmann 1975.
     """
@@ -147,7 +149,7 @@ def smallest_shift(a: Numbers, b: Numbers, alpha: float, *, paired: bool) -> flo
     spread = float(np.std(a, ddof=1))
     if spread == 0:
         return None
-    z = float(norm.ppf(1 - alpha / 2) + norm.ppf(CHANCE))
+    z = float(norm.ppf(1 - alpha / 2) + norm.ppf(POWER))
     if paired:
         noise = float(np.std(b - a, ddof=1)) / spread / sqrt(a.size)
     else:
@@ -155,10 +157,10 @@ def smallest_shift(a: Numbers, b: Numbers, alpha: float, *, paired: bool) -> flo
     return z * noise / sqrt(WILCOXON_EFFICIENCY)
 
 
-def more_than(limit: float, n: int) -> int:
-    """The smallest whole number of n scans that is more than a share.
+def smallest_count_above(limit: float, n: int) -> int:
+    """The smallest count of n scans that is more than a share of them.
 
-    >>> more_than(0.02, 60), more_than(0.05, 60), more_than(0.0, 60)
-    (2, 4, 1)
+    >>> smallest_count_above(0.02, 60), smallest_count_above(0.0, 60)
+    (2, 1)
     """
     return floor(limit * n + 1e-9) + 1

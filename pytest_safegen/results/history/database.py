@@ -52,11 +52,13 @@ def engine_of(store: str, *, create: bool) -> Engine:
         engine = create_engine(url, poolclass=NullPool)
     except ModuleNotFoundError as problem:
         raise HistoryError(
-            f"The store {shown(url)} needs the module {problem.name}: "
+            f"The store {without_password(url)} needs the module {problem.name}: "
             "pip install 'pytest-safegen[postgresql]'."
         ) from problem
     except (SQLAlchemyError, ValueError, TypeError) as problem:
-        raise HistoryError(f"The store {shown(url)} cannot be used: {problem}.") from problem
+        raise HistoryError(
+            f"The store {without_password(url)} cannot be used: {problem}."
+        ) from problem
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -76,7 +78,7 @@ def transaction(engine: Engine, *, writes: bool) -> Iterator[Connection]:
             with connection.begin():
                 yield connection
     except DBAPIError as problem:
-        raise HistoryError(_said(engine.url, problem)) from problem
+        raise HistoryError(_database_error(engine.url, problem)) from problem
 
 
 def migrate(engine: Engine) -> None:
@@ -106,7 +108,7 @@ def revision_of(connection: Connection) -> str | None:
     return found
 
 
-def shown(url: URL) -> str:
+def without_password(url: URL) -> str:
     """The URL as the user wrote it, without its password."""
     return url.difference_update_query(["timeout"]).render_as_string(hide_password=True)
 
@@ -118,7 +120,7 @@ def _url(store: str) -> URL:
         raise HistoryError(f"The store {store!r} is no URL; write {EXAMPLE}.") from problem
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise HistoryError(
-            f"The store {shown(url)} is neither SQLite nor PostgreSQL; write {EXAMPLE}."
+            f"The store {without_password(url)} is neither SQLite nor PostgreSQL; write {EXAMPLE}."
         )
     return url
 
@@ -126,7 +128,9 @@ def _url(store: str) -> URL:
 def _demand_file(url: URL, *, create: bool) -> None:
     name = url.database
     if name in (None, "", ":memory:"):
-        raise HistoryError(f"The store {shown(url)} names no file; write sqlite:///history.db.")
+        raise HistoryError(
+            f"The store {without_password(url)} names no file; write sqlite:///history.db."
+        )
     if url.query.get("uri"):
         return
     path = Path(str(name))
@@ -161,16 +165,16 @@ def _upgrade(connection: Connection, found: str | None, url: URL) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if found is not None and found not in known:
         raise HistoryError(
-            f"The store {shown(url)} has the schema {found!r} of a newer version; this one knows "
-            f"{HEAD!r}: update pytest-safegen, or name another store."
+            f"The store {without_password(url)} has the schema {found!r} of a newer version; this "
+            f"one knows {HEAD!r}: update pytest-safegen, or name another store."
         )
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
-def _said(url: URL, problem: DBAPIError) -> str:
+def _database_error(url: URL, problem: DBAPIError) -> str:
     first = next(iter(str(problem.orig).strip().splitlines()), type(problem.orig).__name__)
-    name = shown(url)
+    name = without_password(url)
     if "locked" in first:
         return f"The store {name} is locked by another program: {first}. Try again later."
     if "readonly" in first or "read-only" in first:

@@ -1,13 +1,24 @@
-"""Runs and rows: what of a run is kept, and how a run comes back."""
+"""Runs as rows of the history and back."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_safegen.core.codec import finding_from_json, finding_to_json, run_from_json, run_to_json
+from pytest_safegen.core.codec import (
+    decode_finding,
+    decode_run,
+    encode_finding,
+    encode_run,
+    finding_from_builtins,
+    finding_to_builtins,
+    parse_json,
+    run_from_builtins,
+    run_to_builtins,
+)
+from pytest_safegen.core.errors import SafegenError
 from pytest_safegen.core.finding import Finding, Run
 
 
@@ -50,7 +61,7 @@ def row_of(run: Run) -> dict[str, Any]:
         "version": _clean(run.version),
         "verdict": str(run.verdict),
         "complete": is_complete(run),
-        "body": json.dumps(run_to_json(run), default=str),
+        "body": encode_run(run),
     }
 
 
@@ -61,20 +72,30 @@ def finding_rows(run: Run, number: int) -> list[dict[str, Any]]:
 
 def run_of(body: str, findings: Sequence[str] = ()) -> Run:
     """The run that a row holds, with the findings of these rows."""
-    return run_from_json(json.loads(body), [finding_from_json(json.loads(f)) for f in findings])
+    return decode_run(body, map(decode_finding, findings))
 
 
-def to_line(run: Run, tags: Sequence[str]) -> str:
+def encode_line(run: Run, tags: Sequence[str]) -> str:
     """A run as one line of an exported history."""
-    findings = [finding_to_json(finding) for finding in run.findings]
-    plain = {"run": run_to_json(run), "tags": sorted(tags), "findings": findings}
-    return json.dumps(plain, default=str)
+    findings = [finding_to_builtins(finding) for finding in run.findings]
+    plain = {"run": run_to_builtins(run), "tags": sorted(tags), "findings": findings}
+    return json.dumps(plain, allow_nan=False)
 
 
-def from_line(plain: Mapping[str, Any]) -> tuple[Run, tuple[str, ...]]:
-    """The run and the tags of such a line."""
-    findings = [finding_from_json(each) for each in plain["findings"]]
-    return run_from_json(plain["run"], findings), tuple(map(str, plain["tags"]))
+def decode_line(line: str, *, source: str) -> tuple[Run, tuple[str, ...]]:
+    """The run and the tags of such a line; `source` is what a message calls the line.
+
+    Raises:
+        SafegenError: a line that is no run of an exported history.
+    """
+    plain = parse_json(line, source)
+    lists = isinstance(plain, dict) and all(
+        isinstance(plain.get(name), list) for name in ("tags", "findings")
+    )
+    if not lists or "run" not in plain:
+        raise SafegenError(f"{source} is not a run of an exported history.")
+    findings = [finding_from_builtins(each, source=source) for each in plain["findings"]]
+    return run_from_builtins(plain["run"], findings, source=source), tuple(map(str, plain["tags"]))
 
 
 def _finding_row(finding: Finding, number: int, place: int) -> dict[str, Any]:
@@ -85,7 +106,7 @@ def _finding_row(finding: Finding, number: int, place: int) -> dict[str, Any]:
         "target": _clean(finding.target),
         "verdict": str(finding.verdict),
         "score": finding.score,
-        "body": json.dumps(finding_to_json(finding)),
+        "body": encode_finding(finding),
     }
 
 

@@ -1,8 +1,7 @@
-"""The history itself: add a run, find one, tag, prune, carry to another store."""
+"""The history of runs: add, find, tag, remove, export and import them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,22 +13,22 @@ from pytest_safegen.results.history.database import (
     HistoryError,
     engine_of,
     migrate,
-    shown,
     transaction,
+    without_password,
 )
 from pytest_safegen.results.history.entries import (
     Entry,
+    decode_line,
+    encode_line,
     finding_rows,
-    from_line,
     model_name,
     row_of,
     run_of,
-    to_line,
 )
 from pytest_safegen.results.history.tables import findings, runs, tags
 
 LATEST = "latest"
-FEWEST_OF_AN_ID = 6
+MIN_ID_LENGTH = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +40,10 @@ class History:
     @property
     def name(self) -> str:
         """The store's URL without its password."""
-        return shown(self.engine.url)
+        return without_password(self.engine.url)
 
     def add(self, run: Run, *, tagged: Sequence[str] = ()) -> bool:
-        """Keep a run; False if it is there already."""
+        """Add a run; False if it is there already."""
         with transaction(self.engine, writes=True) as connection:
             if connection.execute(select(runs.c.id).where(runs.c.id == run.id)).first():
                 return False
@@ -75,7 +74,7 @@ class History:
     def load(self, entry: Entry) -> Run:
         """The run with all its findings."""
         with transaction(self.engine, writes=False) as connection:
-            return self._loaded(connection, entry)
+            return self._load(connection, entry)
 
     def find(self, name: str, *, generator: str | None = None) -> Entry:
         """The newest run by that name: `latest`, NAME@VERSION, VERSION, a tag, or a run's id.
@@ -95,7 +94,7 @@ class History:
         raise HistoryError(f"The history {self.name} has no run called {name!r}. {there}")
 
     def tag(self, entry: Entry, name: str) -> None:
-        """Give a run a name; a run with a name is never pruned."""
+        """Tag a run; a tagged run is never pruned."""
         if not name.strip() or len(name) > 100 or not name.isprintable():
             raise HistoryError(f"{name!r} is no tag: write one to 100 printable characters.")
         if name not in entry.tags:
@@ -103,36 +102,36 @@ class History:
                 connection.execute(insert(tags).values(run=entry.number, name=name))
 
     def untag(self, entry: Entry, name: str) -> None:
-        """Take a name away from a run."""
+        """Remove a tag of a run."""
         with transaction(self.engine, writes=True) as connection:
             connection.execute(
                 delete(tags).where(tags.c.run == entry.number).where(tags.c.name == name)
             )
 
     def remove(self, entries: Iterable[Entry]) -> None:
-        """Forget runs, all of them or none."""
+        """Remove runs, all of them or none."""
         with transaction(self.engine, writes=True) as connection:
             for entry in entries:
                 for table in (tags, findings):
                     connection.execute(delete(table).where(table.c.run == entry.number))
                 connection.execute(delete(runs).where(runs.c.number == entry.number))
 
-    def exported(self) -> Iterator[str]:
+    def export_lines(self) -> Iterator[str]:
         """Every run as a line of JSON."""
         for entry in self.entries():
-            yield to_line(self.load(entry), entry.tags)
+            yield encode_line(self.load(entry), entry.tags)
 
-    def imported(self, lines: Iterable[str], *, source: str) -> tuple[int, int]:
+    def import_lines(self, lines: Iterable[str], *, source: str) -> tuple[int, int]:
         """Add exported runs; how many were new, and how many were there already.
 
         Raises:
             HistoryError: a line that is no run; nothing of the file is added then.
         """
-        found = [_parsed(line, number, source) for number, line in enumerate(lines, 1)]
+        found = [_parse_line(line, number, source) for number, line in enumerate(lines, 1)]
         new = sum(self.add(run, tagged=names) for run, names in found)
         return new, len(found) - new
 
-    def _loaded(self, connection: Connection, entry: Entry) -> Run:
+    def _load(self, connection: Connection, entry: Entry) -> Run:
         body = connection.execute(
             select(runs.c.body).where(runs.c.number == entry.number)
         ).scalar_one_or_none()
@@ -167,7 +166,7 @@ def _meanings(name: str, entries: Sequence[Entry], own: Sequence[Entry]) -> Iter
         (entries, lambda e: e.name == name),
         (own, lambda e: e.run.version == name),
         (own, lambda e: name in e.tags),
-        (entries, lambda e: len(name) >= FEWEST_OF_AN_ID and e.run.id.startswith(name)),
+        (entries, lambda e: len(name) >= MIN_ID_LENGTH and e.run.id.startswith(name)),
     ]
     for candidates, test in tests:
         yield [entry for entry in reversed(candidates) if test(entry)]
@@ -180,15 +179,13 @@ def _tags(connection: Connection) -> dict[int, tuple[str, ...]]:
     return named
 
 
-def _parsed(line: str, number: int, source: str) -> tuple[Run, tuple[str, ...]]:
+def _parse_line(line: str, number: int, source: str) -> tuple[Run, tuple[str, ...]]:
     try:
-        return from_line(json.loads(line))
-    except (SafegenError, ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise HistoryError(
-            f"Line {number} of {source} is no run of an exported history: {problem!r}."
-        ) from problem
+        return decode_line(line, source=f"Line {number} of {source}")
+    except SafegenError as problem:
+        raise HistoryError(str(problem)) from problem
 
 
-def described(entry: Entry) -> str:
-    """A run in a few words, for sentences."""
+def describe_entry(entry: Entry) -> str:
+    """A run in a few words, for messages."""
     return f"{model_name(entry.run)} of {entry.run.created} (run {entry.run.id[:8]})"

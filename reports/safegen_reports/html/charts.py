@@ -1,7 +1,7 @@
 """Geometry of the charts of a target's page: axis, score histogram and growth curve.
 
 A growth curve is drawn from measures that are named by their month. `NAME@MONTH` is
-measured; `NAME_stated@MONTH` is the stated value, and `NAME_least@MONTH` and
+measured; `NAME_stated@MONTH` is the annotated value, and `NAME_least@MONTH` and
 `NAME_most@MONTH` bound the plausible range.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_safegen.api import Finding
+from pytest_safegen.api import Calibration, Finding
 
 MAX_OUTLIER_WIDTHS = 2.5
 """A score farther out than this many widths of the rest is drawn at the edge."""
@@ -26,11 +26,11 @@ MAX_OUTLIER_WIDTHS = 2.5
 
 @dataclass(frozen=True, slots=True)
 class AxisPosition:
-    """A value on the axis; `beyond` if it lies outside the picture."""
+    """A value on the axis; `clipped` if it lies outside the range and is drawn at the edge."""
 
     x: float
     value: float
-    beyond: bool = False
+    clipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Axis:
         share = (value - self.low) / (self.high - self.low)
         inside = min(max(share, 0.0), 1.0)
         x = round(self.left + inside * (self.right - self.left), 1)
-        return AxisPosition(x, value, beyond=share != inside)
+        return AxisPosition(x, value, clipped=share != inside)
 
     def optional(self, value: float | None) -> AxisPosition | None:
         """As `mark`; None of None."""
@@ -64,7 +64,7 @@ class Axis:
 
 
 def fit_axis(fixed: Sequence[float], scores: Sequence[float], *, left: float, right: float) -> Axis:
-    """An axis that holds all fixed values (calibration, limits), and scores if not too far."""
+    """An axis over all fixed values (calibration, limits), and over scores that are not too far."""
     low, high = min(fixed), max(fixed)
     size = max(abs(low), abs(high))
     width = high - low if high - low > max(1e-6 * size, 1e-9) else max(size, 1.0)
@@ -110,19 +110,19 @@ class Histogram:
     limit: AxisPosition | None
     warn_limit: AxisPosition | None
     count: int
-    most: int
+    tallest: int
     source: str
 
 
-def score_histogram(finding: Finding, calibration: Mapping[str, Any] | None) -> Histogram | None:
+def score_histogram(finding: Finding, calibration: Calibration | None) -> Histogram | None:
     """The chart of a finding's score, None without a score or without calibration scores."""
-    scores = finite_values(calibration.get("scores", ())) if calibration else np.empty(0)
+    scores = finite_values(calibration.scores) if calibration else np.empty(0)
     score = finite_or_none(finding.score)
     if calibration is None or scores.size == 0 or score is None:
         return None
     limit = finite_or_none(finding.threshold)
-    limit = finite_or_none(calibration.get("limit")) if limit is None else limit
-    warn = finite_or_none(calibration.get("warn_limit"))
+    limit = finite_or_none(calibration.limit) if limit is None else limit
+    warn = finite_or_none(calibration.warn_limit)
     limits = [value for value in (limit, warn) if value is not None]
     ends = [float(scores.min()), float(scores.max())]
     axis = fit_axis([*ends, *limits], [score], left=HISTOGRAM_LEFT, right=HISTOGRAM_RIGHT)
@@ -134,15 +134,15 @@ def score_histogram(finding: Finding, calibration: Mapping[str, Any] | None) -> 
         limit=axis.optional(limit),
         warn_limit=axis.optional(warn),
         count=int(scores.size),
-        most=int(counts.max()),
-        source=str(calibration.get("source", "")),
+        tallest=int(counts.max()),
+        source=calibration.source,
     )
 
 
 def bin_scores(
     scores: NDArray[np.float64], axis: Axis
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Counts and edges of so many bins that the scores themselves fill about sqrt(n) of them."""
+    """Counts and edges of bins, of which the scores fill about sqrt(n)."""
     share = float(np.ptp(scores)) / (axis.high - axis.low)
     bins = int(np.clip(math.sqrt(scores.size) / max(share, 0.02), 10, 80))
     counts, edges = np.histogram(scores, bins=bins, range=(axis.low, axis.high))
@@ -157,7 +157,7 @@ def histogram_bars(
     top: float,
     bottom: float,
 ) -> tuple[Bar, ...]:
-    """A bar for each bin that holds something; the fullest reaches the top."""
+    """A bar for each bin that is not empty; the fullest reaches the top."""
     unit = (bottom - top) / max(int(counts.max()), 1)
     lefts = [axis.mark(float(edge)).x for edge in edges]
     return tuple(
@@ -188,24 +188,24 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class GrowthCurve:
-    """The picture of one quantity: measured points, the stated curve, the band."""
+    """One quantity over time: measured points, the annotated curve, the plausible range."""
 
     name: str
     unit: str
     measured: tuple[CurvePoint, ...]
-    stated: tuple[CurvePoint, ...]
-    band: tuple[CurvePoint, ...]
+    annotated: tuple[CurvePoint, ...]
+    plausible: tuple[CurvePoint, ...]
     months: tuple[AxisPosition, ...]
     values: tuple[AxisPosition, ...]
 
     @property
-    def band_points(self) -> str:
-        """The outline of the band, for a polygon."""
-        return " ".join(f"{place.x:g},{place.y:g}" for place in self.band)
+    def plausible_outline(self) -> str:
+        """The outline of the plausible range, as the points of a polygon."""
+        return " ".join(f"{point.x:g},{point.y:g}" for point in self.plausible)
 
 
 def growth_curve(finding: Finding) -> GrowthCurve | None:
-    """The picture of the first quantity that was measured at two months or more, if any."""
+    """The curve of the first quantity that was measured at two months or more, if any."""
     curves: dict[str, dict[str, dict[float, float]]] = defaultdict(lambda: defaultdict(dict))
     units = {}
     for measure in finding.measures:
@@ -220,15 +220,15 @@ def growth_curve(finding: Finding) -> GrowthCurve | None:
 
 
 def _fit_growth_curve(name: str, unit: str, kinds: Mapping[str, ValuesByMonth]) -> GrowthCurve:
-    measured, stated = kinds[""], kinds.get("_stated", {})
+    measured, annotated = kinds[""], kinds.get("_stated", {})
     months = fit_axis(sorted(measured), [], left=CURVE_LEFT, right=CURVE_RIGHT)
-    top = 1.15 * max([*measured.values(), *stated.values(), 1e-9])
+    top = 1.15 * max([*measured.values(), *annotated.values(), 1e-9])
     values = Axis(0.0, top, CURVE_BOTTOM, CURVE_TOP)
     return GrowthCurve(
         name,
         unit,
         _curve_points(measured, months, values),
-        _curve_points(_interpolate(stated), months, values),
+        _curve_points(_interpolate(annotated), months, values),
         _plausible_band(kinds.get("_least", {}), kinds.get("_most", {}), months, values),
         tuple(months.mark(month) for month in sorted(measured)),
         values.ticks,
@@ -245,7 +245,7 @@ def _curve_points(curve: ValuesByMonth, months: Axis, values: Axis) -> tuple[Cur
 def _plausible_band(
     least: ValuesByMonth, most: ValuesByMonth, months: Axis, values: Axis
 ) -> tuple[CurvePoint, ...]:
-    """Along the upper edge and back along the lower one, which is zero where nothing is said."""
+    """Along the upper edge and back along the lower one, which is zero where none is given."""
     above = _interpolate(most)
     low = _interpolate(least)
     below: Sequence[CurvePoint] = _curve_points({m: low.get(m, 0.0) for m in above}, months, values)

@@ -16,14 +16,20 @@ from typing import Any
 from jinja2 import Environment
 
 from pytest_safegen.api import Finding, Release, Run, Verdict, write_text
+from safegen_reports.findings import (
+    ACCOUNTING_STEPS,
+    HeadlineGroup,
+    explanation_of,
+    headline_groups,
+    headline_of,
+    worst_first,
+)
 from safegen_reports.html.targets import Target
 
-ACCOUNTING_STEPS = ("discovered", "collected", "judged", "reported")
 VERDICTS_WORST_FIRST = tuple(sorted(Verdict, key=lambda verdict: -verdict.rank))
-"""The verdicts, worst first."""
-
 TARGET_KINDS = ("scan", "series", "unknown")
-MAX_REASON_CHARS = 160
+MAX_CARDS = 12
+MAX_SHARED_HEADLINES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ def accounting(run: Run) -> list[AccountingStep]:
 
 
 def left_out_files(releases: Sequence[Release]) -> list[LeftOutFile]:
-    """What discovery left out, with its reason."""
+    """The files that discovery left out, with the reasons."""
     return [
         LeftOutFile(_relative_path(str(missed.path), str(release.root)), missed.reason)
         for release in releases
@@ -65,46 +71,56 @@ def table_data(
 ) -> dict[str, Any]:
     """The table of targets by checks as JSON, short enough for ten thousand rows.
 
-    A row is `[name, stem of its page, kind, words to search, verdict, cells, sentence, picture]`:
-    kind and verdict as places in `kinds` and `verdicts` (-1: not judged), a cell as
-    `[check, verdict, score or null]`, the sentence of the worst finding unless it passed, and 1
-    where there is a small picture.
+    A row is `[name, stem of its page, kind, search terms, verdict, cells, headline, picture]`:
+    kind and verdict as indices of `kinds` and `verdicts` (-1: not judged), a cell as
+    `[check, verdict, score or null]`, the headline of the worst finding, "" where it passed, and
+    1 where there is a thumbnail.
     """
-    places = {name: place for place, name in enumerate(checks)}
+    indices = {name: index for index, name in enumerate(checks)}
     return {
         "checks": list(checks),
         "kinds": list(TARGET_KINDS),
         "verdicts": [str(verdict) for verdict in VERDICTS_WORST_FIRST],
         "rows": [
-            _encode_row(target, places, pictured=target.name in thumbnails) for target in rows
+            _encode_row(target, indices, pictured=target.name in thumbnails) for target in rows
         ],
     }
 
 
 def worst_by_check(findings: Sequence[Finding]) -> dict[str, Finding]:
-    """The worst finding of each check; the findings come worst first."""
+    """The worst finding of each check, of findings that come worst first."""
     worst: dict[str, Finding] = {}
     for finding in findings:
         worst.setdefault(finding.check, finding)
     return worst
 
 
-def short_reason(target: Target, longest: int = MAX_REASON_CHARS) -> str:
-    """What the worst finding says, cut short; nothing where all is well."""
-    if target.verdict in (None, Verdict.PASS):
-        return ""
-    reason = target.findings[0].reason
-    if len(reason) <= longest:
-        return reason
-    whole = reason[:longest].rpartition(" ")[0] or reason[: longest - 1]  # words are not cut
-    return whole[: longest - 1].rstrip(" ,;:") + "…"
+def shared_headlines(findings: Sequence[Finding]) -> list[HeadlineGroup]:
+    """The headlines that several scans or series have in common, the worst first."""
+    groups = headline_groups([each for each in findings if each.target])
+    return [group for group in groups if len(group.findings) > 1][:MAX_SHARED_HEADLINES]
+
+
+def card_findings(findings: Sequence[Finding]) -> list[Finding]:
+    """The worst finding of each headline, as many as get a card.
+
+    A headline that several targets share stands in a line of its own, and has a card only if there
+    is a heatmap to show.
+    """
+    groups = headline_groups([each for each in findings if each.target])
+    first = [
+        next((each for each in group.findings if each.heatmap), group.findings[0])
+        for group in groups
+        if len(group.findings) == 1 or any(each.heatmap for each in group.findings)
+    ]
+    return worst_first(first)[:MAX_CARDS]
 
 
 def _relative_path(path: str, root: str) -> str:
     return path.removeprefix(root).lstrip("/\\") or path
 
 
-def _encode_row(target: Target, places: Mapping[str, int], *, pictured: bool) -> list[Any]:
+def _encode_row(target: Target, indices: Mapping[str, int], *, pictured: bool) -> list[Any]:
     return [
         target.name,
         target.stem,
@@ -112,19 +128,24 @@ def _encode_row(target: Target, places: Mapping[str, int], *, pictured: bool) ->
         _search_terms(target),
         VERDICTS_WORST_FIRST.index(target.verdict) if target.verdict else -1,
         [
-            _encode_cell(places[name], finding)
+            _encode_cell(indices[name], finding)
             for name, finding in worst_by_check(target.findings).items()
         ],
-        short_reason(target),
+        _worst_headline(target),
         int(pictured),
     ]
 
 
+def _worst_headline(target: Target) -> str:
+    return headline_of(target.findings[0]) if target.findings else ""
+
+
 def _search_terms(target: Target) -> str:
-    """What people search by that the name does not say already."""
-    words = {target.subject, *(ref.session or "" for ref in target.refs)}
-    words |= {ref.modality or "" for ref in target.refs}
-    return " ".join(sorted(word for word in words if word and word not in target.name))
+    """Subject, sessions, modalities and further headlines, unless they are in the row already."""
+    terms = {target.subject, *(ref.session or "" for ref in target.refs)}
+    terms |= {ref.modality or "" for ref in target.refs}
+    terms |= {headline_of(finding) for finding in target.findings} - {_worst_headline(target)}
+    return " ".join(sorted(term for term in terms if term and term not in target.name))
 
 
 def _encode_cell(check: int, finding: Finding) -> list[Any]:
@@ -134,16 +155,16 @@ def _encode_cell(check: int, finding: Finding) -> list[Any]:
 
 
 ROWS_PER_PAGE = 500
-MAX_LISTED_REASON_CHARS = 400
 
 
 @dataclass(frozen=True, slots=True)
 class ListRow:
-    """One row: the target, its finding of each check or None, and what is wrong."""
+    """One row: the target, its finding of each check or None, and what is wrong with it."""
 
     target: Target
     findings: tuple[Finding | None, ...]
-    sentence: str
+    headline: str
+    explanation: str
 
 
 def write_list_pages(
@@ -153,7 +174,7 @@ def write_list_pages(
     folder: Path,
     environment: Environment,
 ) -> list[str]:
-    """Write `lists/1.html` and so on, some hundred targets each; the paths of the pages."""
+    """Write `lists/1.html` and so on, 500 targets each; the paths of the pages."""
     template = environment.get_template("list.html")
     parts = [rows[first : first + ROWS_PER_PAGE] for first in range(0, len(rows), ROWS_PER_PAGE)]
     paths = [f"lists/{number}.html" for number in range(1, len(parts) + 1)]
@@ -162,11 +183,12 @@ def write_list_pages(
         html = template.render(
             run=run, lines=lines, checks=checks, lists=paths, number=number, root="../"
         )
-        write_text(folder / path, html)
+        write_text(folder / path, html, durable=False)
     return paths
 
 
 def _list_row(target: Target, checks: Sequence[str]) -> ListRow:
     worst = worst_by_check(target.findings)
     found = tuple(worst.get(check) for check in checks)
-    return ListRow(target, found, short_reason(target, MAX_LISTED_REASON_CHARS))
+    headline = _worst_headline(target)
+    return ListRow(target, found, headline, explanation_of(target.findings[0]) if headline else "")

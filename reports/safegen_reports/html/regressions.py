@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from pytest_safegen.api import Run, SafegenError, load_run
+from safegen_reports.findings import explanation_of, headline_of
 from safegen_reports.html.images.geometry import PLANES
 from safegen_reports.html.images.slices import Figure
 from safegen_reports.html.targets import Target
 
 MAX_COMPARISONS = 12
 MAX_PICTURE_BYTES = 2_000_000
-"""Bytes; a picture of a report has some 50,000."""
+"""The largest file that is copied; a picture of a report has about 50 kB."""
 
 BASELINE_FOLDER = "images/baseline"
-NO_BASELINE_REPORT = "The baseline's report was not given (--safegen-baseline-report)."
+NO_PICTURE = "The baseline's report has no picture of this scan."
+NO_BASELINE_REPORT = "No report of the baseline was given (--safegen-baseline-report)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,80 +33,90 @@ class BaselineSlice:
 
 
 @dataclass(frozen=True, slots=True)
-class BaselineComparison:
-    """One finding that turned: its pictures in the baseline and now; either may be missing.
+class NewFailure:
+    """A finding that passed in the baseline and blocks now, with the pictures of both runs.
 
-    `missing` says why there are none of the baseline.
+    `missing` is the reason why there are no pictures of the baseline.
     """
 
     check: str
     target: Target
     before: str
     after: str
-    reason: str
-    then: tuple[BaselineSlice, ...]
-    now: Figure | None
+    headline: str
+    explanation: str
+    slices_before: tuple[BaselineSlice, ...]
+    figure_after: Figure | None
     missing: str = ""
 
 
 def new_failure_keys(run: Run) -> list[tuple[str, str]]:
-    """Check and target of the findings that turned, as many as are shown with pictures."""
-    return [(one["check"], one["target"]) for one in _new_failures(run)][:MAX_COMPARISONS]
+    """Check and target of the new failures that are shown with pictures."""
+    return [(one["check"], one["target"]) for one in new_failure_records(run)][:MAX_COMPARISONS]
 
 
-def baseline_comparisons(
+def new_failures(
     run: Run,
     rows: Sequence[Target],
     figures: Mapping[tuple[str, str], Figure | None],
     *,
     baseline: Path | None,
     folder: Path,
-) -> list[BaselineComparison]:
-    """The findings that turned, with pictures copied from the baseline's report.
+) -> list[NewFailure]:
+    """The new failures, with pictures copied from the baseline's report.
 
-    `figures` are those of this run by check and target. Pictures are taken from a folder only if
-    it holds the very run that was compared with.
+    `figures` are those of this run by check and target. Pictures are copied only from the report
+    of the very run that this one was compared with.
     """
     targets = {target.name: target for target in rows}
-    why = _unavailable_reason(run, baseline)
-    found = []
-    for one in _new_failures(run)[:MAX_COMPARISONS]:
-        target = targets.get(one["target"])
-        if target is None:
-            continue
-        then = () if why or baseline is None else tuple(_copy_slices(baseline, target, folder))
-        key = (one["check"], target.name)
-        missing = why or ("" if then else "The baseline's report has no picture of this scan.")
-        found.append(
-            BaselineComparison(
-                one["check"],
-                target,
-                one["before"],
-                one["after"],
-                _finding_reason(target, one["check"]),
-                then,
-                figures.get(key),
-                missing,
-            )
-        )
-    return found
+    unavailable = _unavailable_reason(run, baseline)
+    copied = None if unavailable else baseline
+    return [
+        _new_failure(one, target, figures, copied, folder, unavailable)
+        for one in new_failure_records(run)[:MAX_COMPARISONS]
+        if (target := targets.get(one["target"])) is not None
+    ]
 
 
-def _new_failures(run: Run) -> list[dict[str, Any]]:
-    found = run.regression.get("turned", ())
+def _new_failure(
+    one: Mapping[str, Any],
+    target: Target,
+    figures: Mapping[tuple[str, str], Figure | None],
+    baseline: Path | None,
+    folder: Path,
+    unavailable: str,
+) -> NewFailure:
+    slices = tuple(_copy_slices(baseline, target, folder)) if baseline else ()
+    finding = next((each for each in target.findings if each.check == one["check"]), None)
+    return NewFailure(
+        check=one["check"],
+        target=target,
+        before=one["before"],
+        after=one["after"],
+        headline=headline_of(finding) if finding else "",
+        explanation=explanation_of(finding) if finding else "",
+        slices_before=slices,
+        figure_after=figures.get((one["check"], target.name)),
+        missing=unavailable or ("" if slices else NO_PICTURE),
+    )
+
+
+def new_failure_records(run: Run) -> list[dict[str, Any]]:
+    """All new failures as the comparison states them: check, target, before, after."""
+    found = run.regression.get("new_failures", ())
     return [one for one in found if isinstance(one, dict)]
 
 
 def _unavailable_reason(run: Run, baseline: Path | None) -> str:
-    """Why there are no pictures of the baseline, "" if there may be."""
+    """Why no pictures of the baseline can be shown, "" if they can."""
     if baseline is None:
         return NO_BASELINE_REPORT
     try:
-        there = load_run(baseline).id
+        found = load_run(baseline).id
     except SafegenError as problem:
         return str(problem)
-    wanted = run.regression.get("baseline", {}).get("run")
-    return "" if there == wanted else f"{baseline} holds another run than the baseline."
+    expected = run.regression.get("baseline", {}).get("run")
+    return "" if found == expected else f"{baseline} is the report of another run."
 
 
 def _copy_slices(baseline: Path, target: Target, folder: Path) -> Iterator[BaselineSlice]:
@@ -115,10 +127,10 @@ def _copy_slices(baseline: Path, target: Target, folder: Path) -> Iterator[Basel
         names = [f"{stem}-{plane}.png" for plane in planes]
         if all(_is_safe_png(baseline / "images" / name) for name in names):
             for plane, name in zip(planes, names, strict=True):
-                over = f"{stem}-{plane}-heat.png"
-                drawn = _is_safe_png(baseline / "images" / over)
-                heat = _copy_picture(baseline, over, folder) if drawn else None
-                yield BaselineSlice(plane, _copy_picture(baseline, name, folder), heat)
+                overlay = f"{stem}-{plane}-heatmap.png"
+                drawn = _is_safe_png(baseline / "images" / overlay)
+                copied = _copy_picture(baseline, overlay, folder) if drawn else None
+                yield BaselineSlice(plane, _copy_picture(baseline, name, folder), copied)
             return
 
 
@@ -134,7 +146,3 @@ def _copy_picture(baseline: Path, name: str, folder: Path) -> str:
     (folder / BASELINE_FOLDER).mkdir(parents=True, exist_ok=True)
     shutil.copyfile(baseline / "images" / name, folder / BASELINE_FOLDER / name)
     return f"{BASELINE_FOLDER}/{name}"
-
-
-def _finding_reason(target: Target, check: str) -> str:
-    return next((f.reason for f in target.findings if f.check == check), "")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_safegen.api import Finding, Release, Run, ScanRef, Series, Verdict, worst
+from safegen_reports.findings import limit_ratio, worst_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +59,8 @@ def collect_targets(run: Run, releases: Sequence[Release]) -> list[Target]:
     return known + others
 
 
-def worst_first(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings by verdict, then by how many times the score is the limit."""
-    return sorted(findings, key=lambda finding: (-finding.verdict.rank, -_limit_ratio(finding)))
-
-
 def worst_targets_first(rows: Sequence[Target]) -> list[Target]:
-    """The targets by their worst finding; what was not judged comes last."""
+    """The targets by their worst finding; those that were not judged come last."""
     return sorted(rows, key=_severity_key)
 
 
@@ -72,7 +68,7 @@ def _severity_key(target: Target) -> tuple[float, float]:
     if not target.findings:
         return 1.0, 0.0
     first = target.findings[0]
-    return -float(first.verdict.rank), -_limit_ratio(first)
+    return -float(first.verdict.rank), -limit_ratio(first)
 
 
 def _findings_by_target(findings: Sequence[Finding]) -> dict[str, tuple[Finding, ...]]:
@@ -89,12 +85,6 @@ def _series_targets(series: Series, found: Mapping[str, tuple[Finding, ...]]) ->
         yield Target(series.target, "series", series.subject, series.refs, findings)
     for ref in series.refs:
         yield Target(ref.target, "scan", ref.subject, (ref,), found.get(ref.target, ()))
-
-
-def _limit_ratio(finding: Finding) -> float:
-    if finding.score is None or not finding.threshold or finding.threshold < 0:
-        return 0.0
-    return finding.score / finding.threshold
 
 
 MAX_SLUG_CHARS = 60

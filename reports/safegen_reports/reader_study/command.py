@@ -35,29 +35,27 @@ def _add_create_options(create: argparse.ArgumentParser) -> None:
     create.set_defaults(run=_run_create)
 
 
-def _run_create(asked: argparse.Namespace) -> None:
+def _run_create(options: argparse.Namespace) -> None:
     from safegen_reports.reader_study.create import create_study
     from safegen_reports.reader_study.design import StudyPlan
 
     plan = StudyPlan(
-        real=asked.real.absolute(),
-        synthetic=asked.synthetic.absolute(),
-        real_report=asked.real_report,
-        synthetic_report=asked.synthetic_report,
-        check=asked.check,
-        scans=asked.scans,
-        readers=asked.readers,
-        seed=asked.seed,
+        real=options.real.absolute(),
+        synthetic=options.synthetic.absolute(),
+        real_report=options.real_report,
+        synthetic_report=options.synthetic_report,
+        check=options.check,
+        scans=options.scans,
+        readers=options.readers,
+        seed=options.seed,
     )
-    create_study(plan, asked.output)
-    print(
-        f"{asked.output / 'pages'}: give each reader this folder; it shows pixels of real patients"
-    )
-    print(f"{asked.output / 'key.json'}: which scan is which; keep it from the readers")
+    create_study(plan, options.output)
+    print(f"{options.output / 'pages'}: give each reader this folder. It shows real patients.")
+    print(f"{options.output / 'key.json'}: which scan is which; keep it from the readers")
 
 
-def _run_analyse(asked: argparse.Namespace) -> None:
+def _run_analyse(options: argparse.Namespace) -> None:
     from safegen_reports.reader_study.results import write_results
 
-    write_results(asked.key, asked.answers, asked.output)
-    print(asked.output / "results.html")
+    write_results(options.key, options.answers, options.output)
+    print(options.output / "results.html")

@@ -37,7 +37,7 @@ def create_study(plan: StudyPlan, output: Path) -> StudyKey:
         UsageProblem: too few scans, a scan without a heatmap, or a folder that is not empty.
     """
     if output.exists() and any(output.iterdir()):
-        raise UsageProblem(f"The folder {output} is not empty; name a new one.")
+        raise UsageProblem(f"The folder {output} is not empty; give a new one.")
     if plan.scans < 1 or plan.readers < 1:
         raise UsageProblem("A study needs at least one scan of each kind and one reader.")
     random = np.random.default_rng(plan.seed)
@@ -57,7 +57,7 @@ def create_study(plan: StudyPlan, output: Path) -> StudyKey:
 
 
 def _draw_scan(chosen: SampledScan, folder: Path) -> Figure:
-    """Pictures through the worst place of the heatmap, of all scans, else through the middle."""
+    """Slices through the worst place of the heatmap, else through the middle."""
     scan = read_scan(chosen.ref)
     heatmap: Heatmap | None = load_heatmap(chosen.heatmap) if chosen.heatmap else None
     return draw_figure(scan, heatmap, folder=folder, stem=chosen.case.token)

@@ -14,7 +14,7 @@ from safegen_reports.reader_study.readings import KINDS, REAL, SYNTHETIC, Case, 
 
 @dataclass(frozen=True, slots=True)
 class StudyPlan:
-    """What the organiser asks for; `scans` is the number of each kind."""
+    """The organiser's settings; `scans` is the number of scans of each kind."""
 
     real: Path
     synthetic: Path
@@ -36,10 +36,10 @@ class SampledScan:
 
 
 def sample_scans(plan: StudyPlan, random: np.random.Generator) -> list[SampledScan]:
-    """Scans of both kinds in random order, so that no file betrays its kind by when it is made."""
+    """Scans of both kinds in random order, so that no file's time of writing betrays its kind."""
     if (plan.real_report is None) != (plan.synthetic_report is None):
         raise UsageProblem(
-            "Heatmaps of one kind of scans would betray it: give --real-report and "
+            "Heatmaps on one kind only would betray it: give both --real-report and "
             "--synthetic-report, or neither."
         )
     found = [
@@ -54,15 +54,15 @@ def sample_scans(plan: StudyPlan, random: np.random.Generator) -> list[SampledSc
 def _sample_kind(
     plan: StudyPlan, kind: str, random: np.random.Generator
 ) -> tuple[list[ScanRef], Mapping[str, Path]]:
-    """So many scans of one kind as asked for, each of another patient, and their heatmaps."""
+    """The wanted number of scans of one kind, one a patient, and their heatmaps."""
     root = {REAL: plan.real, SYNTHETIC: plan.synthetic}[kind]
     report = {REAL: plan.real_report, SYNTHETIC: plan.synthetic_report}[kind]
     first = {series.subject: series.refs[0] for series in reversed(discover(root).series)}
     refs = [first[subject] for subject in sorted(first)]
     if len(refs) < plan.scans:
         raise UsageProblem(
-            f"{root} has scans of {len(refs)} patients, and {plan.scans} are asked for: "
-            "give more scans, or a smaller --scans."
+            f"{root} has scans of {len(refs)} patients; {plan.scans} are needed. "
+            "Give more scans or a smaller --scans."
         )
     drawn = [refs[place] for place in random.permutation(len(refs))[: plan.scans]]
     maps = {} if report is None else _heatmap_paths(report, plan.check)
@@ -85,14 +85,14 @@ def _heatmap_paths(report: Path, check: str) -> dict[str, Path]:
 
 
 def random_token(random: np.random.Generator) -> str:
-    """A name of 12 hexadecimal digits that says nothing about a scan."""
+    """A random name of 12 hexadecimal digits."""
     return random.bytes(6).hex()
 
 
 def crossover_orders(
     cases: Sequence[Case], *, readers: int, heatmaps: bool, random: np.random.Generator
 ) -> tuple[tuple[Trial, ...], ...]:
-    """An order a reader.
+    """The order of trials of each reader.
 
     With heatmaps each case is read twice: in the first period half of the cases of each kind have
     their heatmap, in the second the other half. Every other reader has the halves the other way

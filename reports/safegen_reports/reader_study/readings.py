@@ -18,7 +18,7 @@ LIKERT_SCALE = range(1, 6)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One scan under a name that says nothing; `kind` and `target` are only in the key."""
+    """One scan under a random name; `kind` and `target` are only in the key."""
 
     token: str
     kind: str
@@ -36,21 +36,21 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class StudyKey:
-    """What the organiser keeps: the truth, and each reader's order."""
+    """The organiser's key: the truth, and each reader's order."""
 
     study: str
     seed: int
     cases: tuple[Case, ...]
     orders: tuple[tuple[Trial, ...], ...]
 
-    def kinds(self) -> dict[str, str]:
+    def kind_by_token(self) -> dict[str, str]:
         """The truth of each token."""
         return {case.token: case.kind for case in self.cases}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a reader said of one trial; ratings are 1 to 5, `seconds` until the answer was given."""
+    """A reader's answer to one trial; ratings are 1 to 5, `seconds` the time to the answer."""
 
     token: str
     period: int
@@ -76,7 +76,7 @@ def key_to_json(key: StudyKey) -> str:
 
 
 def read_key(path: Path) -> StudyKey:
-    """The key of a file; raises UsageProblem if it is none."""
+    """The key in a file; raises UsageProblem if it is no key."""
     plain = _load_json(path)
     try:
         return StudyKey(
@@ -93,7 +93,7 @@ def read_answers(path: Path, key: StudyKey) -> ReaderAnswers:
     """The answers of a file, complete and of this study; raises UsageProblem if they are not."""
     plain = _load_json(path)
     if plain.get("study") != key.study:
-        raise UsageProblem(f"{path} belongs to another study than the key.")
+        raise UsageProblem(f"{path} belongs to another study, not to that of the key.")
     try:
         reader = int(plain["reader"])
         order = key.orders[reader - 1] if reader > 0 else ()
@@ -128,7 +128,7 @@ def _parse_answer(plain: Mapping[str, Any], path: Path) -> Answer:
     ratings += [] if answer.usefulness is None else [answer.usefulness]
     sane = answer.answer in KINDS and all(rating in LIKERT_SCALE for rating in ratings)
     if not sane or not isinstance(answer.seconds, int | float) or not answer.seconds >= 0:
-        raise UsageProblem(f"{path} has an answer that cannot be: {dict(plain)!r}.")
+        raise UsageProblem(f"{path} has an invalid answer: {dict(plain)!r}.")
     return answer
 
 
@@ -149,23 +149,23 @@ WITH_HEATMAP, WITHOUT_HEATMAP = "with heatmap", "without"
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One answer of one reader, and what it was about."""
+    """One answer of one reader, with the truth about its scan."""
 
     reader: int
     token: str
     kind: str
     target: str
     condition: str
-    said: Answer
+    response: Answer
 
     @property
     def correct(self) -> bool:
         """True if the reader was right."""
-        return self.said.answer == self.kind
+        return self.response.answer == self.kind
 
     @property
     def is_synthetic(self) -> bool:
-        """The truth."""
+        """True if the scan is synthetic."""
         return self.kind == SYNTHETIC
 
 

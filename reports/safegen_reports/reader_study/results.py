@@ -47,7 +47,7 @@ COLUMNS = ("reader", "target", "kind", "condition")
 class SummaryRow:
     """One reader, or all of them, in one condition."""
 
-    who: str
+    reader: str
     condition: str
     accuracy: Estimate | None
     sensitivity: Estimate | None
@@ -61,7 +61,7 @@ class SummaryRow:
 
 @dataclass(frozen=True, slots=True)
 class StudyResults:
-    """Everything that the analysis found; `notes` say what could not be tested, and why."""
+    """All results of the analysis; `notes` list what could not be tested, and why."""
 
     readers: int
     cases: int
@@ -138,11 +138,11 @@ def _mean_accuracy(rows: Sequence[Observation]) -> float:
 
 
 def _mean_confidence(rows: Sequence[Observation]) -> float:
-    return float(np.mean([row.said.confidence for row in rows]))
+    return float(np.mean([row.response.confidence for row in rows]))
 
 
 def _mean_log_seconds(rows: Sequence[Observation]) -> float:
-    return float(np.mean([np.log(max(row.said.seconds, 0.01)) for row in rows]))
+    return float(np.mean([np.log(max(row.response.seconds, 0.01)) for row in rows]))
 
 
 OUTCOMES: dict[str, Callable[[Sequence[Observation]], float]] = {
@@ -153,7 +153,7 @@ OUTCOMES: dict[str, Callable[[Sequence[Observation]], float]] = {
 
 
 def format_estimate(estimate: Estimate | None, digits: int = 2) -> str:
-    """A number with its interval in words."""
+    """A number with its interval as text."""
     if estimate is None:
         return "–"
     if estimate.low is None or estimate.high is None:
@@ -174,25 +174,25 @@ def _summary_row(who: str, condition: str, rows: Sequence[Observation]) -> Summa
         accuracy(rows),
         sensitivity(rows),
         specificity(rows),
-        mean_estimate([row.said.confidence for row in rows]),
-        mean_estimate([row.said.realism for row in rows if not row.is_synthetic]),
-        mean_estimate([row.said.realism for row in rows if row.is_synthetic]),
-        mean_estimate([row.said.usefulness for row in rows if row.said.usefulness is not None]),
-        float(np.median([row.said.seconds for row in rows])),
+        mean_estimate([row.response.confidence for row in rows]),
+        mean_estimate([row.response.realism for row in rows if not row.is_synthetic]),
+        mean_estimate([row.response.realism for row in rows if row.is_synthetic]),
+        mean_estimate([each for row in rows if (each := row.response.usefulness) is not None]),
+        float(np.median([row.response.seconds for row in rows])),
     )
 
 
 def _notes(readers: int, comparisons: Sequence[PairedComparison], *, both: bool) -> list[str]:
-    notes = ["The intervals of all readers together take answers as independent of each other."]
+    notes = ["The intervals of all readers together treat answers as independent."]
     if readers < 2:
         notes.append("One reader: agreement and tests over readers need two or more.")
     elif not both:
-        notes.append("One condition: there is nothing to compare heatmaps with.")
+        notes.append("One condition: heatmaps cannot be compared with anything.")
     elif len(comparisons) < len(OUTCOMES):
-        notes.append("Where all readers differ by the same, there is no test.")
+        notes.append("An outcome that differs equally in all readers has no test.")
     if 1 < readers < 6:
         notes.append(
-            f"Tests over {readers} readers find only very large effects; read the intervals."
+            f"Tests over {readers} readers detect only very large effects; read the intervals."
         )
     return notes
 
@@ -204,5 +204,7 @@ def _answers_csv(rows: Sequence[Observation]) -> str:
     writer.writerow([*COLUMNS, "correct", *answers])
     for row in rows:
         known = [getattr(row, name) for name in COLUMNS]
-        writer.writerow([*known, int(row.correct), *(getattr(row.said, name) for name in answers)])
+        writer.writerow(
+            [*known, int(row.correct), *(getattr(row.response, name) for name in answers)]
+        )
     return stream.getvalue()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from safegen_reports.intervals import wilson_interval
 from safegen_reports.reader_study.readings import WITH_HEATMAP, WITHOUT_HEATMAP, Observation
 
 CONFIDENCE_LEVEL = 0.95
@@ -51,13 +52,10 @@ class AnovaEffect:
 
 
 def proportion(hits: Sequence[bool]) -> Estimate | None:
-    """A share with its Wilson interval (Wilson 1927)."""
-    from statsmodels.stats.proportion import proportion_confint
-
+    """A proportion with its 95 % Wilson interval; None of nothing."""
     if not hits:
         return None
-    low, high = proportion_confint(sum(hits), len(hits), 1 - CONFIDENCE_LEVEL, method="wilson")
-    return Estimate(sum(hits) / len(hits), float(low), float(high), len(hits))
+    return Estimate(sum(hits) / len(hits), *wilson_interval(sum(hits), len(hits)), len(hits))
 
 
 def accuracy(rows: Sequence[Observation]) -> Estimate | None:
@@ -159,9 +157,9 @@ def repeated_measures_anova(
 def _anova_effect(
     name: str, source: str, f: float, num: float, den: float, p: float
 ) -> AnovaEffect:
-    words = {"heatmap": "heatmap", "kind": "real or synthetic", "heatmap:kind": "both together"}
+    names = {"heatmap": "heatmap", "kind": "real or synthetic", "heatmap:kind": "both together"}
     eta = Estimate(f * num / (f * num + den), *eta_squared_interval(f, num, den), int(den + 1))
-    return AnovaEffect(name, words[source], f, num, den, p, eta)
+    return AnovaEffect(name, names[source], f, num, den, p, eta)
 
 
 def eta_squared_interval(f: float, numerator: float, denominator: float) -> tuple[float, float]:
@@ -169,15 +167,15 @@ def eta_squared_interval(f: float, numerator: float, denominator: float) -> tupl
     from scipy import optimize, stats
 
     def bound(level: float) -> float:
-        def off(noncentrality: float) -> float:
+        def excess(noncentrality: float) -> float:
             return float(stats.ncf.cdf(f, numerator, denominator, noncentrality)) - level
 
-        if off(1e-9) <= 0:
+        if excess(1e-9) <= 0:
             return 0.0
         top = 10.0 * (f * numerator + 10.0)
-        while off(top) > 0:
+        while excess(top) > 0:
             top *= 2
-        root = float(optimize.brentq(off, 1e-9, top))
+        root = float(optimize.brentq(excess, 1e-9, top))
         return root / (root + numerator + denominator + 1)
 
     return bound(0.95), bound(0.05)
@@ -199,8 +197,8 @@ def _answer_table(rows: Sequence[Observation]) -> NDArray[np.int64]:
     """1 for synthetic: a row a case, a column a reader."""
     readers = sorted({row.reader for row in rows})
     tokens = sorted({row.token for row in rows})
-    said = {(row.token, row.reader): int(row.said.answer == "synthetic") for row in rows}
-    return np.array([[said[token, reader] for reader in readers] for token in tokens])
+    answers = {(row.token, row.reader): int(row.response.answer == "synthetic") for row in rows}
+    return np.array([[answers[token, reader] for reader in readers] for token in tokens])
 
 
 def _kappa(table: NDArray[Any]) -> float:

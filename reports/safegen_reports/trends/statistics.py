@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from pytest_safegen.api import Finding, Run, Verdict
+from safegen_reports.intervals import median_interval, wilson_interval
 
 MAX_MEASURES = 40
 
@@ -62,31 +63,6 @@ def _median_point(run: Run, check: str, name: str) -> TrendPoint | None:
         return None
     low, high = median_interval(values)
     return TrendPoint(run, median(values), low, high, len(values))
-
-
-def wilson_interval(failed: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927).
-
-    >>> [round(end, 3) for end in wilson_interval(0, 60)]
-    [0.0, 0.06]
-    """
-    z = 1.96
-    middle = (failed + z * z / 2) / (n + z * z)
-    half = z / (n + z * z) * (failed * (n - failed) / n + z * z / 4) ** 0.5
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def median_interval(values: Sequence[float]) -> tuple[float, float]:
-    """The 95 % interval of the median of sorted values, from their ranks (Conover 1971).
-
-    >>> median_interval([1.0, 2.0, 3.0])
-    (1.0, 3.0)
-    """
-    n = len(values)
-    half = 1.96 * n**0.5 / 2
-    low = max(0, round(n / 2 - half))
-    high = min(n - 1, round(1 + n / 2 + half) - 1)
-    return values[low], values[high]
 
 
 def _findings_of(run: Run, check: str) -> list[Finding]:

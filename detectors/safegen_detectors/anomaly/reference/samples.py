@@ -5,7 +5,7 @@ A scan that is too unlike the reference is rejected here, since no measurement o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,6 @@ from pytest_safegen.api import (
     Heatmap,
     NotJudged,
     Prepared,
-    Profile,
     ScanTarget,
     spacing_of,
     to_scan_grid,
@@ -96,35 +95,34 @@ def heatmap_of(
     return Heatmap(native, target.scan.affine, meaning, name=name)
 
 
-# Robust deviations below the median likeness of real scans. On brains of one scanner, those of
+# Robust deviations below the median similarity of real scans. On brains of one scanner, those of
 # another are 4 below, upside down 7, and other contrasts (T2, FLAIR) 11 or more.
 MAX_DEVIATIONS = 6.0
-MIN_SPREAD = 0.08  # of Fisher's z; a cohort can be more alike than scans of one kind are
+MIN_SPREAD = 0.08  # of Fisher's z; scans of a small cohort can vary less than those of its kind
 
 
 def similarity_facts(targets: Iterable[ScanTarget]) -> dict[str, float]:
-    """Median and robust deviation of the reference's likeness to the mean scan (Fisher's z)."""
+    """Median and robust deviation of the reference's similarity to the mean scan (Fisher's z)."""
     known = [_fisher_z(target.prepared.similarity) for target in targets if target.prepared]
     middle = float(np.median(known))
     spread = 1.4826 * float(np.median(np.abs(np.array(known) - middle)))
     return {"middle": middle, "spread": max(spread, MIN_SPREAD)}
 
 
-def reject_dissimilar(target: ScanTarget, profile: Profile) -> None:
-    """Nothing, or the reason why this scan cannot be judged by this reference.
+def reject_dissimilar(target: ScanTarget, facts: Mapping[str, float]) -> None:
+    """Refuse a scan that is nothing like the reference, whose `similarity_facts` these are.
 
     Raises:
         NotJudged: another modality, body part or orientation than the reference.
     """
     if target.prepared is None or target.prepared.similarity is None:
         return
-    facts = profile.facts["likeness"]
-    away = (_fisher_z(target.prepared.similarity) - facts["middle"]) / facts["spread"]
-    if away < -MAX_DEVIATIONS:
-        usual = float(np.tanh(facts["middle"]))
+    deviations = (_fisher_z(target.prepared.similarity) - facts["middle"]) / facts["spread"]
+    if deviations < -MAX_DEVIATIONS:
+        expected = float(np.tanh(facts["middle"]))
         raise NotJudged(
             "the reference does not fit this scan: after alignment it correlates with the mean "
-            f"real scan by {target.prepared.similarity:.2f}, real scans by about {usual:.2f}; "
+            f"real scan by {target.prepared.similarity:.2f}, real scans by about {expected:.2f}; "
             "it may be of another modality, body part or orientation"
         )
 

@@ -37,45 +37,47 @@ class DisplacementField:
     def jacobian(self) -> FloatArray:
         """Determinant of the map's derivative at each voxel, (i, j, k); 0 and less is a fold."""
         count = self.vectors.shape[1]
-        found = np.empty(self.vectors.shape[1:], np.float32)
+        determinant = np.empty(self.vectors.shape[1:], np.float32)
         back = inverse(self.affine)[:3, :3].astype(np.float32)
         for start in range(0, count, SLAB_PLANES):
             low, high = max(start - 1, 0), min(start + SLAB_PLANES + 1, count)
             part = _slab_jacobian(self.vectors[:, low:high], back)
-            found[start : start + SLAB_PLANES] = part[start - low : start - low + SLAB_PLANES]
-        return found
+            determinant[start : start + SLAB_PLANES] = part[start - low : start - low + SLAB_PLANES]
+        return determinant
 
 
 def _slab_jacobian(vectors: FloatArray, back: NDArray[np.float32]) -> FloatArray:
-    """As above, of a slab; `back` (3, 3) takes mm to voxel indices."""
+    """The determinant at each voxel of a slab; `back` (3, 3) takes mm to voxel indices."""
     steps = np.stack([np.stack(np.gradient(one)) for one in vectors])  # (to, index, ...)
-    slopes = np.einsum("ta...,aw->...tw", steps, back)
-    return np.asarray(np.linalg.det(slopes + np.eye(3, dtype=np.float32)), np.float32)
+    gradients = np.einsum("ta...,aw->...tw", steps, back)
+    return np.asarray(np.linalg.det(gradients + np.eye(3, dtype=np.float32)), np.float32)
 
 
 def read_displacement_field(path: Path, name: str) -> DisplacementField:
     """A field as ITK, ANTs and elastix write it: NIfTI (i, j, k, 1, 3), vectors in mm, LPS+.
 
     Raises:
-        ReadError: the file is something else.
+        ReadError: the file is something else; the message calls it `name`.
     """
     try:
         image = nibabel.Nifti1Image.from_filename(path, mmap=False)
         shape = image.shape
         if len(shape) != 5 or shape[3:] != (1, 3) or min(shape) < 1 or min(shape[:3]) < 2:
             raise ReadError(
-                f"{name} is {' x '.join(map(str, shape))}, and a displacement field is i x j x k x "
-                "1 x 3, as ITK and ANTs write it. Save it so."
+                f"{name} has the shape {' x '.join(map(str, shape))}; a displacement field has "
+                "i x j x k x 1 x 3, as ITK and ANTs write it."
             )
         if np.prod(shape[:3], dtype=np.int64) > MAX_VECTORS:
-            raise ReadError(f"{name} has too many vectors. Save it on a coarser grid.")
+            raise ReadError(
+                f"{name} has more than {MAX_VECTORS} vectors; save it on a coarser grid."
+            )
         values = image.get_fdata(dtype=np.float32, caching="unchanged")
     except (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError) as problem:
-        raise ReadError(f"{name} is no NIfTI file that can be read: {problem}") from problem
+        raise ReadError(f"{name} is not a readable NIfTI file: {problem}") from problem
     if abs(np.linalg.det(image.affine[:3, :3])) < MIN_VOXEL_VOLUME:
-        raise ReadError(f"{name} has voxels without volume in its header. Write it again.")
+        raise ReadError(f"{name} has a singular affine; re-export it.")
     if not np.isfinite(values).all():
-        raise ReadError(f"{name} has vectors that are not finite. Write it again.")
+        raise ReadError(f"{name} has vectors that are not finite; re-export it.")
     vectors = np.moveaxis(values[:, :, :, 0, :] * LPS_TO_RAS, -1, 0)
     return DisplacementField(
         np.ascontiguousarray(vectors, np.float32), np.array(image.affine, np.float64)

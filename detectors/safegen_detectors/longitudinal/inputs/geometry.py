@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def inverse(affine: Affine) -> Affine:
-    """The map back."""
+    """The inverse map."""
     return np.asarray(np.linalg.inv(affine), dtype=np.float64)
 
 
 def axis_codes(affine: Affine) -> str:
-    """Where the axes i, j, k point, such as "RAS"."""
+    """The directions of the axes i, j, k, such as "RAS"."""
     return "".join(str(code) for code in nib.orientations.aff2axcodes(affine))
 
 
@@ -72,13 +72,18 @@ def format_point(coordinates: Sequence[float]) -> str:
     return f"({x}, {y}, {z}) mm"
 
 
+def format_spacing(affine: Affine) -> str:
+    """The voxel size along right, anterior and superior, as messages write it."""
+    return " x ".join(f"{side:.3g}" for side in spacing_along_ras(affine)) + " mm"
+
+
 def mask_volume(mask: BoolArray, affine: Affine) -> float:
     """Volume of a mask in ml, on its own grid."""
     return float(mask.sum() * abs(np.linalg.det(affine[:3, :3])) / 1000.0)
 
 
 def mask_points(mask: BoolArray, affine: Affine) -> NDArray[np.float64]:
-    """The middles of a mask's voxels in mm, (n, 3)."""
+    """The centres of a mask's voxels in mm, (n, 3)."""
     return transform_points(np.argwhere(mask).astype(np.float64), affine)
 
 
@@ -88,13 +93,13 @@ def transform_points(coordinates: NDArray[np.float64], mapping: Affine) -> NDArr
 
 
 def rasterize_points(
-    places: NDArray[np.float64], *, affine: Affine, shape: Sequence[int]
+    points: NDArray[np.float64], *, affine: Affine, shape: Sequence[int]
 ) -> BoolArray:
     """The voxels of a grid that hold a point, bool (i, j, k); points in mm outside it are lost."""
     grid = np.zeros(tuple(shape), dtype=bool)
-    index = np.round(transform_points(places, inverse(affine))).astype(int)
-    held = index[((index >= 0) & (index < grid.shape)).all(axis=1)]
-    grid[tuple(held.T)] = True
+    index = np.round(transform_points(points, inverse(affine))).astype(int)
+    inside = index[((index >= 0) & (index < grid.shape)).all(axis=1)]
+    grid[tuple(inside.T)] = True
     return grid
 
 
@@ -113,11 +118,11 @@ def fill_slices(body: BoolArray) -> BoolArray:
 
 
 def depth_outside(
-    places: NDArray[np.float64], *, body: BoolArray, affine: Affine, spacing: float
+    points: NDArray[np.float64], *, body: BoolArray, affine: Affine, spacing: float
 ) -> NDArray[np.float64]:
     """How far in mm each point (n, 3) lies from the body, 0 inside; grid edges go on outwards."""
     distance = ndimage.distance_transform_edt(~body, sampling=spacing)
-    index = transform_points(places, inverse(affine))
+    index = transform_points(points, inverse(affine))
     nearest = np.clip(np.round(index), 0, np.array(body.shape) - 1).astype(int)
     beyond = np.linalg.norm(index - np.clip(index, 0, np.array(body.shape) - 1), axis=1) * spacing
     return np.asarray(distance[tuple(nearest.T)] + beyond, dtype=np.float64)

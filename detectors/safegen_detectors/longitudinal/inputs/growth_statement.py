@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from safegen_detectors.longitudinal.inputs.columns import COLUMN_ALIASES, GROWTH_COLUMNS
 from safegen_detectors.longitudinal.inputs.metadata import positive_number, read_label
 from safegen_detectors.longitudinal.inputs.pathologies import (
     DAYS_PER_MONTH,
@@ -29,7 +30,7 @@ MODEL_NAMES = {
     "reaction diffusion": "fisher-kpp",
     "stable": "stable",
 }
-"""How people write a model, in lower case with blanks, and what it is called here."""
+"""Spellings of a model, in lower case with blanks, and its name here."""
 
 REQUIRED_COLUMNS = {
     "exponential": "doubling_days, growth_rate_per_day or percent_per_month (of volume)",
@@ -41,31 +42,7 @@ REQUIRED_COLUMNS = {
 }
 """The columns that each model needs."""
 
-COLUMN_ALIASES = {
-    "doubling_time_days": "doubling_days",
-    "vdt_days": "doubling_days",
-    "diameter_mm_per_year": "mm_per_year",
-}
-GROWTH_COLUMNS = (
-    "doubling_days",
-    "growth_rate_per_day",
-    "percent_per_month",
-    "mm_per_year",
-    "radius_mm_per_year",
-    "carrying_capacity_ml",
-    "gompertz_decay_per_day",
-    "diffusion_mm2_per_day",
-    "proliferation_per_day",
-)
-
-METADATA_COLUMNS = (
-    *("pathology", "growth", "growth_model", "prompt", "treated", "resected", "background"),
-    *("organ_mask", "deformation_field", "same_grid", "coregistered"),
-    *GROWTH_COLUMNS,
-)
-"""All columns that the longitudinal check reads."""
-
-MAX_DAILY_FACTOR = 1e6  # times; beyond, a number is a slip of the pen
+MAX_DAILY_FACTOR = 1e6  # growth of the volume in a day beyond which a number is a typing error
 
 DIRECTION_PATTERNS = (
     (
@@ -93,41 +70,36 @@ class GrowthStatement:
 
     def log_ratio(self, first: float, *, days_before: float, days: float) -> float:
         """ln(V2/V1) over `days`, from `days_before` after the first volume (ml) on."""
-        begun, ended = (self.volume(first, day) for day in (days_before, days_before + days))
-        return math.log(ended / begun)
+        start, end = (self.volume(first, day) for day in (days_before, days_before + days))
+        return math.log(end / start)
 
     @property
-    def words(self) -> str:
-        """The statement as a sentence names it."""
+    def summary(self) -> str:
+        """The model and its numbers, for a message."""
         given = ", ".join(f"{name} {number:g}" for name, number in self.numbers.items())
         return f"{self.model}{f', {given}' if given else ''}"
 
 
 @dataclass(frozen=True, slots=True)
 class UnusableStatement:
-    """A statement that cannot be compared, and why, as a clause."""
+    """A statement that cannot be compared, with the reason as a clause."""
 
-    why: str
+    reason: str
 
 
 def parse_growth_statement(labels: Mapping[str, str]) -> GrowthStatement | UnusableStatement | None:
     """The growth that a scan's labels state; None where they state none."""
-    told = read_label(labels, "growth_model")
-    given = _growth_columns(labels)
-    if told is None and not given:
+    name = read_label(labels, "growth_model")
+    columns = _growth_columns(labels)
+    if name is None and not columns:
         return None
-    model = (
-        MODEL_NAMES.get(re.sub(r"[\s_-]+", " ", told).strip())
-        if told
-        else _model_from_columns(given)
-    )
-    numbers = {
-        name: number for name in GROWTH_COLUMNS if (number := positive_number(given.get(name)))
-    }
+    model = _model_from_name(name) if name else _model_from_columns(columns)
     if model is None:
-        return UnusableStatement(
-            f"the growth model {told or 'not given'} is not known: give one of {_known_models()}"
-        )
+        known = ", ".join(REQUIRED_COLUMNS)
+        return UnusableStatement(f"the growth model {name} is unknown; expected one of {known}")
+    numbers = {
+        key: number for key in GROWTH_COLUMNS if (number := positive_number(columns.get(key)))
+    }
     statement = GrowthStatement(model, numbers)
     try:
         after_a_day = statement.volume(1.0, 1.0)
@@ -135,15 +107,14 @@ def parse_growth_statement(labels: Mapping[str, str]) -> GrowthStatement | Unusa
         after_a_day = math.nan
     if not (math.isfinite(after_a_day) and after_a_day < MAX_DAILY_FACTOR):
         return UnusableStatement(
-            f"the stated {model} growth cannot be compared: it needs "
-            f"{REQUIRED_COLUMNS[model]}, as positive "
-            f"numbers that a lesion can have, and came with {_format_columns(given)}"
+            f"the stated {model} growth cannot be compared: it needs {REQUIRED_COLUMNS[model]} as "
+            f"positive, plausible numbers, but has {_format_columns(columns)}"
         )
     return statement
 
 
 def parse_growth_direction(labels: Mapping[str, str]) -> int | None:
-    """1 growing, 0 stable, -1 shrinking; None where the text says nothing or two things.
+    """1 growing, 0 stable, -1 shrinking; None where the text says neither, or contradicts itself.
 
     Read from the columns `growth` and `prompt`. A clause with "no", "not" or the like does not
     count, nor do compounds such as "slow-growing" and "progression-free".
@@ -151,39 +122,42 @@ def parse_growth_direction(labels: Mapping[str, str]) -> int | None:
     text = "; ".join(filter(None, (read_label(labels, "growth"), read_label(labels, "prompt"))))
     clauses = [part for part in re.split(r"[.,;:]|\bbut\b", text) if not re.search(NEGATION, part)]
     found = {
-        sign for sign, words in DIRECTION_PATTERNS if any(_mentions(words, one) for one in clauses)
+        sign
+        for sign, pattern in DIRECTION_PATTERNS
+        if any(_mentions(pattern, clause) for clause in clauses)
     }
     return found.pop() if len(found) == 1 else None
 
 
-def _mentions(words: str, clause: str) -> bool:
-    return bool(re.search(rf"(?<![\w-])(?:{words})(?![\w-])(?!{COMPOUND_NOUN})", clause))
+def _mentions(pattern: str, clause: str) -> bool:
+    return bool(re.search(rf"(?<![\w-])(?:{pattern})(?![\w-])(?!{COMPOUND_NOUN})", clause))
 
 
 def _growth_columns(labels: Mapping[str, str]) -> dict[str, str]:
-    named = {COLUMN_ALIASES.get(key, key): read_label(labels, key) for key in labels}
+    """The text of each growth column that a scan's labels fill, under its own name."""
+    texts = {COLUMN_ALIASES.get(key, key): read_label(labels, key) for key in labels}
     return {
-        name: text for name, text in named.items() if name in GROWTH_COLUMNS and text is not None
+        name: text for name, text in texts.items() if name in GROWTH_COLUMNS and text is not None
     }
 
 
-def _model_from_columns(given: Mapping[str, str]) -> str:
-    """The model that numbers without a name speak of."""
-    if "diffusion_mm2_per_day" in given:
+def _model_from_name(name: str) -> str | None:
+    return MODEL_NAMES.get(re.sub(r"[\s_-]+", " ", name).strip())
+
+
+def _model_from_columns(columns: Mapping[str, str]) -> str:
+    """The model to which numbers without a model's name belong."""
+    if "diffusion_mm2_per_day" in columns:
         return "fisher-kpp"
-    if "gompertz_decay_per_day" in given:
+    if "gompertz_decay_per_day" in columns:
         return "gompertz"
-    if "carrying_capacity_ml" in given:
+    if "carrying_capacity_ml" in columns:
         return "logistic"
-    return "linear" if {"mm_per_year", "radius_mm_per_year"} & set(given) else "exponential"
+    return "linear" if {"mm_per_year", "radius_mm_per_year"} & set(columns) else "exponential"
 
 
-def _known_models() -> str:
-    return ", ".join(REQUIRED_COLUMNS)
-
-
-def _format_columns(given: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {text}" for name, text in given.items()) or "none"
+def _format_columns(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {text}" for name, text in columns.items()) or "none"
 
 
 def _exponential_rate(numbers: Mapping[str, float]) -> float:

@@ -1,4 +1,4 @@
-"""Reads the labels of a scan: text, positive numbers, treatment, the files they name."""
+"""Reads the labels of a scan: text, positive numbers, treatment, and the files they name."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def read_label(labels: Mapping[str, str], key: str) -> str | None:
 
 
 def positive_number(text: str | None) -> float | None:
-    """A number above zero and finite; None of any other text."""
+    """A finite number above zero; None for any other text."""
     try:
         number = float(text or "")
     except ValueError:
@@ -50,23 +50,23 @@ def positive_number(text: str | None) -> float | None:
 
 
 def is_treated(labels: Mapping[str, str]) -> bool:
-    """Whether a scan's labels report a treatment or a resection that is done, not planned."""
-    told = [read_label(labels, key) for key in ("treated", "resected")]
-    return any(text is not None and not re.match(NOT_TREATED, text) for text in told)
+    """True where the labels report a treatment or a resection that was done, not planned."""
+    texts = [read_label(labels, key) for key in ("treated", "resected")]
+    return any(text is not None and not re.match(NOT_TREATED, text) for text in texts)
 
 
 def referenced_file(ref: ScanRef, column: str) -> ScanRef:
-    """The file that a scan's column names, relative to the data root and inside of it.
+    """The file that a scan's column names, relative to the data folder and inside it.
 
     Raises:
-        ReadError: the column leads elsewhere.
+        ReadError: the path is absolute or leaves the folder.
     """
-    told = ref.labels[column].strip()
-    name = PurePosixPath(told)
-    if name.is_absolute() or PureWindowsPath(told).anchor or ".." in name.parts or "\0" in told:
+    text = ref.labels[column].strip()
+    name = PurePosixPath(text)
+    if name.is_absolute() or PureWindowsPath(text).anchor or ".." in name.parts or "\0" in text:
         raise ReadError(
-            f"{told!r} does not lead to something inside the data folder. Write the path relative "
-            "to it, without '..'."
+            f"{text!r} is not inside the data folder; write its path relative to that folder, "
+            "without '..'."
         )
     root = ref.path.parents[len(PurePosixPath(ref.target).parts) - 1]
     return replace(ref, path=root / name, target=name.as_posix(), mask=None)

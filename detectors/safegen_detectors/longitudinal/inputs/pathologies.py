@@ -13,19 +13,19 @@ DAYS_PER_YEAR = 365.25
 
 @dataclass(frozen=True, slots=True)
 class GrowthBand:
-    """Growth that can be believed of an untreated pathology.
+    """Plausible growth of an untreated pathology.
 
-    `edge` is the fastest published growth and `limit` what is beyond belief: volume doubling times
-    in days, or diameter speeds in mm a year, by `kind`. `words` is a regular expression of how
-    people write it. `usual` is the clause that compares, with its source. `shrinks` is True where
-    lesions may go away by themselves, and `least_ratio` the volume ratio that a shrinking lesion
-    may reach untreated before that is told. `stable_within` is the share of volume by which a
-    lesion that is called stable may change.
+    `edge` is the fastest published growth and `limit` implausible: volume doubling times in days,
+    or diameter speeds in mm a year, by `kind`. `pattern` is a regular expression of how people
+    write the pathology. `usual` is a clause on its usual growth, with the source. `shrinks` is True
+    where lesions may go away by themselves, and `least_ratio` the volume ratio below which an
+    untreated lesion warns. `stable_within` is the share of volume by which a lesion that is called
+    stable may change.
     """
 
     name: str
     noun: str
-    words: str
+    pattern: str
     kind: Literal["doubling", "diameter"]
     edge: float
     limit: float
@@ -127,38 +127,35 @@ ANY_LESION = GrowthBand(
     "doubling",
     10.0,
     5.0,
-    "the fastest tumours known double in 10 days and more (engineering default: the pathology is "
-    "not known)",
+    "the fastest tumours known double in 10 days or more (engineering default, as the pathology is "
+    "unknown)",
     least_ratio=0.0,
 )
 
 
 def growth_band(pathology: str | None) -> GrowthBand:
-    """The band of a pathology as people write it; a wide one for what is not known."""
+    """The band of a pathology as people write it; a wide one for an unknown pathology."""
     text = (pathology or "").lower().replace("_", " ")
-    return next((band for band in GROWTH_BANDS if re.search(band.words, text)), ANY_LESION)
+    return next((band for band in GROWTH_BANDS if re.search(band.pattern, text)), ANY_LESION)
 
 
 def sphere_diameter(volume: float) -> float:
-    """Diameter in mm of a sphere of some ml."""
+    """Diameter in mm of a sphere of a volume in ml."""
     return math.cbrt(6000.0 * volume / math.pi)
 
 
 def growth_rate(first: float, log_ratio: float, *, days: float, band: GrowthBand) -> float:
-    """Growth by `log_ratio` of a volume (ml) in the band's own unit, larger is faster.
-
-    Doublings a day, or mm of diameter a year.
-    """
+    """Growth of a volume (ml) by `log_ratio`: doublings a day, or mm of diameter a year."""
     if band.kind == "doubling":
         return log_ratio / math.log(2) / days
     return sphere_diameter(first) * (math.exp(log_ratio / 3) - 1) / (days / DAYS_PER_YEAR)
 
 
-def log_ratio_at_rate(first: float, speed: float, *, days: float, band: GrowthBand) -> float:
+def log_ratio_at_rate(first: float, rate: float, *, days: float, band: GrowthBand) -> float:
     """ln(V2/V1) of a volume (ml) that grows at a rate in the band's unit; undoes `growth_rate`."""
     if band.kind == "doubling":
-        return math.log(2) * days * speed
-    return 3 * math.log(1 + speed * days / DAYS_PER_YEAR / sphere_diameter(first))
+        return math.log(2) * days * rate
+    return 3 * math.log(1 + rate * days / DAYS_PER_YEAR / sphere_diameter(first))
 
 
 def rate_limits(band: GrowthBand) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Groups the scans of a series by modality and prepares each of them once for comparison."""
+"""Groups the scans of a series by modality, and prepares each of them once for comparison."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ COARSEST_SPACING = 3.0  # bodies of more than about 33 cm are compared at their 
 
 @dataclass(frozen=True, slots=True)
 class Timepoint:
-    """One scan of a series; `crop` is True where no outline of the body is seen.
+    """One scan of a series, as it is and prepared.
 
-    The body of a crop is its whole image.
+    `crop` is True where no outline of the body is seen; the body of a crop is its whole image.
     """
 
     scan: Scan
@@ -41,31 +41,32 @@ class Timepoint:
 
     @property
     def name(self) -> str:
-        """What a sentence calls this scan."""
+        """What a message calls this scan."""
         return scan_name(self.ref)
 
 
 def scans_by_modality(target: SeriesTarget) -> list[list[Scan]]:
-    """The readable scans, in order, of every modality that has at least two.
+    """The readable scans of every modality that has at least two, in the order of the series.
 
     Raises:
-        NotJudged: no modality has two.
+        NotJudged: no modality has two readable scans.
     """
     groups: dict[str | None, list[Scan]] = defaultdict(list)
     for scan_target in target.scans:
         if scan_target.scan is not None:
             groups[scan_target.ref.modality].append(scan_target.scan)
-    followed = [scans for scans in groups.values() if len(scans) > 1]
-    if not followed:
+    repeated = [scans for scans in groups.values() if len(scans) > 1]
+    if not repeated:
         raise NotJudged(
             f"the series {target.series.target} has no two readable scans of one modality, so "
-            "nothing can be compared over time"
+            "nothing can be compared over time",
+            headline="No two readable scans of one modality",
         )
-    return followed
+    return repeated
 
 
 def prepare_timepoints(scans: Sequence[Scan]) -> list[Timepoint]:
-    """Scans of one modality on isotropic grids of one spacing, each in its own world."""
+    """Scans of one modality on isotropic grids of one spacing, each in its own mm."""
     guesses = [guess_options(scan) for scan in scans]
     first = guesses[0]
     spacing = SPACING if first.spacing <= COARSEST_SPACING else first.spacing
@@ -82,7 +83,7 @@ def timepoint_pairs(points: Sequence[Timepoint]) -> list[tuple[Timepoint, Timepo
 
 
 def is_cropped(body: BoolArray) -> bool:
-    """True where a body reaches a side of the image (i or j): then air may as well be lung."""
+    """True where a body reaches a side of the image (i or j), so that air may be lung."""
     sides = [np.take(body, end, axis).mean() for axis in (0, 1) for end in (0, -1)]
     return bool(max(sides) > MAX_SIDE_SHARE)
 

@@ -1,4 +1,4 @@
-"""Lesion volumes over time: their counting noise, growth speed, and deviation from what is stated.
+"""Lesion volumes over time: counting noise, growth speed, and deviation from the stated growth.
 
 Volumes are in ml, times in days or months; growth is ln(V2/V1).
 """
@@ -11,9 +11,9 @@ from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 from pytest_safegen.api import spacing_of
+from safegen_detectors.longitudinal.inputs.columns import GROWTH_COLUMNS
 from safegen_detectors.longitudinal.inputs.geometry import mask_volume
 from safegen_detectors.longitudinal.inputs.growth_statement import (
-    GROWTH_COLUMNS,
     GrowthStatement,
     UnusableStatement,
     parse_growth_direction,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 NOISE_SIGMAS = 2.0
 MIN_DIAMETER_VOXELS = 1.5  # voxel sides of a sphere whose volume can be counted at all
-MAX_LOG_RATIO = 50.0  # beyond this a volume is only "far too large"
+MAX_LOG_RATIO = 50.0  # beyond this, volumes are not told apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class VolumeStep:
-    """From one volume to a later one."""
+    """A volume and a later one."""
 
     first: Volume
     second: Volume
@@ -76,21 +76,21 @@ class VolumeStep:
 
     @property
     def treated(self) -> bool:
-        """Whether a treatment or resection is told of either timepoint."""
+        """True where either timepoint is labelled as treated or resected."""
         return self.first.treated or self.second.treated
 
     @property
-    def words(self) -> str:
-        """The pair as a sentence names it."""
+    def pair(self) -> str:
+        """What a message calls the two timepoints."""
         return f"from {self.first.name} to {self.second.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class VolumeSeries:
-    """The measurable volumes of one modality, in the order of the series, and what is told.
+    """The measurable volumes of one modality, in the order of the series, with their labels.
 
-    `labels` are those in which no two scans differ; `disputed` names the numbers in which some
-    do; `direction` is what all scans that tell one agree on.
+    `labels` are those in which no two scans differ; `disputed` names the growth columns in which
+    some do; `direction` is the one that all scans with a direction share.
     """
 
     volumes: tuple[Volume, ...]
@@ -100,26 +100,26 @@ class VolumeSeries:
 
     @property
     def stated(self) -> GrowthStatement | UnusableStatement | None:
-        """The growth that is stated for the whole course."""
+        """The growth that the metadata state for the whole series."""
         if self.disputed:
             names = ", ".join(self.disputed)
             return UnusableStatement(
-                f"the timepoints state different growth ({names}): state one for all"
+                f"the timepoints state different growth ({names}); state one for all of them"
             )
         return parse_growth_statement(self.labels)
 
     @property
     def band(self) -> GrowthBand:
-        """What can be believed of the pathology."""
+        """The published growth of the pathology."""
         return growth_band(read_label(self.labels, "pathology"))
 
     @property
     def treated(self) -> bool:
-        """Whether any timepoint tells of a treatment."""
+        """True where any timepoint is labelled as treated or resected."""
         return any(volume.treated for volume in self.volumes)
 
     def steps(self) -> list[VolumeStep]:
-        """Each volume with the next one, and the first with the last, where time goes on."""
+        """Each volume with the next one, and the first with the last, where time advances."""
         pairs = [*pairwise(self.volumes)]
         if len(self.volumes) > 2:
             pairs.append((self.volumes[0], self.volumes[-1]))
@@ -141,13 +141,14 @@ class VolumeSeries:
 def volume_series(scans: Sequence[Scan]) -> VolumeSeries:
     """The volumes that can be measured: a mask, a month, and 1.5 voxels across."""
     volumes = [volume for scan in scans if (volume := _measured_volume(scan)) is not None]
-    told: dict[str, set[str]] = {}
+    texts_by_key: dict[str, set[str]] = {}
     for scan in scans:
         for key in scan.ref.labels:
             if (text := read_label(scan.ref.labels, key)) is not None:
-                told.setdefault(key, set()).add(text)
-    agreed = {key: texts.pop() for key, texts in told.items() if len(texts) == 1}
-    disputed = tuple(key for key in ("growth_model", *GROWTH_COLUMNS) if len(told.get(key, ())) > 1)
+                texts_by_key.setdefault(key, set()).add(text)
+    stating_growth = ("growth_model", *GROWTH_COLUMNS)
+    disputed = tuple(key for key in stating_growth if len(texts_by_key.get(key, ())) > 1)
+    agreed = {key: texts.pop() for key, texts in texts_by_key.items() if len(texts) == 1}
     directions = {parse_growth_direction(scan.ref.labels) for scan in scans} - {None}
     direction = directions.pop() if len(directions) == 1 else None
     return VolumeSeries(tuple(volumes), agreed, disputed, direction)
@@ -173,12 +174,12 @@ def volume_noise(volume: float, *, spacing: Sequence[float]) -> float | None:
     (s/d)^2 with the largest voxel side s and the diameter d, half of it on thick slices; fitted
     to spheres at random places. None below d = 1.5 s, where a volume cannot be measured.
     """
-    side, thinnest = max(spacing), min(spacing)
-    across = sphere_diameter(volume)
-    if across < MIN_DIAMETER_VOXELS * side:
+    largest, smallest = max(spacing), min(spacing)
+    diameter = sphere_diameter(volume)
+    if diameter < MIN_DIAMETER_VOXELS * largest:
         return None
-    noise = (side / across) ** 2
-    return noise if side / thinnest <= 1.5 else 0.5 * noise
+    noise = (largest / diameter) ** 2
+    return noise if largest / smallest <= 1.5 else 0.5 * noise
 
 
 def doubling_days(log_ratio: float, *, days: float) -> float:
@@ -191,17 +192,17 @@ def growth_speed(
 ) -> float:
     """Growth between two volumes (ml): 0.5 at the fastest published growth, 1 at the limit.
 
-    In between and beyond it goes on straight. `noise` is the standard deviation of ln(V2/V1);
+    It is linear in between and beyond. `noise` is the standard deviation of ln(V2/V1);
     growth within two of them does not count.
     """
-    sure = math.log(second / first) - NOISE_SIGMAS * noise
-    if sure <= 0:
+    certain = math.log(second / first) - NOISE_SIGMAS * noise
+    if certain <= 0:
         return 0.0
-    found = growth_rate(first, sure, days=days, band=band)
+    rate = growth_rate(first, certain, days=days, band=band)
     edge, limit = rate_limits(band)
-    if found <= edge:
-        return 0.5 * found / edge
-    return 0.5 + 0.5 * (found - edge) / (limit - edge)
+    if rate <= edge:
+        return 0.5 * rate / edge
+    return 0.5 + 0.5 * (rate - edge) / (limit - edge)
 
 
 def fastest_log_ratio(first: float, *, days: float, noise: float, band: GrowthBand) -> float:
@@ -217,25 +218,27 @@ def least_log_ratio(*, noise: float, band: GrowthBand) -> float:
     return math.log(band.least_ratio) - NOISE_SIGMAS * noise
 
 
-def growth_deviation(log_ratio: float, *, asked: float, noise: float) -> float:
-    """How far a growth is from the stated one, in units of the tolerance ln(1.10) + 3 noise."""
-    return abs(log_ratio - asked) / (math.log(1.10) + 3 * noise)
+def growth_deviation(log_ratio: float, *, stated: float, noise: float) -> float:
+    """The distance of two ln(V2/V1), in units of the tolerance ln(1.10) + 3 noise."""
+    return abs(log_ratio - stated) / (math.log(1.10) + 3 * noise)
 
 
-def direction_deviation(log_ratio: float, *, direction: int, within: float, noise: float) -> float:
-    """How far a change goes against the stated direction, in units of what is tolerated.
+def direction_deviation(
+    log_ratio: float, *, direction: int, stable_within: float, noise: float
+) -> float:
+    """How far a change goes against the stated direction, in units of the tolerance.
 
     Growing (1) and shrinking (-1) lesions may go the other way by 5 %, a stable one (0) may change
-    by the share `within`, all with two standard deviations of noise on top.
+    by the share `stable_within`, all with two standard deviations of noise on top.
     """
     slack = NOISE_SIGMAS * noise
     if direction == 0:
-        return abs(log_ratio) / (math.log(1 + within) + slack)
+        return abs(log_ratio) / (math.log(1 + stable_within) + slack)
     return max(-direction * log_ratio, 0.0) / (math.log(1.05) + slack)
 
 
 def volume_jump(before: float, after: float, *, noise: float) -> float:
-    """A change that is taken back, in units of max(ln 1.5, 4 noise); 0 where it is not.
+    """A change that the next step undoes, in units of max(ln 1.5, 4 noise); 0 where it does not.
 
     `before` and `after` are ln(V2/V1) of two steps in a row.
     """
@@ -245,7 +248,7 @@ def volume_jump(before: float, after: float, *, noise: float) -> float:
 
 
 def format_days(number: float) -> str:
-    """A time span in the unit that people use for one so long."""
+    """A time span in days or years, as people would say it."""
     if number < 10:
         return f"{number:.1f} days"
     return f"{number:.0f} days" if number < 730 else f"{number / 365.25:.1f} years"

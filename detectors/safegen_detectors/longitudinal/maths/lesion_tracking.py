@@ -36,7 +36,7 @@ class Lesion:
 
     @property
     def centre(self) -> NDArray[np.float64]:
-        """The middle in mm, (3,)."""
+        """The mean of the points in mm, (3,)."""
         return np.asarray(self.points.mean(axis=0), dtype=np.float64)
 
 
@@ -44,11 +44,11 @@ class Lesion:
 class LesionMatches:
     """Positions of lesions in the earlier and the later scan.
 
-    `kept` are pairs, several with one earlier lesion where it split, with one later where some
-    merged; `vanished` are of the earlier scan, `new` of the later one.
+    `matched` are pairs (earlier, later): an earlier lesion that split is in several, and so is a
+    later one where some merged. `vanished` are of the earlier scan, `new` of the later one.
     """
 
-    kept: tuple[tuple[int, int], ...]
+    matched: tuple[tuple[int, int], ...]
     vanished: tuple[int, ...]
     new: tuple[int, ...]
 
@@ -72,38 +72,42 @@ def find_lesions(mask: BoolArray, affine: Affine) -> list[Lesion]:
 def track_lesions(
     earlier: Sequence[Lesion], later: Sequence[Lesion], *, reach: float
 ) -> LesionMatches:
-    """Parts that touch belong together; the rest one to one, nearest middles within `reach` mm."""
+    """Parts that touch belong together; the rest one to one, nearest centres within `reach` mm."""
     touching = [
         (a, b)
         for a, one in enumerate(earlier)
         for b, other in enumerate(later)
         if _distance_between(one, other) <= TOUCHING_DISTANCE
     ]
-    lone_a = sorted(set(range(len(earlier))) - {a for a, _ in touching})
-    lone_b = sorted(set(range(len(later))) - {b for _, b in touching})
-    near = _match_nearest([earlier[a] for a in lone_a], [later[b] for b in lone_b], reach=reach)
-    kept = touching + [(lone_a[a], lone_b[b]) for a, b in near]
+    alone_a = sorted(set(range(len(earlier))) - {a for a, _ in touching})
+    alone_b = sorted(set(range(len(later))) - {b for _, b in touching})
+    nearby = _match_nearest([earlier[a] for a in alone_a], [later[b] for b in alone_b], reach=reach)
+    matched = touching + [(alone_a[a], alone_b[b]) for a, b in nearby]
     return LesionMatches(
-        tuple(kept),
-        tuple(a for a in lone_a if a not in {pair[0] for pair in kept}),
-        tuple(b for b in lone_b if b not in {pair[1] for pair in kept}),
+        tuple(matched),
+        tuple(a for a in alone_a if a not in {pair[0] for pair in matched}),
+        tuple(b for b in alone_b if b not in {pair[1] for pair in matched}),
     )
 
 
 def farthest_move(
-    earlier: Sequence[Lesion], later: Sequence[Lesion], fates: LesionMatches, *, alike: float
+    earlier: Sequence[Lesion],
+    later: Sequence[Lesion],
+    matches: LesionMatches,
+    *,
+    volume_factor: float,
 ) -> float:
     """The farthest mm between a lesion that vanished and a new one of its volume; 0 for none.
 
-    Volumes are alike within the factor `alike`.
+    Two volumes are the same within the factor `volume_factor`.
     """
-    away = [
+    distances = [
         float(np.linalg.norm(earlier[a].centre - later[b].centre))
-        for a in fates.vanished
-        for b in fates.new
-        if 1 / alike <= later[b].ml / earlier[a].ml <= alike
+        for a in matches.vanished
+        for b in matches.new
+        if 1 / volume_factor <= later[b].ml / earlier[a].ml <= volume_factor
     ]
-    return max(away, default=0.0)
+    return max(distances, default=0.0)
 
 
 def elongation(part: Lesion, *, spacing: float) -> float | None:
@@ -134,7 +138,7 @@ def _distance_between(one: Lesion, other: Lesion) -> float:
 
 
 def _boxes_apart(one: Lesion, other: Lesion) -> bool:
-    """Whether the boxes around two parts are farther apart than what touches."""
+    """True where the boxes around two parts are farther apart than parts that touch."""
     apart = np.maximum(
         one.points.min(axis=0) - other.points.max(axis=0),
         other.points.min(axis=0) - one.points.max(axis=0),
@@ -145,7 +149,7 @@ def _boxes_apart(one: Lesion, other: Lesion) -> bool:
 def _match_nearest(
     earlier: Sequence[Lesion], later: Sequence[Lesion], *, reach: float
 ) -> list[tuple[int, int]]:
-    """One to one with the least sum of distances (Hungarian method), pairs within reach only."""
+    """One to one with the least sum of distances (Hungarian method); `reach` is in mm."""
     if not earlier or not later:
         return []
     distances = np.array(

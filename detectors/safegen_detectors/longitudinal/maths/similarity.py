@@ -1,6 +1,6 @@
-"""Voxelwise similarity of two aligned images: shared anatomy, shared noise, local change.
+"""Similarity of two aligned images, voxel by voxel: shared anatomy, shared noise, local change.
 
-All arrays are float32 (i, j, k) on one grid, after a rigid registration. A deformable one would
+All arrays are float32 (i, j, k) on one grid, after a rigid registration; a deformable one would
 bend another patient's anatomy until it fits. Two real scans of one patient share the anatomy and
 never the noise.
 """
@@ -34,7 +34,7 @@ MIN_FLAT_VOXELS = 2000
 CHANGE_SMOOTHING_VOXELS = 2.0
 QUANTILE_KNOTS = 50
 INTENSITY_BINS = 12
-FORGIVEN_MISALIGNMENT = 0.5  # mm of misalignment
+FORGIVEN_MISALIGNMENT = 0.5  # mm
 
 
 def local_correlation(fixed: FloatArray, moved: FloatArray, *, window: int = WINDOW) -> FloatArray:
@@ -69,15 +69,15 @@ def self_similarity(image: FloatArray) -> FloatArray:
         for axis in range(3)
         for sign in (-1, 1)
     ]
-    around = [ndimage.shift(image, shift, order=0, mode="nearest") for shift in shifts]
+    neighbours = [ndimage.shift(image, shift, order=0, mode="nearest") for shift in shifts]
     pairs = [(m, n) for m, n in combinations(range(6), 2) if m // 2 != n // 2]
     distances = np.stack(
-        [ndimage.uniform_filter((around[m] - around[n]) ** 2, PATCH) for m, n in pairs]
+        [ndimage.uniform_filter((neighbours[m] - neighbours[n]) ** 2, PATCH) for m, n in pairs]
     )
     distances -= distances.min(axis=0)
     spread = distances.mean(axis=0)
-    usual = max(float(spread.mean()), float(np.finfo(np.float32).tiny))
-    spread = np.clip(spread, 1e-3 * usual, 1e3 * usual)
+    typical = max(float(spread.mean()), float(np.finfo(np.float32).tiny))
+    spread = np.clip(spread, 1e-3 * typical, 1e3 * typical)
     return np.asarray(np.exp(-distances / spread), dtype=np.float32)
 
 
@@ -88,7 +88,7 @@ def self_similarity_distance(fixed: FloatArray, moved: FloatArray) -> FloatArray
 
 
 def fine_correlation(fixed: FloatArray, moved: FloatArray, *, where: BoolArray) -> float:
-    """Pearson's correlation of what is between 0.7 and 1.5 voxels (sigma) wide, -1..1."""
+    """Pearson's correlation of structure between 0.7 and 1.5 voxels (sigma) wide, -1..1."""
     a, b = (
         (ndimage.gaussian_filter(image, 0.7) - ndimage.gaussian_filter(image, 1.5))[where]
         for image in (fixed, moved)
@@ -125,29 +125,29 @@ def equal_share(first: FloatArray, second: FloatArray, *, where: BoolArray) -> f
 def noise_correlation(
     first: FloatArray, second: FloatArray, *, where: BoolArray, sigmas: Sequence[float]
 ) -> float | None:
-    """Pearson's correlation of what is left of both scans without their smooth part, -1..1.
+    """Pearson's correlation of two scans less their smooth part, -1..1.
 
-    Only the flattest 30 % of the voxels in `where` count, so that edges do not speak. `sigmas`
-    in voxels along i, j, k; 0 along an axis whose slices are too thick to hold noise alone.
-    None where too few voxels are left to tell.
+    Only the flattest 30 % of the voxels in `where` count, so that edges have no part in it.
+    `sigmas` in voxels along i, j, k; 0 along an axis whose slices are too thick to hold noise
+    alone. None where too few voxels are left.
     """
     flat = flat_voxels(first, where=where)
-    rest = [image - ndimage.gaussian_filter(image, sigmas) for image in (first, second)]
-    return _correlation(*rest, where=flat)
+    residuals = [image - ndimage.gaussian_filter(image, sigmas) for image in (first, second)]
+    return _correlation(*residuals, where=flat)
 
 
 def grain_correlation(first: FloatArray, second: FloatArray, *, where: BoolArray) -> float | None:
     """Pearson's correlation of the finest structure that two grids hold, -1..1.
 
     Second differences along all three axes (Immerkaer 1996, in 3D), in the flattest 30 % of the
-    voxels in `where`: there it is noise. None where too few voxels are left to tell.
+    voxels in `where`: there it is noise. None where too few voxels are left.
     """
     flat = flat_voxels(first, where=where)
     return _correlation(second_differences(first), second_differences(second), where=flat)
 
 
 def _correlation(first: FloatArray, second: FloatArray, *, where: BoolArray) -> float | None:
-    """Pearson's correlation over `where`; None where there are too few voxels or one value."""
+    """Pearson's correlation over `where`; None of too few voxels, or of a constant."""
     if where.sum() < MIN_FLAT_VOXELS:
         return None
     a, b = (image[where].astype(np.float64) for image in (first, second))
@@ -175,11 +175,11 @@ def flat_voxels(image: FloatArray, *, where: BoolArray) -> BoolArray:
 class ChangedRegion:
     """The largest connected part of a map above a limit.
 
-    `voxels` counts it, `middle` is the voxel of its highest value, (3,); `limit` is the limit.
+    `voxels` is its size, `peak` the voxel of its highest value, (3,).
     """
 
     voxels: int
-    middle: NDArray[np.int64]
+    peak: NDArray[np.int64]
     limit: float
 
 
@@ -187,14 +187,13 @@ def smooth_within(values: FloatArray, *, where: BoolArray) -> FloatArray:
     """Gaussian means (sigma 2 voxels) over the voxels in `where` alone; 0 outside."""
     weight = ndimage.gaussian_filter(where.astype(np.float32), CHANGE_SMOOTHING_VOXELS)
     means = ndimage.gaussian_filter(np.where(where, values, 0.0), CHANGE_SMOOTHING_VOXELS)
-    found = np.where(where, means / np.maximum(weight, 1e-3), 0.0)
-    return np.asarray(found, dtype=np.float32)
+    return np.asarray(np.where(where, means / np.maximum(weight, 1e-3), 0.0), dtype=np.float32)
 
 
 def largest_outlying_region(
     values: FloatArray, *, where: BoolArray, deviations: float
 ) -> ChangedRegion:
-    """The largest region above median + so many robust standard deviations of the map itself."""
+    """The largest region above median + `deviations` robust standard deviations of the map."""
     inside = values[where]
     middle = float(np.median(inside))
     spread = 1.4826 * float(np.median(np.abs(inside - middle)))
@@ -202,7 +201,7 @@ def largest_outlying_region(
 
 
 def largest_region_below(values: FloatArray, *, where: BoolArray, level: float) -> ChangedRegion:
-    """The largest region of a map below a level; its middle is the voxel of the lowest value."""
+    """The largest region of a map below a level; its peak is the voxel of the lowest value."""
     return _largest_region_above(-values, -level, where)
 
 
@@ -223,12 +222,12 @@ def intensity_change(
 
     The values of `before` are first brought to the distribution of `after` (quantiles in `where`).
     A change is then divided by sqrt(sigma(I)^2 + (0.5 mm |grad I|)^2): sigma is that of voxels of
-    like intensity, as in lesion tools that learn from normal tissue, and the second term forgives
-    half a millimetre of misalignment. 0 outside of `where`.
+    similar intensity, as in lesion tools that learn from normal tissue, and the second term
+    forgives half a millimetre of misalignment. 0 outside `where`.
     """
     levels = np.linspace(0, 1, QUANTILE_KNOTS)
-    knots, wanted = (np.quantile(image[where], levels) for image in (before, after))
-    matched = np.asarray(np.interp(before, knots, wanted), dtype=np.float64)
+    sources, targets = (np.quantile(image[where], levels) for image in (before, after))
+    matched = np.asarray(np.interp(before, sources, targets), dtype=np.float64)
     change = after - matched
     sigma = _sigma_by_intensity(matched, change, where)
     slope = ndimage.gaussian_gradient_magnitude(after, 1.0) / spacing
@@ -240,11 +239,11 @@ def _sigma_by_intensity(
     values: NDArray[np.float64], change: NDArray[np.float64], where: BoolArray
 ) -> NDArray[np.float64]:
     edges = np.quantile(values[where], np.linspace(0, 1, INTENSITY_BINS + 1)[1:-1])
-    of = np.digitize(values, edges)
+    bins = np.digitize(values, edges)
     sigmas = np.full(INTENSITY_BINS, 1e-3)
     for number in range(INTENSITY_BINS):
-        same = change[where & (of == number)]
+        same = change[where & (bins == number)]
         if same.size:
             middle = np.median(same)
             sigmas[number] = max(1.4826 * float(np.median(np.abs(same - middle))), 1e-3)
-    return np.asarray(sigmas[of], dtype=np.float64)
+    return np.asarray(sigmas[bins], dtype=np.float64)

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_safegen.api import Measure
-from safegen_detectors.longitudinal.inputs.geometry import axis_codes, spacing_change
-from safegen_detectors.longitudinal.inputs.metadata import read_label
+from safegen_detectors.longitudinal.inputs.geometry import (
+    axis_codes,
+    format_spacing,
+    spacing_change,
+)
+from safegen_detectors.longitudinal.inputs.metadata import read_label, scan_name
 from safegen_detectors.longitudinal.registration import pair_name, share_voxel_grid
 
 if TYPE_CHECKING:
@@ -23,10 +27,10 @@ if TYPE_CHECKING:
 MAX_VISIT_DIGITS = 3
 
 
-def time_reversals(months: Sequence[float | None]) -> list[int]:
-    """The positions of scans that are not later than the scan before; unknown times are passed."""
+def time_reversals(months: Sequence[float | None]) -> list[tuple[int, int]]:
+    """Positions of scans with a known month, and of the next such scan, if that is not later."""
     known = [(position, month) for position, month in enumerate(months) if month is not None]
-    return [later for (_, a), (later, b) in pairwise(known) if b <= a]
+    return [(first, second) for (first, a), (second, b) in pairwise(known) if b <= a]
 
 
 def visit_numbers(sessions: Sequence[str | None]) -> list[int] | None:
@@ -49,82 +53,121 @@ def timeline_measures(refs: Sequence[ScanRef]) -> list[Measure]:
     unknown = sum(ref.months is None for ref in refs)
     return [
         Measure("months_unknown", unknown, "scans"),
-        _time_disorder(refs),
-        *_session_disorder(refs),
+        _time_reversals(refs),
+        *_session_reversals(refs),
     ]
 
 
-def _time_disorder(refs: Sequence[ScanRef]) -> Measure:
-    steps = time_reversals([ref.months for ref in refs])
-    told = ", ".join("?" if ref.months is None else f"{ref.months:g}" for ref in refs)
-    message = f"the times of the scans do not increase (months {told}, in the order of the series)"
-    return Measure("time_disorder", len(steps), "steps", message if steps else "")
+def _time_reversals(refs: Sequence[ScanRef]) -> Measure:
+    reversals = time_reversals([ref.months for ref in refs])
+    message = ""
+    if reversals:
+        first, second = (refs[position] for position in reversals[0])
+        message = (
+            f"time does not advance from {scan_name(first)} at month {first.months:g} to "
+            f"{scan_name(second)} at month {second.months:g}, the next scan of the series"
+        )
+    return Measure(
+        "time_reversals", len(reversals), "steps", message, "Timepoints in the wrong order"
+    )
 
 
-def _session_disorder(refs: Sequence[ScanRef]) -> list[Measure]:
+def _session_reversals(refs: Sequence[ScanRef]) -> list[Measure]:
     """Sessions numbered against their months; a series comes ordered by months already."""
     timed = [ref for ref in refs if ref.months is not None]
     numbers = visit_numbers([ref.session for ref in timed])
     if numbers is None or len(timed) < 2:
         return []
     timed = [ref for _, ref in sorted(zip(numbers, timed, strict=True), key=lambda pair: pair[0])]
-    steps = time_reversals([ref.months for ref in timed])
-    told = ", ".join(f"{ref.session} at month {ref.months:g}" for ref in timed)
-    message = f"the sessions are numbered against their times ({told})" if steps else ""
-    return [Measure("session_disorder", len(steps), "steps", message)]
+    reversals = time_reversals([ref.months for ref in timed])
+    message = ""
+    if reversals:
+        first, second = (timed[position] for position in reversals[0])
+        message = (
+            f"{scan_name(first)} at month {first.months:g} is numbered before {scan_name(second)} "
+            f"at month {second.months:g}, which is not later"
+        )
+    headline = "Sessions numbered against their months"
+    return [Measure("session_reversals", len(reversals), "steps", message, headline)]
 
 
 def grid_measures(aligned: Alignment) -> list[Measure]:
     """Change of voxel size and of orientation, and the share of the body seen in both scans."""
     first, second = aligned.earlier.scan.affine, aligned.later.scan.affine
-    spacing = spacing_change(first, second)
     codes = axis_codes(first), axis_codes(second)
+    sizes = format_spacing(first), format_spacing(second)
     coverage = aligned.coverage
     pair = pair_name(aligned)
     return [
         Measure(
             "spacing_change",
-            spacing,
+            spacing_change(first, second),
             "",
-            f"the voxel size changes by {spacing:.1%} {pair}",
+            f"the voxel size changes {pair}, from {sizes[0]} to {sizes[1]}",
+            "Voxel size changed between timepoints",
         ),
         Measure(
             "orientation_change",
             float(codes[0] != codes[1]),
             "",
-            f"the axes turn from {codes[0]} to {codes[1]} {pair}",
+            f"the voxel axes turn from {codes[0]} to {codes[1]} {pair}",
+            f"Voxel axes turned from {codes[0]} to {codes[1]}",
         ),
         Measure(
             "coverage",
             coverage,
             "",
-            f"only {coverage:.0%} of the smaller of the two bodies is seen in both scans {pair}",
+            f"only {coverage:.0%} of the smaller body is in both fields of view {pair}",
+            f"Fields of view share only {coverage:.0%} of the body",
         ),
     ]
 
 
 def declared_grid_measures(aligned: Alignment) -> list[Measure]:
-    """What the labels `same_grid` and `coregistered` promise, where both scans tell them."""
+    """Whether scans labelled `same_grid` or `coregistered` are; nothing where one lacks it."""
     labels = aligned.earlier.ref.labels, aligned.later.ref.labels
-    pair = pair_name(aligned)
     found = []
     if all(read_label(one, "same_grid") for one in labels):
-        message = f"one grid is promised for all timepoints, and it changes {pair}"
-        found.append(
-            Measure("grid_promise_broken", float(not share_voxel_grid(aligned)), "", message)
-        )
+        found.append(_grid_changed(aligned))
     if all(read_label(one, "coregistered") for one in labels):
-        shift, turn = _registration_offset(aligned)
-        message = f"the scans are said to be registered, and the anatomy is off by {{}} {pair}"
-        found += [
-            Measure("registration_shift", shift, "mm", message.format(f"{shift:.1f} mm")),
-            Measure("registration_turn", turn, "degrees", message.format(f"{turn:.1f} degrees")),
-        ]
+        found += _registration_measures(aligned)
     return found
 
 
+def _grid_changed(aligned: Alignment) -> Measure:
+    message = (
+        f"the voxel grid changes {pair_name(aligned)}, although the metadata state one grid for "
+        "all timepoints"
+    )
+    headline = "Voxel grid changed between timepoints, stated the same"
+    changed = float(not share_voxel_grid(aligned))
+    return Measure("grid_changed_despite_same_grid", changed, "", message, headline)
+
+
+def _registration_measures(aligned: Alignment) -> list[Measure]:
+    shift, turn = _registration_offset(aligned)
+    pair = pair_name(aligned)
+    stated = "although the metadata state that the scans are registered"
+    return [
+        Measure(
+            "registration_shift",
+            shift,
+            "mm",
+            f"the anatomy shifts by {shift:.1f} mm {pair}, {stated}",
+            f"Anatomy shifted by {shift:.1f} mm, stated registered",
+        ),
+        Measure(
+            "registration_turn",
+            turn,
+            "degrees",
+            f"the anatomy turns by {turn:.1f} degrees {pair}, {stated}",
+            f"Anatomy turned by {turn:.1f} degrees, stated registered",
+        ),
+    ]
+
+
 def _registration_offset(aligned: Alignment) -> tuple[float, float]:
-    """How far the rigid registration moves the middle of the anatomy, mm, and turns it, degrees."""
+    """Shift of the middle of the anatomy by the registration, mm, and its turn, degrees."""
     index = [float(axis.mean()) for axis in np.nonzero(aligned.zone)]
     middle = aligned.later.prepared.affine @ [*index, 1.0]
     shift = float(np.linalg.norm((aligned.mapping @ middle - middle)[:3]))

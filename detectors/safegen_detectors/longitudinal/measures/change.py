@@ -35,30 +35,36 @@ SCALP_DEPTH = 20.0  # mm
 LESION_MARGIN, MAX_LESION_MARGIN = 10.0, 25.0  # mm in which tissue may give way to a lesion
 MIN_VOXELS = 2000
 WELL_MATCHED = 0.95  # median of the smoothed local match
-MATCH_LEVELS = {"unmatched_region": 0.70, "ill_matched_region": 0.80}
+MATCH_LEVELS = (
+    ("unmatched_region", 0.70, "does not match"),
+    ("poorly_matched_region", 0.80, "matches poorly"),
+)
+"""The measures of regions below a level of the smoothed local match, and their verbs."""
 
 
 def change_measures(aligned: Alignment) -> list[Measure]:
-    """The largest region that stands out of the pair's own map of differences, in ml."""
+    """The largest regions, in ml, that changed or do not match."""
     where = zone_away_from_lesion(aligned)
     if where.sum() < MIN_VOXELS:
         return []
-    values, region = find_changed_region(aligned, where)
+    _, region = find_changed_region(aligned, where)
     voxel = voxel_volume(aligned.later.prepared.affine)
     lesion = lesion_on_grid(aligned.later, onto=aligned.later.prepared)
-    at = (aligned.later.prepared.affine @ [*region.middle.astype(float), 1.0])[:3]
+    ml = region.voxels * voxel
+    distance = _distance_to_lesion(lesion, region, aligned)
     message = (
-        f"a region of {region.voxels * voxel:.1f} ml around {format_point(at.tolist())} changed "
+        f"a region of {ml:.1f} ml around {_format_peak(aligned, region)}{distance}, changed "
         f"{pair_name(aligned)} although it should not"
-        f"{_distance_to_lesion(lesion, region, aligned)}: its structure "
-        f"differs by up to {float(values[tuple(region.middle)]):.2f}, {region.limit:.2f} would "
-        "stand out"
     )
+    headline = f"Unexpected change outside the lesion, {ml:.1f} ml"
     name = "changed_region_ct" if aligned.later.intensity == "ct" else "changed_region"
-    return [
-        Measure(name, region.voxels * voxel, "ml", message),
-        *_unmatched_regions(aligned, where),
-    ]
+    return [Measure(name, ml, "ml", message, headline), *_unmatched_regions(aligned, where)]
+
+
+def _format_peak(aligned: Alignment, region: ChangedRegion) -> str:
+    """The peak of a region of the prepared grid, in mm of the later scan."""
+    peak = aligned.later.prepared.affine @ [*region.peak.astype(float), 1.0]
+    return format_point(peak[:3].tolist())
 
 
 def _unmatched_regions(aligned: Alignment, where: BoolArray) -> list[Measure]:
@@ -68,21 +74,20 @@ def _unmatched_regions(aligned: Alignment, where: BoolArray) -> list[Measure]:
     lies below either level.
     """
     match = smoothed_match(aligned)
-    alike = float(np.median(match[where])) >= WELL_MATCHED
-    if not alike or not _same_spacing(aligned) or aligned.later.intensity == "ct":
+    well_matched = float(np.median(match[where])) >= WELL_MATCHED
+    if not well_matched or not _same_spacing(aligned) or aligned.later.intensity == "ct":
         return []
-    affine = aligned.later.prepared.affine
-    voxel = voxel_volume(affine)
+    voxel = voxel_volume(aligned.later.prepared.affine)
     found = []
-    for name, level in MATCH_LEVELS.items():
+    for name, level, verb in MATCH_LEVELS:
         region = largest_region_below(match, where=where, level=level)
-        at = (affine @ [*region.middle.astype(float), 1.0])[:3]
+        ml = region.voxels * voxel
         message = (
-            f"a region of {region.voxels * voxel:.1f} ml around "
-            f"{format_point(at.tolist())} matches badly "
-            f"{pair_name(aligned)} (local match below {level:.2f}), and all around it matches well"
+            f"a region of {ml:.1f} ml around {_format_peak(aligned, region)} {verb} "
+            f"{pair_name(aligned)}, although everything around it matches well"
         )
-        found.append(Measure(name, region.voxels * voxel, "ml", message))
+        headline = f"Region that {verb} between timepoints, {ml:.1f} ml"
+        found.append(Measure(name, ml, "ml", message, headline))
     return found
 
 
@@ -124,5 +129,5 @@ def _distance_to_lesion(lesion: BoolArray, region: ChangedRegion, aligned: Align
     if not lesion.any():
         return ""
     spacing = float(spacing_of(aligned.later.prepared.affine)[0])
-    steps = (np.argwhere(lesion) - region.middle) * spacing
+    steps = (np.argwhere(lesion) - region.peak) * spacing
     return f", {float(np.linalg.norm(steps, axis=1).min()):.0f} mm from the lesion"

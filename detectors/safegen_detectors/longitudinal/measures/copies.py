@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from safegen_detectors.longitudinal.registration import Alignment
 
 
-COARSEST_NOISE_PIXEL = 1.0  # mm: coarser pixels hold anatomy where finer ones hold noise
+MAX_NOISE_PIXEL = 1.0  # mm: coarser pixels hold anatomy where finer ones hold noise
 MIN_GRAIN_SPACING = 1.9  # mm: from here on the prepared grid holds noise at its finest
 NOISE_BOX_VOXELS = 96  # a cube around the body's middle holds noise enough
 
@@ -55,22 +55,24 @@ def _grain_measures(aligned: Alignment) -> list[Measure]:
     )
     fixed = later.prepared.voxels[box]
     grain = grain_correlation(fixed, moved[box], where=aligned.zone[box])
+    if grain is None:
+        return []
     message = (
-        f"the grain of the image repeats {pair_name(aligned)} "
-        f"(correlation {grain or 0.0:.2f}; real "
-        "rescans reach 0.24 to 0.56)"
+        f"the finest grain of the image repeats {pair_name(aligned)}, so the later scan was made "
+        "from the earlier one"
     )
-    return [] if grain is None else [Measure("grain_correlation", grain, "", message)]
+    headline = "Follow-up repeats the grain of the earlier scan"
+    return [Measure("grain_correlation", grain, "", message, headline)]
 
 
 def _zone_on_scan_grid(aligned: Alignment) -> BoolArray:
     """The unchanged anatomy on the later scan's own grid."""
     scan, prepared = aligned.later.scan, aligned.later.prepared
     values = aligned.zone.astype(np.float32)
-    onto = resample(
+    resampled = resample(
         values, prepared.affine, to_affine=scan.affine, to_shape=scan.voxels.shape, order=0
     )
-    return np.asarray(onto > 0.5, dtype=bool)
+    return np.asarray(resampled > 0.5, dtype=bool)
 
 
 def _equal_share_measures(aligned: Alignment, zone: BoolArray) -> list[Measure]:
@@ -78,18 +80,18 @@ def _equal_share_measures(aligned: Alignment, zone: BoolArray) -> list[Measure]:
         return []
     share = equal_share(aligned.earlier.scan.voxels, aligned.later.scan.voxels, where=zone)
     message = (
-        f"{share:.0%} of the voxels outside the lesion repeat "
-        f"{pair_name(aligned)}, value for value; "
-        "real rescans share hardly any"
+        f"{share:.0%} of the voxels outside the lesion repeat {pair_name(aligned)}, value for "
+        "value; real rescans share hardly any"
     )
-    return [Measure("equal_share", share, "", message)]
+    headline = f"Follow-up is a copy of the earlier scan ({share:.0%} of the voxels)"
+    return [Measure("equal_share", share, "", message, headline)]
 
 
 def _noise_measures(aligned: Alignment, zone: BoolArray) -> list[Measure]:
     """Noise along the two finest axes; none where the pixels of either scan are too coarse."""
     earlier, later = aligned.earlier.scan, aligned.later.scan
     pixel = max(float(np.sort(spacing_of(scan.affine))[1]) for scan in (earlier, later))
-    if pixel > COARSEST_NOISE_PIXEL or not zone.any():
+    if pixel > MAX_NOISE_PIXEL or not zone.any():
         return []
     box, affine = _central_box(zone, later.affine)
     moving = resample(
@@ -103,22 +105,23 @@ def _noise_measures(aligned: Alignment, zone: BoolArray) -> list[Measure]:
     sigmas = np.ones(3)
     sigmas[int(np.argmax(spacing_of(later.affine)))] = 0.0
     noise = noise_correlation(later.voxels[box], moving, where=zone[box], sigmas=sigmas.tolist())
+    if noise is None:
+        return []
     message = (
-        f"the noise repeats {pair_name(aligned)} "
-        f"(correlation {noise or 0.0:.2f}; real rescans reach "
-        "0.06 to 0.75)"
+        f"the noise repeats {pair_name(aligned)}, so the later scan was made from the earlier one"
     )
-    return [] if noise is None else [Measure("noise_correlation", noise, "", message)]
+    headline = "Follow-up repeats the noise of the earlier scan"
+    return [Measure("noise_correlation", noise, "", message, headline)]
 
 
 def _central_box(zone: BoolArray, affine: Affine) -> tuple[tuple[slice, ...], Affine]:
     """A cube in the middle of the zone's bounding box, and the affine of its own indices."""
-    around = ndimage.find_objects(zone.astype(np.uint8))[0]
+    sides = ndimage.find_objects(zone.astype(np.uint8))[0]
     half = NOISE_BOX_VOXELS // 2
-    middles = [(side.start + side.stop) // 2 for side in around]
+    middles = [(side.start + side.stop) // 2 for side in sides]
     box = tuple(
         slice(max(side.start, middle - half), min(side.stop, middle + half))
-        for side, middle in zip(around, middles, strict=True)
+        for side, middle in zip(sides, middles, strict=True)
     )
     shifted = affine.copy()
     shifted[:3, 3] = (affine @ [*(float(side.start) for side in box), 1.0])[:3]

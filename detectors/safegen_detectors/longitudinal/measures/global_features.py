@@ -1,4 +1,4 @@
-"""Measures of whole scans: sharpness, noise, tissue contrast, volumes of brain and lung."""
+"""Measures of whole scans: sharpness, noise, tissue contrast, and volumes of brain and lung."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from safegen_detectors.longitudinal.inputs.metadata import is_treated
 from safegen_detectors.longitudinal.inputs.pathologies import DAYS_PER_MONTH, DAYS_PER_YEAR
 from safegen_detectors.longitudinal.inputs.timepoints import timepoint_pairs
 from safegen_detectors.longitudinal.maths.similarity import flat_voxels, second_differences
-from safegen_detectors.longitudinal.measures.location import segment_lung
+from safegen_detectors.longitudinal.measures.regions import segment_lung
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,15 +39,13 @@ SOFT_TISSUE_RANGE = (-100.0, 200.0)  # Hounsfield units
 QUANTILE_LEVELS = np.linspace(0.01, 0.99, 99)
 TINY = 1e-9
 
-ALLOWED_CHANGE, ALLOWED_CHANGE_PER_YEAR = (
-    0.02,
-    0.02,
-)  # of a brain's volume: between two scans, and per year
+ALLOWED_CHANGE = 0.02  # share of a brain's volume between any two scans
+ALLOWED_CHANGE_PER_YEAR = 0.02  # and on top of it in a year
 
 
 @dataclass(frozen=True, slots=True)
 class GlobalFeatures:
-    """Numbers of one scan; None where they mean nothing for it.
+    """Numbers of one scan; None where one has no meaning for it.
 
     `sharpness` and `noise` are natural logarithms; `quantiles` (99,) of the tissue's intensities,
     less their median and over their interquartile range; volumes in ml, `brain` with the lesion;
@@ -64,7 +62,7 @@ class GlobalFeatures:
 
 
 def extract_global_features(point: Timepoint) -> GlobalFeatures:
-    """The numbers that suit the scan: of MR, or of CT."""
+    """The features of one scan, those of MR or those of CT."""
     if point.intensity == "ct" and point.crop:  # what a crop shows changes with its place
         return GlobalFeatures()
     inside = _inner_tissue(point)
@@ -137,17 +135,18 @@ def _brain(point: Timepoint) -> float | None:
 
 
 def global_feature_measures(points: Sequence[Timepoint]) -> list[Measure]:
-    """What changes of sharpness, noise, contrast, brain and lung, pair by pair."""
-    wholes = {id(point): extract_global_features(point) for point in points}
+    """Changes of sharpness, noise, contrast, brain and lung, pair by pair."""
+    features = {id(point): extract_global_features(point) for point in points}
     found: list[Measure] = []
     for one, two in timepoint_pairs(points):
-        found += _feature_changes(one, two, wholes[id(one)], wholes[id(two)])
+        found += feature_changes(one, two, features[id(one)], features[id(two)])
     return found
 
 
-def _feature_changes(
+def feature_changes(
     one: Timepoint, two: Timepoint, first: GlobalFeatures, second: GlobalFeatures
 ) -> Iterator[Measure]:
+    """The changes between two timepoints of what is known of both."""
     same_grid = same_spacing(one.scan.affine, two.scan.affine)
     if first.sharpness is not None and second.sharpness is not None and same_grid:
         yield _sharpness_change(one, two, second.sharpness - first.sharpness)
@@ -166,19 +165,21 @@ def _feature_changes(
 
 
 def _sharpness_change(one: Timepoint, two: Timepoint, change: float) -> Measure:
-    words = "less" if change < 0 else "more"
+    factor = math.exp(abs(change))
+    comparative, state = ("less", "blurred") if change < 0 else ("more", "sharpened")
     message = (
-        f"{two.name} holds {words} fine structure than {one.name} (by a factor of "
-        f"{math.exp(abs(change)):.1f}), as if it were {'blurred' if change < 0 else 'sharpened'}"
+        f"{two.name} has {comparative} fine structure than {one.name} by a factor of "
+        f"{factor:.1f}, as if it were {state}"
     )
-    return Measure("sharpness_change", abs(change), "", message)
+    headline = f"Follow-up looks {state} by a factor of {factor:.1f}"
+    return Measure("sharpness_change", abs(change), "", message, headline)
 
 
 def _noise_change(one: Timepoint, two: Timepoint, change: float) -> Measure:
-    words = "less" if change < 0 else "more"
-    factor = math.exp(abs(change))
-    message = f"{two.name} has {words} noise than {one.name}, by a factor of {factor:.1f}"
-    return Measure("noise_change", abs(change), "", message)
+    factor, comparative = math.exp(abs(change)), "less" if change < 0 else "more"
+    message = f"{two.name} has {comparative} noise than {one.name} by a factor of {factor:.1f}"
+    headline = f"Follow-up has {comparative} noise by a factor of {factor:.1f}"
+    return Measure("noise_change", abs(change), "", message, headline)
 
 
 def _contrast_change(
@@ -190,14 +191,15 @@ def _contrast_change(
     """Wasserstein-1 distance of the tissue's intensities, in interquartile ranges."""
     change = float(np.abs(first - second).mean())
     message = (
-        f"the contrast of the tissue changes from {one.name} to {two.name} (its intensities by "
-        f"{change:.2f} interquartile ranges), as between two protocols"
+        f"the contrast of the tissue changes from {one.name} to {two.name}, as between two "
+        "protocols"
     )
-    return Measure("tissue_contrast_change", change, "", message)
+    headline = "Tissue contrast changed between timepoints"
+    return Measure("tissue_contrast_change", change, "", message, headline)
 
 
 def _brain_change(one: Timepoint, two: Timepoint, first: float, second: float) -> Iterator[Measure]:
-    """Change of a bare brain's volume (ml), in units of 2 % and 2 % a year.
+    """Change of the volume (ml) of a brain without its skull, in units of 2 % and 2 % a year.
 
     With the lesion or without it, whichever is less: a lesion displaces tissue, or is in its place.
     None after a treatment, or where one timepoint alone has a mask.
@@ -210,19 +212,17 @@ def _brain_change(one: Timepoint, two: Timepoint, first: float, second: float) -
     if one.ref.months is None or two.ref.months is None or treated or None in lesions:
         return
     years = abs(two.ref.months - one.ref.months) * DAYS_PER_MONTH / DAYS_PER_YEAR
-    bare = [brain - (lesion or 0.0) for brain, lesion in zip((first, second), lesions, strict=True)]
-    changes = [second / first - 1.0, bare[1] / max(bare[0], TINY) - 1.0]
+    brains = zip((first, second), lesions, strict=True)
+    tissue = [brain - (lesion or 0.0) for brain, lesion in brains]
+    changes = [second / first - 1.0, tissue[1] / max(tissue[0], TINY) - 1.0]
     change = min(changes, key=abs)
     message = (
         f"the brain's volume changes by {change:+.1%} from {one.name} to {two.name} in "
-        f"{years:.1f} years; healthy brains lose 0.6 % a year, Alzheimer's disease 1.8 %"
+        f"{years:.1f} years; healthy brains lose 0.6% a year, with Alzheimer's disease 1.8%"
     )
-    yield Measure(
-        "brain_volume_change",
-        abs(change) / (ALLOWED_CHANGE + ALLOWED_CHANGE_PER_YEAR * years),
-        "",
-        message,
-    )
+    ratio = abs(change) / (ALLOWED_CHANGE + ALLOWED_CHANGE_PER_YEAR * years)
+    headline = f"Brain volume changed by {change:+.1%} in {years:.1f} years"
+    yield Measure("brain_volume_change", ratio, "", message, headline)
 
 
 def _lesion_volume(point: Timepoint) -> float | None:
@@ -233,14 +233,16 @@ def _lesion_volume(point: Timepoint) -> float | None:
 
 def _lung_change(one: Timepoint, two: Timepoint, ratio: float) -> Measure:
     message = f"the lung's volume changes from {one.name} to {two.name} by a factor of {ratio:.2f}"
-    return Measure("lung_volume_change", abs(math.log(ratio)), "", message)
+    headline = f"Lung volume changed by a factor of {ratio:.2f}"
+    return Measure("lung_volume_change", abs(math.log(ratio)), "", message, headline)
 
 
 def _density_change(
     one: Timepoint, two: Timepoint, first: float, second: float, tissue: str
 ) -> Measure:
     message = (
-        f"{tissue} tissue has {first:.0f} HU at {one.name} and {second:.0f} HU at {two.name} "
-        "(median)"
+        f"the median of {tissue} tissue changes from {first:.0f} HU at {one.name} to "
+        f"{second:.0f} HU at {two.name}"
     )
-    return Measure(f"{tissue}_tissue_change", abs(second - first), "HU", message)
+    headline = f"{tissue.capitalize()} tissue changed from {first:.0f} to {second:.0f} HU"
+    return Measure(f"{tissue}_tissue_change", abs(second - first), "HU", message, headline)

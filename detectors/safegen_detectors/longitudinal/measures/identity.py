@@ -56,33 +56,73 @@ def identity_measures(aligned: Alignment) -> list[Measure]:
         _contrast_flip(aligned),
         *_similarity_measures(aligned),
     ]
-    if aligned.likeness.local_match < SIMILAR_MATCH:
+    dissimilar = aligned.similarity.local_match < SIMILAR_MATCH
+    if dissimilar:
         found.insert(0, _mirror_margin(aligned))
-    if aligned.likeness.local_match < SIMILAR_MATCH or _body_change(aligned) > SUSPECT_BODY_CHANGE:
+    if dissimilar or _body_change(aligned) > SUSPECT_BODY_CHANGE:
         found.append(_size_change(aligned))
     return [*found, _fine_structure(aligned)]
 
 
-def _fine_structure(aligned: Alignment) -> Measure:
-    box = bounding_box(aligned.zone)
-    fixed, moved = aligned.later.prepared.voxels[box], aligned.moved[box]
-    fine = fine_correlation(fixed, moved, where=aligned.zone[box])
+def _vote_measure(aligned: Alignment, name: str) -> Measure:
     message = (
-        f"the fine structure of the tissue is drawn anew {pair_name(aligned)} (correlation "
-        f"{fine:.2f}; real scans of one patient reach 0.92)"
+        f"the anatomy outside the lesion at {aligned.later.name} looks like another patient than "
+        f"at {aligned.earlier.name}, least alike around "
+        f"{format_point(least_similar_point(aligned))}"
     )
-    return Measure("fine_structure", fine, "", message)
+    headline = "Different patient at follow-up"
+    return Measure(name, aligned.similarity.votes, "of 3", message, headline)
+
+
+def _similarity_measures(aligned: Alignment) -> list[Measure]:
+    similarity, pair = aligned.similarity, pair_name(aligned)
+    place = format_point(least_similar_point(aligned))
+    return [
+        Measure(
+            "local_match",
+            similarity.local_match,
+            "",
+            f"the anatomy outside the lesion changes {pair}, most around {place}",
+            "Anatomy outside the lesion changed",
+        ),
+        Measure(
+            "self_similarity_distance",
+            similarity.self_similarity_distance,
+            "",
+            f"the structure of the tissue outside the lesion changes {pair}",
+            "Tissue structure outside the lesion changed",
+        ),
+        Measure(
+            "gradient_match",
+            similarity.gradient_match,
+            "",
+            f"the edges of the anatomy outside the lesion change {pair}",
+            "Edges of the anatomy outside the lesion changed",
+        ),
+    ]
 
 
 def _contrast_flip(aligned: Alignment) -> Measure:
     """How much the same edges turn from bright to dark: less than 0 where they do not."""
-    likeness = aligned.likeness
-    edges = likeness.gradient_match >= GRADIENT_MATCH_LIMIT
+    similarity = aligned.similarity
+    edges = similarity.gradient_match >= GRADIENT_MATCH_LIMIT
     message = (
-        f"bright tissue turns dark {pair_name(aligned)} (local match {likeness.local_match:.2f} "
-        "along the same edges), as if it were another contrast"
+        f"bright tissue turns dark along the same edges {pair_name(aligned)}, as in an image of "
+        "another contrast"
     )
-    return Measure("contrast_flip", -likeness.local_match if edges else -1.0, "", message)
+    value = -similarity.local_match if edges else -1.0
+    return Measure("contrast_flip", value, "", message, "Contrast inverted at follow-up")
+
+
+def _mirror_margin(aligned: Alignment) -> Measure:
+    flipped = align_once(mirror(aligned.earlier), aligned.later)
+    margin = aligned.similarity.local_match - flipped.similarity.local_match
+    fits = "better than" if margin < 0 else "as well as"
+    message = (
+        f"left and right appear swapped {pair_name(aligned)}: the mirror image fits {fits} the scan"
+    )
+    headline = "Left and right swapped at follow-up"
+    return Measure("mirror_margin", margin, "", message, headline)
 
 
 def _body_change(aligned: Alignment) -> float:
@@ -94,54 +134,25 @@ def _body_change(aligned: Alignment) -> float:
     return abs(second / first - 1.0)
 
 
-def _similarity_measures(aligned: Alignment) -> list[Measure]:
-    likeness, message = aligned.likeness, _dissimilarity_message(aligned)
-    return [
-        Measure("local_match", likeness.local_match, "", message),
-        Measure("self_similarity_distance", likeness.self_similarity_distance, "", message),
-        Measure("gradient_match", likeness.gradient_match, "", message),
-    ]
-
-
-def _vote_measure(aligned: Alignment, name: str) -> Measure:
-    return Measure(name, aligned.likeness.votes, "of 3", _other_patient_message(aligned))
-
-
-def _dissimilarity_message(aligned: Alignment) -> str:
-    return (
-        f"the anatomy outside the lesion changes {pair_name(aligned)} (local match "
-        f"{aligned.likeness.local_match:.2f}, least around "
-        f"{format_point(least_similar_point(aligned))}; scans of "
-        f"one patient and protocol reach at least {SIMILAR_MATCH:.2f})"
-    )
-
-
-def _other_patient_message(aligned: Alignment) -> str:
-    return (
-        f"the anatomy outside the lesion at {aligned.later.name} looks like another patient than "
-        f"at {aligned.earlier.name} (local match {aligned.likeness.local_match:.2f}, least around "
-        f"{format_point(least_similar_point(aligned))}; scans of one patient reach at least 0.75)"
-    )
-
-
-def _mirror_margin(aligned: Alignment) -> Measure:
-    flipped = align_once(mirror(aligned.earlier), aligned.later)
-    margin = aligned.likeness.local_match - flipped.likeness.local_match
-    message = (
-        f"left and right look exchanged {pair_name(aligned)}: the mirror image fits "
-        f"{'better' if margin < 0 else 'as well'} ({flipped.likeness.local_match:.2f} against "
-        f"{aligned.likeness.local_match:.2f})"
-    )
-    return Measure("mirror_margin", margin, "", message)
-
-
 def _size_change(aligned: Alignment) -> Measure:
     mapping = register(aligned.later.prepared, aligned.earlier.prepared, kind="affine")
     change = mean_size_change(mapping)
     message = (
         f"the anatomy changes its size by {change:.1%} {pair_name(aligned)}; adult heads do not"
     )
-    return Measure("size_change", change, "", message)
+    return Measure("size_change", change, "", message, f"Head size changed by {change:.1%}")
+
+
+def _fine_structure(aligned: Alignment) -> Measure:
+    box = bounding_box(aligned.zone)
+    fixed, moved = aligned.later.prepared.voxels[box], aligned.moved[box]
+    fine = fine_correlation(fixed, moved, where=aligned.zone[box])
+    message = (
+        f"the fine structure of the tissue is not the same {pair_name(aligned)}, as if it had been "
+        "generated anew"
+    )
+    headline = "Fine tissue structure generated anew at follow-up"
+    return Measure("fine_structure", fine, "", message, headline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,32 +165,36 @@ class CohortMatch:
 
 def cohort_measures(pairs: Sequence[Alignment], target: SeriesTarget) -> list[Measure]:
     """How many other patients fit the follow-up of the least alike pair better than its own."""
-    doubtful = [one for one in pairs if one.likeness.votes >= _votes_needed(one)]
-    worst = min(doubtful, key=lambda one: one.likeness.local_match, default=None)
+    doubtful = [one for one in pairs if one.similarity.votes >= _votes_needed(one)]
+    worst = min(doubtful, key=lambda one: one.similarity.local_match, default=None)
     if worst is None:
         return []
     try:
         later = _coarse_timepoint(worst.later.scan, worst.later)
-        own = align_pair(_coarse_timepoint(worst.earlier.scan, later), later).likeness.local_match
+        own = align_pair(_coarse_timepoint(worst.earlier.scan, later), later).similarity.local_match
     except NotJudged:
         return []
     others = list(_cohort_matches(later, _first_scans(worst, target)))
     if not others:
         return []
-    nearer = sorted((o for o in others if o.match > own + CLEAR_MARGIN), key=lambda o: -o.match)
-    message = f"{worst.later.name} fits {len(nearer)} of {len(others)} other patients better"
-    if nearer:
-        message = (
-            f"{worst.later.name} fits the first scan of {nearer[0].subject} better than that of "
-            f"its own patient (local match {nearer[0].match:.2f} against {own:.2f}; {len(others)} "
-            "patients of the release were asked)"
-        )
+    nearer = sorted(
+        (one for one in others if one.match > own + CLEAR_MARGIN), key=lambda one: -one.match
+    )
     name = "nearer_patients_ct" if later.intensity == "ct" else "nearer_patients"
-    return [Measure(name, len(nearer), "patients", message)]
+    message = "" if not nearer else _nearer_message(worst, nearer[0].subject, len(others))
+    headline = "Follow-up fits another patient of the release better"
+    return [Measure(name, len(nearer), "patients", message, headline)]
+
+
+def _nearer_message(aligned: Alignment, subject: str, compared: int) -> str:
+    return (
+        f"{aligned.later.name} fits the first scan of {subject} better than {aligned.earlier.name} "
+        f"of its own patient ({compared} other patients of the release were compared)"
+    )
 
 
 def _votes_needed(aligned: Alignment) -> int:
-    """Votes for two patients from which on others are asked; chests differ by breath alone."""
+    """Votes for two patients from which on others are compared; chests differ by breath alone."""
     return 2 if aligned.later.intensity == "ct" else 1
 
 
@@ -203,7 +218,7 @@ def _cohort_matches(later: Timepoint, refs: Sequence[ScanRef]) -> Iterator[Cohor
     for ref in refs:
         try:
             scan = read_scan(ref)
-            match = align_once(_coarse_timepoint(scan, later), later).likeness.local_match
+            match = align_once(_coarse_timepoint(scan, later), later).similarity.local_match
         except (ReadError, NotJudged):
             continue  # this scan has findings of its own
         yield CohortMatch(ref.subject, match)

@@ -30,7 +30,7 @@ class Describer:
     scale: torch.Tensor
 
     def coefficients(
-        self, volume: Volume, *, reach: int, blocks: Blocks = ALL_BLOCKS
+        self, pattern: Volume, *, reach: int, blocks: Blocks = ALL_BLOCKS
     ) -> torch.Tensor:
         """Cosine coefficients (blocks, shifts, c) of some blocks, moved by up to `reach` voxels.
 
@@ -38,38 +38,38 @@ class Describer:
         """
         device = self.scale.device
         filters = _shifted_cosines(reach).to(device)
-        found = torch.from_numpy(_windows(volume, self.lattice.corners[blocks], reach)).to(device)
-        for _ in range(3):  # the transform of a cube is separable: the last axis, and comes first
-            found = (found @ filters.T).movedim(-1, 1)
+        values = torch.from_numpy(_windows(pattern, self.lattice.corners[blocks], reach)).to(device)
+        for _ in range(3):  # the transform of a cube is separable: the last axis, then moved first
+            values = (values @ filters.T).movedim(-1, 1)
         steps, top = 2 * reach + 1, int(frequencies().max()) + 1
         for axis in (3, 2, 1):
-            found = found.unflatten(axis, (steps, top))  # type: ignore[no-untyped-call]
+            values = values.unflatten(axis, (steps, top))  # type: ignore[no-untyped-call]
         u, v, w = (torch.from_numpy(n).to(device) for n in frequencies().T)
-        chosen = found[:, :, u, :, v, :, w]  # torch puts the chosen axis first: (c, blocks, ...)
+        chosen = values[:, :, u, :, v, :, w]  # torch puts the chosen axis first: (c, blocks, ...)
         return chosen.flatten(2).permute(1, 2, 0).contiguous()
 
     def describe(
-        self, volume: Volume, *, reach: int = 0, blocks: Blocks = ALL_BLOCKS
+        self, pattern: Volume, *, reach: int = 0, blocks: Blocks = ALL_BLOCKS
     ) -> torch.Tensor:
         """Descriptors (blocks, shifts, c) of length 1; 0 where there is no pattern."""
-        return self.described(self.coefficients(volume, reach=reach, blocks=blocks))
+        return self.normalise(self.coefficients(pattern, reach=reach, blocks=blocks))
 
-    def described(self, coefficients: torch.Tensor) -> torch.Tensor:
-        """Descriptors of length 1 from coefficients (..., c)."""
+    def normalise(self, coefficients: torch.Tensor) -> torch.Tensor:
+        """Descriptors of length 1 from coefficients (..., c), weighted by `scale`."""
         return unit_length(coefficients * self.scale)
 
-    def rebuilt(self, descriptors: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-        """The patterns (n, i, j, k) that descriptors (blocks, n, c) stand for: all they give away.
+    def reconstruct(self, descriptors: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+        """The patterns (n, i, j, k) that descriptors (blocks, n, c) reveal.
 
-        On the processor, whatever the device.
+        On the CPU, whatever the device.
         """
         u, v, w = frequencies().T
         waves = torch.einsum("ci,cj,ck->cijk", *(_cosine_basis()[n] for n in (u, v, w)))
         kernel = torch.from_numpy(block_weights())
         total = torch.zeros(descriptors.shape[1], *shape)
         weight = torch.full(shape, 1e-6)
-        plain = (descriptors / self.scale).cpu()
-        for corner, coefficients in zip(self.lattice.corners.tolist(), plain, strict=True):
+        unscaled = (descriptors / self.scale).cpu()
+        for corner, coefficients in zip(self.lattice.corners.tolist(), unscaled, strict=True):
             i, j, k = (slice(start, start + BLOCK) for start in corner)
             blocks = torch.tensordot(coefficients, waves, dims=1)
             level = blocks.square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=1e-6)
@@ -84,23 +84,23 @@ def frequencies() -> NDArray[np.int64]:
     triples = np.array(
         sorted(product(range(BLOCK), repeat=3), key=lambda t: (_squared_length(t), t))[1:]
     )
-    reached = _squared_length(triples[FREQUENCIES - 1])
-    return np.asarray(triples[(triples**2).sum(1) <= reached])
+    largest = _squared_length(triples[FREQUENCIES - 1])
+    return np.asarray(triples[(triples**2).sum(1) <= largest])
 
 
 def unit_length(vectors: torch.Tensor) -> torch.Tensor:
-    """Vectors (..., c) brought to length 1; those of length 0 stay."""
+    """Vectors (..., c) brought to length 1; those of length 0 stay 0."""
     return vectors / vectors.square().sum(-1, keepdim=True).sqrt().clamp(min=1e-6)
 
 
 def frequency_weights(coefficients: torch.Tensor) -> torch.Tensor:
     """The weight (c,) of each frequency, from coefficients (..., c) of real scans.
 
-    Frequencies that a turn by right angles exchanges have the same weight.
+    Frequencies that a rotation by right angles exchanges have the same weight.
     """
     variance = coefficients.reshape(-1, coefficients.shape[-1]).square().mean(0).numpy()
-    alike = np.unique(np.sort(frequencies(), axis=1), axis=0, return_inverse=True)[1].ravel()
-    shared = (np.bincount(alike, variance) / np.bincount(alike))[alike]
+    shell = np.unique(np.sort(frequencies(), axis=1), axis=0, return_inverse=True)[1].ravel()
+    shared = (np.bincount(shell, variance) / np.bincount(shell))[shell]
     weights = np.maximum(shared, 1e-6 * shared.max()) ** SOFT_WHITENING
     return torch.from_numpy(weights.astype(np.float32))
 
@@ -118,8 +118,8 @@ def _squared_length(triple: object) -> int:
 @cache
 def _cosine_basis() -> torch.Tensor:
     """The orthonormal cosines (frequency, position) of one axis of a block (DCT-II)."""
-    places = np.arange(BLOCK)
-    waves = np.cos(np.pi * (places[None] + 0.5) * places[:, None] / BLOCK)
+    positions = np.arange(BLOCK)
+    waves = np.cos(np.pi * (positions[None] + 0.5) * positions[:, None] / BLOCK)
     normalised = waves / np.linalg.norm(waves, axis=1, keepdims=True)
     return torch.from_numpy(normalised.astype(np.float32))
 
@@ -134,9 +134,9 @@ def _shifted_cosines(reach: int) -> torch.Tensor:
     return rows.reshape(-1, BLOCK + 2 * reach)
 
 
-def _windows(volume: Volume, corners: NDArray[np.int64], reach: int) -> Volume:
+def _windows(pattern: Volume, corners: NDArray[np.int64], reach: int) -> Volume:
     """The blocks (n, side, side, side) with their surroundings."""
     side = BLOCK + 2 * reach
-    padded = np.pad(volume, reach)
+    padded = np.pad(pattern, reach)
     views = np.lib.stride_tricks.sliding_window_view(padded, (side, side, side))
     return np.ascontiguousarray(views[tuple(corners.T)], dtype=np.float32)

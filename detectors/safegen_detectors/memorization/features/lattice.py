@@ -13,10 +13,10 @@ from scipy import ndimage
 from safegen_detectors.memorization.features.pattern import Volume
 
 BLOCK = 9  # voxels along a side: 18 mm at 2 mm
-REACH = 2  # voxels that a block is looked for around its place
+REACH = 2  # voxels around its place within which a block is searched for
 STRIDE = 5
-MOST_BLOCKS = 2500  # beyond that the lattice gets wider, so that a whole chest stays feasible
-COVERAGE = 0.6
+MOST_BLOCKS = 2500  # beyond that the stride grows, so that a whole chest stays feasible
+COVERAGE = 0.6  # share of a block that is body, from which on the block is used
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,14 @@ class Lattice:
         return np.asarray(self.corners + (BLOCK - 1) / 2, dtype=np.float64)
 
     def cells(self) -> NDArray[np.int64]:
-        """The blocks' places (n, 3) counted in strides from 0."""
+        """Positions (n, 3) of the blocks, counted in strides from 0."""
         return np.asarray((self.corners - self.corners.min(0)) // self.stride)
 
     def neighbourhood(self, width: int) -> torch.Tensor:
         """Weights (n, n) of the mean over width^3 blocks around each; absent ones count as 0."""
         cells = torch.from_numpy(self.cells())
-        apart = (cells[:, None] - cells[None]).abs().amax(2)
-        return (apart <= width // 2).float() / width**3
+        distance = (cells[:, None] - cells[None]).abs().amax(2)
+        return (distance <= width // 2).float() / width**3
 
     def covered(self, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Which blocks (n,) lie in a body (i, j, k) for the most part."""
@@ -55,8 +55,8 @@ def lattice_of(body: NDArray[np.bool_], *, mirrored: Sequence[int]) -> Lattice:
     Along the first axis the lattice's middle is the body's, else that of the grid.
     """
     share = _body_share(body)
-    within = int(np.count_nonzero(share >= COVERAGE))
-    stride = max(STRIDE, int(np.ceil((within / MOST_BLOCKS) ** (1 / 3))))
+    blocks = int(np.count_nonzero(share >= COVERAGE))
+    stride = max(STRIDE, int(np.ceil((blocks / MOST_BLOCKS) ** (1 / 3))))
     middles = [(n - 1) / 2 for n in body.shape]
     if body.any():
         middles[0] = float(ndimage.center_of_mass(body)[0])
@@ -74,13 +74,13 @@ def lattice_of(body: NDArray[np.bool_], *, mirrored: Sequence[int]) -> Lattice:
 def average_over_blocks(
     values: NDArray[np.floating], lattice: Lattice, shape: Sequence[int]
 ) -> Volume:
-    """The mean over the blocks at each voxel (i, j, k), nearer middles counting more; 0 off all."""
+    """The mean over the blocks at each voxel (i, j, k), weighted to their middles; 0 outside."""
     kernel = block_weights()
     total, weight = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     for corner, value in zip(lattice.corners, values, strict=True):
-        place = tuple(slice(start, start + BLOCK) for start in corner)
-        total[place] += np.float32(value) * kernel
-        weight[place] += kernel
+        block = tuple(slice(start, start + BLOCK) for start in corner)
+        total[block] += np.float32(value) * kernel
+        weight[block] += kernel
     return np.asarray(total / np.maximum(weight, np.float32(1e-6)))
 
 
@@ -96,7 +96,7 @@ def _body_share(body: NDArray[np.bool_]) -> Volume:
 
 
 def _evenly_spaced(length: int, middle: float, stride: int) -> NDArray[np.int64]:
-    """Middles of blocks along an axis, as many on one side of a place as on the other."""
+    """Middles of blocks along an axis, as many on either side of `middle`."""
     half = BLOCK // 2
     room = min(middle, length - 1 - middle) - half
     if room < 0:

@@ -23,23 +23,22 @@ NO_DISPLACEMENT: Displacement = (0, 0, 0)
 
 FINE, COARSE, CONTRAST = 0.6, 2.0, 3.0  # standard deviations of Gaussians, in voxels
 
-DISPLACEMENT_STEP = (
-    3  # voxels between displacements; blocks look 2 further, and detail finer than 6 is left out
-)
+# Voxels between displacements; blocks are searched 2 further, and detail finer than 6 is left out.
+DISPLACEMENT_STEP = 3
 SPECTRUM_NUMBERS_AT_ONCE = 2**20  # of spectra: 8 MiB
 FARTHEST_SHARE = 0.44  # of a side; the rest must overlap
 
 
-def identity_pattern(prepared: Prepared, *, softened: float = 0.0) -> Volume:
+def identity_pattern(prepared: Prepared, *, blur: float = 0.0) -> Volume:
     """The identity pattern of a prepared scan, float32 (i, j, k), 0 outside the body.
 
     A band-pass by normalised convolution inside the body, divided by its local root mean square:
     gain, offset and slow changes of contrast are gone, and inverted contrast is a change of sign.
-    `softened` first blurs the scan with a Gaussian of so many voxels.
+    `blur` is the standard deviation in voxels of a Gaussian that blurs the scan first.
     """
     voxels, inside = prepared.voxels, prepared.body.astype(np.float32)
-    if softened:
-        voxels = _masked_blur(voxels, inside, _gaussian(inside, softened), softened)
+    if blur:
+        voxels = _masked_blur(voxels, inside, _gaussian(inside, blur), blur)
     fine = _masked_blur(voxels, inside, _gaussian(inside, FINE), FINE)
     coarse = _masked_blur(voxels, inside, _gaussian(inside, COARSE), COARSE)
     band = (fine - coarse) * inside
@@ -48,16 +47,16 @@ def identity_pattern(prepared: Prepared, *, softened: float = 0.0) -> Volume:
 
 
 def displace(volume: NDArray[Any], displacement: Displacement) -> NDArray[Any]:
-    """A volume (i, j, k) moved by whole voxels on its grid; 0 where nothing came."""
-    found = np.zeros_like(volume)
-    to = tuple(
+    """A volume (i, j, k) moved by whole voxels on its grid; 0 where nothing moved in."""
+    moved = np.zeros_like(volume)
+    target = tuple(
         slice(max(d, 0), n + min(d, 0)) for d, n in zip(displacement, volume.shape, strict=True)
     )
-    came = tuple(
+    source = tuple(
         slice(max(-d, 0), n - max(d, 0)) for d, n in zip(displacement, volume.shape, strict=True)
     )
-    found[to] = volume[came]
-    return found
+    moved[target] = volume[source]
+    return moved
 
 
 def _masked_blur(values: Volume, inside: Volume, weight: Volume, sigma: float) -> Volume:
@@ -75,48 +74,48 @@ def spectra_of(patterns: torch.Tensor) -> torch.Tensor:
     """Spectra (n, a, b, c) of patterns (n, i, j, k), padded for displacements, low frequencies."""
     shape = patterns.shape[1:]
     padded = [DISPLACEMENT_STEP * size for size in _displacement_counts(shape)]
-    found: torch.Tensor = torch.fft.rfftn(patterns, s=padded, dim=(1, 2, 3))
+    spectra: torch.Tensor = torch.fft.rfftn(patterns, s=padded, dim=(1, 2, 3))
     for axis, size in enumerate(_displacement_counts(shape), 1):
         half, last = size // 2, axis == 3
-        low = found.narrow(axis, 0, half + last)
-        high = found.narrow(axis, found.shape[axis] - half, 0 if last else half)
-        found = torch.cat([low, high], axis)
-        found.narrow(axis, half, 1).zero_()  # the highest frequency has no partner
-    return found.contiguous()
+        low = spectra.narrow(axis, 0, half + last)
+        high = spectra.narrow(axis, spectra.shape[axis] - half, 0 if last else half)
+        spectra = torch.cat([low, high], axis)
+        spectra.narrow(axis, half, 1).zero_()  # the highest frequency has no partner
+    return spectra.contiguous()
 
 
-def correlations(volume: Volume, spectra: torch.Tensor) -> torch.Tensor:
-    """Of a pattern (i, j, k) with others (n, spectra): (n, displacements along three axes).
+def correlations(pattern: Volume, spectra: torch.Tensor) -> torch.Tensor:
+    """Correlations of a pattern (i, j, k) with n others, by their spectra: (n, displacements).
 
     The sum of products over the square root of how many voxels overlap, which is as high by chance
-    at every displacement. `displacements` tells which they are; beyond the farthest it is 0.
+    at every displacement. `displacements` lists them by axis; beyond the farthest it is 0.
     """
-    return _correlate(_spectrum(volume, spectra.device), spectra, volume.shape)
+    return _correlate(_spectrum(pattern, spectra.device), spectra, pattern.shape)
 
 
-def peak_correlations(volume: Volume, spectra: torch.Tensor) -> torch.Tensor:
+def peak_correlations(pattern: Volume, spectra: torch.Tensor) -> torch.Tensor:
     """The highest magnitude (n,) of `correlations` at any displacement."""
-    own = _spectrum(volume, spectra.device)
-    parts = torch.split(spectra, max(1, SPECTRUM_NUMBERS_AT_ONCE // own.numel()))
-    found = [_correlate(own, part, volume.shape).abs().flatten(1).amax(1) for part in parts]
-    return torch.cat(found)
+    spectrum = _spectrum(pattern, spectra.device)
+    parts = torch.split(spectra, max(1, SPECTRUM_NUMBERS_AT_ONCE // spectrum.numel()))
+    peaks = [_correlate(spectrum, part, pattern.shape).abs().flatten(1).amax(1) for part in parts]
+    return torch.cat(peaks)
 
 
 def displacements(shape: Sequence[int]) -> list[NDArray[np.int64]]:
-    """What is added to a place in the pattern to come to the same place in the other, by axis."""
+    """The displacements in voxels along each axis that lay the pattern over the other."""
     return [
         DISPLACEMENT_STEP * ((np.arange(n) + n // 2) % n - n // 2)
         for n in _displacement_counts(shape)
     ]
 
 
-def _spectrum(volume: Volume, device: torch.device) -> torch.Tensor:
-    return spectra_of(torch.from_numpy(np.ascontiguousarray(volume))[None].to(device))
+def _spectrum(pattern: Volume, device: torch.device) -> torch.Tensor:
+    return spectra_of(torch.from_numpy(np.ascontiguousarray(pattern))[None].to(device))
 
 
-def _correlate(own: torch.Tensor, others: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+def _correlate(spectrum: torch.Tensor, others: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     sums: torch.Tensor = torch.fft.irfftn(
-        others * own.conj(), s=_displacement_counts(shape), dim=(1, 2, 3)
+        others * spectrum.conj(), s=_displacement_counts(shape), dim=(1, 2, 3)
     )
     return sums * torch.from_numpy(_overlap_weights(shape)).to(sums.device)
 

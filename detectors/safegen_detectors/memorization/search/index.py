@@ -16,7 +16,7 @@ from safegen_detectors.memorization.features.lattice import Lattice
 from safegen_detectors.memorization.features.pattern import spectra_of
 
 WIDTHS = (3, 5)  # blocks along a side of the surroundings
-VOXELS_AT_ONCE = 2**22  # of patterns rebuilt at once: 16 MiB, and three times that padded
+VOXELS_AT_ONCE = 2**22  # of patterns reconstructed at once: 16 MiB, and three times that padded
 FEWEST_PERSONS = 3  # a margin is against the best other person, on the scale of the rest
 
 
@@ -24,9 +24,9 @@ FEWEST_PERSONS = 3  # a margin is against the best other person, on the scale of
 class Index:
     """What every search needs.
 
-    `descriptors` (blocks, scans, c); `persons` (scans,) whose scan each is, as numbers into
+    `descriptors` (blocks, scans, c); `persons` (scans,) the person of each scan, as numbers into
     `names`; `means` (blocks, blocks) take the mean over a block's surroundings, for each of
-    WIDTHS. `spectra` (scans, a, b, c) of the patterns that the descriptors stand for are there
+    WIDTHS. `spectra` (scans, a, b, c) of the patterns that the descriptors reveal are there only
     where scans are crops.
     """
 
@@ -44,19 +44,19 @@ class Index:
         return self.descriptors.device
 
     def without(self, person: int) -> Index:
-        """The index as if that person were not in it; -1 is nobody."""
-        kept = self.persons != person
-        if kept.all():
+        """The index without one person; -1 is nobody."""
+        others = self.persons != person
+        if others.all():
             return self
-        where = torch.from_numpy(kept).to(self.device)
-        renumbered = self.persons[kept] - (self.persons[kept] > person)
+        rows = torch.from_numpy(others).to(self.device)
+        renumbered = self.persons[others] - (self.persons[others] > person)
         names = tuple(name for number, name in enumerate(self.names) if number != person)
         return replace(
             self,
-            descriptors=self.descriptors[:, where],
+            descriptors=self.descriptors[:, rows],
             persons=renumbered,
             names=names,
-            spectra=None if self.spectra is None else self.spectra[where],
+            spectra=None if self.spectra is None else self.spectra[rows],
         )
 
     def with_spectra(self) -> Index:
@@ -67,7 +67,7 @@ class Index:
         parts = torch.split(
             self.descriptors, max(1, VOXELS_AT_ONCE // self.template.voxels.size), dim=1
         )
-        spectra = [spectra_of(self.describer.rebuilt(part, shape)) for part in parts]
+        spectra = [spectra_of(self.describer.reconstruct(part, shape)) for part in parts]
         return replace(self, spectra=torch.cat(spectra).to(self.device))
 
 
@@ -82,7 +82,8 @@ def index_from_profile(profile: Profile, device: str) -> Index:
     if len(names) < FEWEST_PERSONS:
         raise NotJudged(
             f"the reference shows {len(names)} persons, and at least {FEWEST_PERSONS} are needed "
-            "to tell whether a scan resembles one of them more than the others"
+            "to tell whether a scan resembles one of them more than the others",
+            headline=f"Only {len(names)} persons in the reference",
         )
     lattice = Lattice(np.array(arrays["corners"]), int(facts["stride"]))
     scale = torch.tensor(arrays["scale"], device=device)
@@ -120,6 +121,22 @@ def index_to_profile(
     return arrays, facts
 
 
+def profile_without(profile: Profile, subject: str) -> Profile:
+    """The profile without the person whom it knows by that name, among others perhaps."""
+    persons, subjects = profile.facts["persons"], profile.facts["subjects"]
+    person = dict(zip(subjects, persons, strict=True)).get(subject)
+    rows = [row for row, other in enumerate(persons) if other != person]
+    control = profile.facts["control"]
+    facts = {
+        **profile.facts,
+        "subjects": [subjects[row] for row in rows],
+        "persons": [persons[row] for row in rows],
+        "control": rows.index(control) if control in rows else 0,
+    }
+    descriptors = np.asarray(profile.arrays["descriptors"])[rows]
+    return replace(profile, arrays={**profile.arrays, "descriptors": descriptors}, facts=facts)
+
+
 def neighbourhood_means(lattice: Lattice, device: str) -> tuple[torch.Tensor, ...]:
     """The means over surroundings for each of WIDTHS."""
     return tuple(lattice.neighbourhood(width).to(device) for width in WIDTHS)
@@ -132,7 +149,7 @@ def person_numbers(persons: Sequence[str]) -> NDArray[np.int64]:
 
 
 def person_names(subjects: Sequence[str], persons: Sequence[str]) -> tuple[str, ...]:
-    """What to call each person: all names under which the reference has scans of it."""
+    """The name of each person: all names under which the reference has scans of it."""
     names: dict[str, dict[str, None]] = {}
     for subject, person in zip(subjects, persons, strict=True):
         names.setdefault(person, {})[subject] = None

@@ -25,37 +25,37 @@ MOST_CANDIDATES = 64  # of a large reference, those who stand out most
 
 @dataclass(frozen=True, slots=True)
 class Margins:
-    """What speaks for one person in one way of laying the scan over the reference.
+    """How far one person leads all others, in one way of laying the scan over the reference.
 
     `strengths`: for each width of surroundings, for everything, and for where a crop fits best,
     the highest margin above the best other person, in standard deviations of the others.
-    `margins` (blocks,) are those of the narrowest surroundings, `own` (blocks,) those of each block
-    alone.
+    `by_neighbourhood` (blocks,) are the margins in the narrowest surroundings, `by_block` (blocks,)
+    those of each block alone.
     """
 
     person: int
     strengths: tuple[float, ...]
-    margins: torch.Tensor
-    own: torch.Tensor
+    by_neighbourhood: torch.Tensor
+    by_block: torch.Tensor
     likeness: Likeness
 
     def value(self, scale: Sequence[float]) -> float:
-        """The strongest, each as a multiple of what few unseen real patients reach."""
+        """The highest strength, each as a multiple of what few unseen real patients reach."""
         return max(a / b for a, b in zip(self.strengths, scale, strict=True))
 
 
 def strongest_margins(
     likenesses: Sequence[Likeness], index: Index, scale: Sequence[float]
 ) -> Margins:
-    """The strongest evidence over all poses, both contrasts and all persons."""
-    found = [e for one in likenesses for e in _margins(one, index.means)]
-    return max(found, key=lambda evidence: evidence.value(scale))
+    """The strongest margins over all poses, both contrasts and all persons."""
+    candidates = [one for likeness in likenesses for one in _margins(likeness, index.means)]
+    return max(candidates, key=lambda margins: margins.value(scale))
 
 
 def highest_strengths(likenesses: Sequence[Likeness], index: Index) -> tuple[float, ...]:
-    """The highest strength of each kind, whoever it speaks for."""
-    found = [e.strengths for one in likenesses for e in _margins(one, index.means)]
-    return tuple(max(column) for column in zip(*found, strict=True))
+    """The highest strength of each kind, of any person."""
+    rows = [one.strengths for likeness in likenesses for one in _margins(likeness, index.means)]
+    return tuple(max(column) for column in zip(*rows, strict=True))
 
 
 def standard_scores(cosines: torch.Tensor) -> torch.Tensor:
@@ -75,58 +75,59 @@ def _standardise(z: torch.Tensor) -> torch.Tensor:
 
 
 def _margins(likeness: Likeness, means: Sequence[torch.Tensor]) -> list[Margins]:
-    """Evidence for each person who is the strongest at one of the widths."""
-    stands = standard_scores(likeness.cosines)
-    compared = _candidates(stands, _translation_scores(likeness))
-    few = stands[compared]
-    fields = [*(few @ mean.T for mean in means), few.mean(1, keepdim=True)]
-    fields.append(_translation_scores(likeness)[compared])
-    tops = [field.topk(2, dim=0) for field in fields]
-    leads = [top.values[0] - top.values[1] for top in tops]
-    best = [int(lead.argmax()) for lead in leads]
-    chosen = {int(top.indices[0, place]) for top, place in zip(tops, best, strict=True)}
+    """Margins of each person who leads the most at one of the widths."""
+    scores = standard_scores(likeness.cosines)
+    candidates = _candidates(scores, _translation_scores(likeness))
+    by_block = scores[candidates]
+    averages = [*(by_block @ mean.T for mean in means), by_block.mean(1, keepdim=True)]
+    averages.append(_translation_scores(likeness)[candidates])
+    best_two = [average.topk(2, dim=0) for average in averages]
+    leads = [two.values[0] - two.values[1] for two in best_two]
+    places = [int(lead.argmax()) for lead in leads]
+    persons = {int(two.indices[0, place]) for two, place in zip(best_two, places, strict=True)}
     return [
-        _margins_of_person(person, few, fields, compared, likeness) for person in sorted(chosen)
+        _margins_of_person(person, by_block, averages, candidates, likeness)
+        for person in sorted(persons)
     ]
 
 
 def _margins_of_person(
     person: int,
-    few: torch.Tensor,
-    fields: Sequence[torch.Tensor],
-    compared: torch.Tensor,
+    by_block: torch.Tensor,
+    averages: Sequence[torch.Tensor],
+    candidates: torch.Tensor,
     likeness: Likeness,
 ) -> Margins:
-    leads = [_margin_over_others(field, person) for field in fields]
+    leads = [_margin_over_others(average, person) for average in averages]
     return Margins(
-        int(compared[person]),
+        int(candidates[person]),
         tuple(float(lead.max()) for lead in leads),
         leads[0],
-        _margin_over_others(few, person),
+        _margin_over_others(by_block, person),
         likeness,
     )
 
 
-def _margin_over_others(field: torch.Tensor, person: int) -> torch.Tensor:
+def _margin_over_others(scores: torch.Tensor, person: int) -> torch.Tensor:
     """How far one person (persons, places) lies above the best other, at each place."""
-    others = torch.cat([field[:person], field[person + 1 :]]).amax(0)
-    return field[person] - others
+    others = torch.cat([scores[:person], scores[person + 1 :]]).amax(0)
+    return scores[person] - others
 
 
 def _translation_scores(likeness: Likeness) -> torch.Tensor:
-    """How far each person (persons, 1) stands out where the crop fits best; 0 as it lies."""
-    if likeness.heights is None:
+    """How far each person (persons, 1) stands out where the crop fits best; 0 if not moved."""
+    if likeness.peaks is None:
         return likeness.cosines.new_zeros(len(likeness.cosines), 1)
-    return _standardise(likeness.heights[:, None] / likeness.heights.mean())
+    return _standardise(likeness.peaks[:, None] / likeness.peaks.mean())
 
 
-def _candidates(stands: torch.Tensor, heights: torch.Tensor) -> torch.Tensor:
-    """The persons worth comparing: all of few, else those who stand out somehow."""
-    if len(stands) <= 2 * MOST_CANDIDATES:
-        return torch.arange(len(stands), device=stands.device)
-    somewhere = stands.amax(1).topk(MOST_CANDIDATES).indices
-    everywhere = stands.mean(1).topk(MOST_CANDIDATES).indices
-    worth = torch.zeros(len(stands), dtype=torch.bool, device=stands.device)
-    at_its_best = heights[:, 0].topk(MOST_CANDIDATES).indices
-    worth[torch.cat([somewhere, everywhere, at_its_best])] = True
-    return worth.nonzero().flatten()
+def _candidates(scores: torch.Tensor, translation: torch.Tensor) -> torch.Tensor:
+    """The persons worth comparing: all, or of many those who stand out somehow."""
+    if len(scores) <= 2 * MOST_CANDIDATES:
+        return torch.arange(len(scores), device=scores.device)
+    somewhere = scores.amax(1).topk(MOST_CANDIDATES).indices
+    everywhere = scores.mean(1).topk(MOST_CANDIDATES).indices
+    translated = translation[:, 0].topk(MOST_CANDIDATES).indices
+    chosen = torch.zeros(len(scores), dtype=torch.bool, device=scores.device)
+    chosen[torch.cat([somewhere, everywhere, translated])] = True
+    return chosen.nonzero().flatten()

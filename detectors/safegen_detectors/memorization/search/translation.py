@@ -31,32 +31,34 @@ from safegen_detectors.threads import side_by_side
 class BestTranslation:
     """How a crop lies over the person whom it fits best.
 
-    `displacement` in voxels along the crop's own axes brings it back; `heights` (persons,) are the
-    highest correlations of all persons, each at his or her own best place.
+    `displacement` in voxels along the crop's own axes moves it back; `peaks` (persons,) are the
+    highest correlations of all persons, each at its own best place.
     """
 
     pose: Pose
     displacement: Displacement
-    heights: torch.Tensor
+    peaks: torch.Tensor
 
 
-def all_likenesses(volume: Volume, index: Index, *, without: Sequence[int] = ()) -> list[Likeness]:
+def all_likenesses(pattern: Volume, index: Index, *, without: Sequence[int] = ()) -> list[Likeness]:
     """All likenesses of an identity pattern: as it lies and, of a crop, where it fits one person.
 
-    Persons in `without` have no part in it; negative numbers are nobody.
+    Persons in `without` are left out; negative numbers are nobody.
     """
-    found = without_persons(likenesses(volume, index), without)
-    fit = translation_search(volume, index, without=without)
+    found = without_persons(likenesses(pattern, index), without)
+    fit = translation_search(pattern, index, without=without)
     if fit is None:
         return found
-    again = displace(volume, fit.displacement)
-    moved = without_persons(likenesses(again, index, poses=[fit.pose]), without)
-    brought = [replace(one, displacement=fit.displacement, heights=fit.heights) for one in moved]
-    return [*found, *brought]
+    moved = displace(pattern, fit.displacement)
+    matched = without_persons(likenesses(moved, index, poses=[fit.pose]), without)
+    return [
+        *found,
+        *(replace(one, displacement=fit.displacement, peaks=fit.peaks) for one in matched),
+    ]
 
 
 def translation_search(
-    volume: Volume, index: Index, *, without: Sequence[int] = ()
+    pattern: Volume, index: Index, *, without: Sequence[int] = ()
 ) -> BestTranslation | None:
     """The place of the highest correlation with anybody; None where bodies are registered."""
     if index.spectra is None:
@@ -64,21 +66,21 @@ def translation_search(
     poses = poses_to_try(index.template, index.describer.lattice)
     spectra = index.spectra
     highest = torch.stack(
-        side_by_side(lambda pose: peak_correlations(pose.laid(volume), spectra), poses)
+        side_by_side(lambda pose: peak_correlations(pose.apply(pattern), spectra), poses)
     )
-    kept = [person for person in range(len(index.names)) if person not in without]
-    own = [torch.from_numpy(np.flatnonzero(index.persons == person)) for person in kept]
-    heights = torch.stack([highest[:, scans].amax(1) for scans in own], 1)
-    number, person = divmod(int(heights.argmax()), len(kept))
+    remaining = [person for person in range(len(index.names)) if person not in without]
+    own = [torch.from_numpy(np.flatnonzero(index.persons == person)) for person in remaining]
+    peaks = torch.stack([highest[:, scans].amax(1) for scans in own], 1)
+    number, person = divmod(int(peaks.argmax()), len(remaining))
     pose, scans = poses[number], own[person]
-    place = _best_displacement(pose, volume, spectra[scans.to(index.device)])
-    return BestTranslation(pose, place, heights.amax(0))
+    displacement = _best_displacement(pose, pattern, spectra[scans.to(index.device)])
+    return BestTranslation(pose, displacement, peaks.amax(0))
 
 
-def _best_displacement(pose: Pose, volume: Volume, spectra: torch.Tensor) -> Displacement:
+def _best_displacement(pose: Pose, pattern: Volume, spectra: torch.Tensor) -> Displacement:
     """The displacement of the highest correlation with any spectrum, along the axes of the crop."""
-    laid = pose.laid(volume)
-    found = correlations(laid, spectra).abs().amax(0).cpu().numpy()
+    posed = pose.apply(pattern)
+    found = correlations(posed, spectra).abs().amax(0).cpu().numpy()
     place = np.unravel_index(int(found.argmax()), found.shape)
-    steps = displacements(laid.shape)
-    return pose.before(np.array([axis[n] for axis, n in zip(steps, place, strict=True)]))
+    steps = displacements(posed.shape)
+    return pose.undo(np.array([axis[n] for axis, n in zip(steps, place, strict=True)]))

@@ -11,12 +11,12 @@ function setUpOpacity() {
   }
 }
 
-function setUpLayers() {
-  for (const choice of document.querySelectorAll(".layers .choice")) {
-    const layers = [...choice.parentElement.querySelectorAll(".layer")];
+function setUpMaps() {
+  for (const choice of document.querySelectorAll(".maps-of-finding .choice")) {
+    const maps = [...choice.parentElement.querySelectorAll(".map")];
     const show = () => {
-      const chosen = Number(choice.querySelector("input:checked").value);
-      for (const [number, layer] of layers.entries()) layer.hidden = number !== chosen;
+      const selected = Number(choice.querySelector("input:checked").value);
+      for (const [number, map] of maps.entries()) map.hidden = number !== selected;
     };
     choice.hidden = false;
     choice.addEventListener("change", show);
@@ -25,7 +25,7 @@ function setUpLayers() {
 }
 
 setUpOpacity();
-setUpLayers();
+setUpMaps();
 addEventListener("beforeprint", () => {
   for (const still of document.querySelectorAll("details.still")) still.open = true;
 });

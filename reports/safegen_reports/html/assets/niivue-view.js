@@ -22,29 +22,29 @@ function nifti(voxels, values) {
   return buffer;
 }
 
-async function showSolid(canvas, { first, layer, windows }) {
-  const solid = new niivue.Niivue({ backColor: [0, 0, 0, 1], show3Dcrosshair: true, loadingText: "" });
-  await solid.attachToCanvas(canvas);
+async function show3d(canvas, { first, layer, windows }) {
+  const viewer3d = new niivue.Niivue({ backColor: [0, 0, 0, 1], show3Dcrosshair: true, loadingText: "" });
+  await viewer3d.attachToCanvas(canvas);
   const base = await niivue.NVImage.loadFromUrl({
     url: nifti(first, first.values), name: "scan.nii", colormap: "gray",
     cal_min: windows[0][0], cal_max: windows[0][1],
   });
-  solid.addVolume(base);
+  viewer3d.addVolume(base);
   if (layer) {
     const values = Float32Array.from(layer.codes, (code) => (code / 255) * layer.ceiling);
-    solid.addVolume(await niivue.NVImage.loadFromUrl({
+    viewer3d.addVolume(await niivue.NVImage.loadFromUrl({
       url: nifti(first, values), name: "map.nii", colormap: "warm", opacity: 0.8,
       cal_min: CLEAR_BELOW, cal_max: layer.ceiling,
     }));
   }
-  solid.setSliceType(solid.sliceTypeRender);
-  canvas.dataset.volumes = solid.volumes.length;
+  viewer3d.setSliceType(viewer3d.sliceTypeRender);
+  canvas.dataset.volumes = viewer3d.volumes.length;
 }
 
 addEventListener("safegen-ready", (event) => {
-  const details = event.target.querySelector(".solid");
+  const details = event.target.querySelector(".rendering");
   details?.addEventListener("toggle", () => {
-    showSolid(details.querySelector("canvas"), safegen.viewer).catch((problem) => {
+    show3d(details.querySelector("canvas"), safegen.viewer).catch((problem) => {
       console.warn(`No view in three dimensions: ${problem.message}`);
     });
   }, { once: true });

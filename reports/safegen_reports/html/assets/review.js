@@ -1,26 +1,26 @@
-// Reviews of findings: kept in this browser until they are downloaded as waivers. No network.
+// Reviews of findings: stored in this browser until they are downloaded as waivers. No network.
 "use strict";
 
 const RUN = document.body.dataset.run;
-const SHELF = `safegen-reviews-${RUN}`;
+const STORAGE_KEY = `safegen-reviews-${RUN}`;
 const DAYS_AT_MOST = 365;
 let memory = {};
 
-// Some browsers keep no storage for pages from the disk; the reviews of one page are then all.
-function kept() {
+// Some browsers have no storage for pages on disk; reviews then last as long as the page.
+function loadReviews() {
   try {
-    return JSON.parse(localStorage.getItem(SHELF)) ?? {};
+    return JSON.parse(localStorage.getItem(STORAGE_KEY)) ?? {};
   } catch {
     return memory;
   }
 }
 
-function keep(reviews) {
+function saveReviews(reviews) {
   memory = reviews;
   try {
-    localStorage.setItem(SHELF, JSON.stringify(reviews));
+    localStorage.setItem(STORAGE_KEY, JSON.stringify(reviews));
   } catch {
-    // as said above
+    // see loadReviews
   }
   showTray();
 }
@@ -53,13 +53,13 @@ function tomlOf(reviews) {
   return head + Object.values(reviews).map(tomlEntry).join("\n");
 }
 
-function missing(review) {
+function problemOf(review) {
   if (!review.judgement) return "Choose right, false alarm or accepted risk.";
-  if (!review.owner.trim()) return "Name an owner who answers for it.";
-  if (!review.comment.trim()) return "Say why, in a few words.";
+  if (!review.owner.trim()) return "Name the owner who answers for it.";
+  if (!review.comment.trim()) return "Give the reason in a few words.";
   if (review.judgement === "right") return "";
-  if (!review.expires) return "Give a day on which it expires: a waiver is never for ever.";
-  if (review.expires <= today()) return "The day on which it expires must be in the future.";
+  if (!review.expires) return "Give an expiry date: no waiver lasts for ever.";
+  if (review.expires <= today()) return "The expiry date must be in the future.";
   return "";
 }
 
@@ -74,15 +74,15 @@ function readReview(form) {
 
 function fill(form, review) {
   for (const name of ["judgement", "comment", "owner", "expires"]) form.elements[name].value = review[name];
-  say(form, "Kept in this browser; download it below.");
+  showMessage(form, "Saved in this browser; download it below.");
 }
 
-function say(form, text) {
+function showMessage(form, text) {
   form.querySelector("output").textContent = text;
 }
 
 function setUpReview(form) {
-  const before = kept()[keyOf(form)];
+  const before = loadReviews()[keyOf(form)];
   const limit = new Date(Date.now() + DAYS_AT_MOST * 86400e3).toISOString().slice(0, 10);
   Object.assign(form.elements.expires, { min: today(), max: limit });
   if (before) fill(form, before);
@@ -90,15 +90,15 @@ function setUpReview(form) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const review = readReview(form);
-    const problem = missing(review);
-    if (problem) return say(form, problem);
-    keep({ ...kept(), [keyOf(form)]: review });
+    const problem = problemOf(review);
+    if (problem) return showMessage(form, problem);
+    saveReviews({ ...loadReviews(), [keyOf(form)]: review });
     return fill(form, review);
   });
   form.addEventListener("reset", () => {
-    const { [keyOf(form)]: gone, ...others } = kept();
-    keep(others);
-    say(form, gone ? "Forgotten." : "");
+    const { [keyOf(form)]: removed, ...others } = loadReviews();
+    saveReviews(others);
+    showMessage(form, removed ? "Discarded." : "");
   });
 }
 
@@ -112,17 +112,17 @@ function download(name, text) {
 
 function showTray() {
   const tray = document.getElementById("tray");
-  const count = Object.keys(kept()).length;
+  const count = Object.keys(loadReviews()).length;
   tray.hidden = count === 0;
-  tray.querySelector(".how-many").textContent = count === 1 ? "1 review kept" : `${count} reviews kept`;
+  tray.querySelector(".review-count").textContent = count === 1 ? "1 review saved" : `${count} reviews saved`;
 }
 
 function setUpTray() {
   const tray = document.getElementById("tray");
   if (!tray) return;
-  tray.querySelector("[name=download]").addEventListener("click", () => download("safegen-waivers.toml", tomlOf(kept())));
+  tray.querySelector("[name=download]").addEventListener("click", () => download("safegen-waivers.toml", tomlOf(loadReviews())));
   tray.querySelector("[name=clear]").addEventListener("click", () => {
-    keep({});
+    saveReviews({});
     document.querySelectorAll("form.review").forEach((form) => form.reset());
   });
   showTray();

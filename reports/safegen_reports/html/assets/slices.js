@@ -34,7 +34,7 @@ function axesOf(plane) {
   return [0, 1, 2].filter((axis) => axis !== PLANES[plane]);
 }
 
-function cut(codes, voxels, plane, index) {
+function extractSlice(codes, voxels, plane, index) {
   const [across, up] = axesOf(plane);
   const width = voxels.shape[across];
   const height = voxels.shape[up];
@@ -51,7 +51,7 @@ function cut(codes, voxels, plane, index) {
 }
 
 // Bilinear, with pixel centres in the middle of pixels.
-function enlarged(slice, times) {
+function enlarge(slice, times) {
   const { width, height, values } = slice;
   const made = new Float32Array(width * times * height * times);
   for (let row = 0; row < height * times; row += 1) {
@@ -70,7 +70,7 @@ function enlarged(slice, times) {
   return { values: made, width: width * times, height: height * times };
 }
 
-function outlined(pixels, slice, limit, colour, thickness) {
+function outline(pixels, slice, limit, colour, thickness) {
   const { values, width, height } = slice;
   const inside = (row, column) =>
     row >= 0 && column >= 0 && row < height && column < width && values[row * width + column] >= limit;
@@ -84,7 +84,7 @@ function outlined(pixels, slice, limit, colour, thickness) {
   }
 }
 
-function painted(width, height, paint) {
+function paintCanvas(width, height, paint) {
   const canvas = document.createElement("canvas");
   Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d");
@@ -95,7 +95,7 @@ function painted(width, height, paint) {
 }
 
 function greyPicture(slice, low, high) {
-  return painted(slice.width, slice.height, (pixels) => {
+  return paintCanvas(slice.width, slice.height, (pixels) => {
     const scale = 255 / Math.max(high - low, 1e-9);
     for (let n = 0; n < slice.values.length; n += 1) {
       const grey = (slice.values[n] - low) * scale;
@@ -105,17 +105,17 @@ function greyPicture(slice, low, high) {
 }
 
 function mapPicture(slice, layer) {
-  return painted(slice.width, slice.height, (pixels) => {
+  return paintCanvas(slice.width, slice.height, (pixels) => {
     for (let n = 0; n < slice.values.length; n += 1) {
       const code = Math.round(slice.values[n]) * 4;
       pixels.set(layer.palette.subarray(code, code + 4), n * 4);
     }
-    outlined(pixels, slice, 255 / layer.ceiling, CONTOUR, 2);
+    outline(pixels, slice, 255 / layer.ceiling, CONTOUR, 2);
   });
 }
 
 function lesionPicture(slice) {
-  return painted(slice.width, slice.height, (pixels) => outlined(pixels, slice, 0.5, LESION, 1));
+  return paintCanvas(slice.width, slice.height, (pixels) => outline(pixels, slice, 0.5, LESION, 1));
 }
 
 class SliceCanvas {
@@ -154,18 +154,18 @@ class SliceCanvas {
     const { voxels, plane } = this;
     context.fillStyle = "#000";
     context.fillRect(0, 0, side, side);
-    const slice = cut(voxels.values, voxels, plane, state.index);
+    const slice = extractSlice(voxels.values, voxels, plane, state.index);
     const times = Math.min(Math.max(Math.round(width / slice.width), 1), 5);
     const place = (picture) => context.drawImage(picture, left, top, width, height);
     context.imageSmoothingQuality = "high";
     place(greyPicture(slice, ...state.window));
     if (state.layer && state.opacity > 0) {
       context.globalAlpha = state.opacity;
-      place(mapPicture(enlarged(cut(state.layer.codes, voxels, plane, state.index), times), state.layer));
+      place(mapPicture(enlarge(extractSlice(state.layer.codes, voxels, plane, state.index), times), state.layer));
       context.globalAlpha = 1;
     }
     if (state.lesion && voxels.mask) {
-      place(lesionPicture(enlarged(cut(voxels.mask, voxels, plane, state.index), times)));
+      place(lesionPicture(enlarge(extractSlice(voxels.mask, voxels, plane, state.index), times)));
     }
     this.crosshair(context, state.index);
   }

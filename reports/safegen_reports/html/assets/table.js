@@ -3,31 +3,31 @@
 
 const ROWS_AT_ONCE = 150;
 const SYMBOLS = { PASS: "✓", WARN: "!", WAIVED: "≈", INCONCLUSIVE: "?", ERROR: "⚠", FAIL: "✕" };
-const USUAL = { q: "", check: "", verdict: "", kind: "", sort: "verdict", order: "down" };
+const DEFAULT_STATE = { q: "", check: "", verdict: "", kind: "", sort: "verdict", order: "down" };
 
 function element(name, className, text) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
+  const node = document.createElement(name);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
 }
 
-function readableNumber(value) {
+function formatNumber(value) {
   if (value === null) return "";
   if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString("en");
   return String(Number(value.toPrecision(3)));
 }
 
 function readTable() {
-  const given = JSON.parse(document.getElementById("table-data").textContent);
-  const { checks, kinds, verdicts } = given;
-  const rows = given.rows.map(([name, stem, kind, words, verdict, cells, sentence, picture]) => ({
-    name, stem, sentence,
+  const data = JSON.parse(document.getElementById("table-data").textContent);
+  const { checks, kinds, verdicts } = data;
+  const rows = data.rows.map(([name, stem, kind, terms, verdict, cells, headline, picture]) => ({
+    name, stem, headline,
     kind: kinds[kind],
     verdict: verdicts[verdict] ?? "",
-    badness: verdict < 0 ? 0 : verdicts.length - verdict,
+    severity: verdict < 0 ? 0 : verdicts.length - verdict,
     picture: picture === 1,
-    search: `${name} ${words} ${sentence}`.toLowerCase(),
+    search: `${name} ${terms} ${headline}`.toLowerCase(),
     cells: new Map(cells.map(([check, verdict, score]) =>
       [checks[check], { verdict: verdicts[verdict], score }])),
   }));
@@ -35,13 +35,13 @@ function readTable() {
 }
 
 function readState() {
-  const given = new URLSearchParams(location.hash.slice(1));
-  return Object.fromEntries(Object.entries(USUAL).map(([key, usual]) => [key, given.get(key) ?? usual]));
+  const parameters = new URLSearchParams(location.hash.slice(1));
+  return Object.fromEntries(Object.entries(DEFAULT_STATE).map(([key, value]) => [key, parameters.get(key) ?? value]));
 }
 
 function writeState(state) {
-  const kept = Object.entries(state).filter(([key, value]) => value !== USUAL[key]);
-  history.replaceState(null, "", `#${new URLSearchParams(kept)}`);
+  const changed = Object.entries(state).filter(([key, value]) => value !== DEFAULT_STATE[key]);
+  history.replaceState(null, "", `#${new URLSearchParams(changed)}`);
 }
 
 function matches(row, state, words) {
@@ -54,7 +54,7 @@ function matches(row, state, words) {
 
 function sortKey(row, sort) {
   if (sort === "name") return row.name;
-  if (sort === "verdict") return row.badness;
+  if (sort === "verdict") return row.severity;
   return row.cells.get(sort.slice("check:".length))?.score ?? null;
 }
 
@@ -79,47 +79,47 @@ function select(table, state) {
 }
 
 function badge(verdict) {
-  const made = element("span", `badge ${verdict.toLowerCase()}`);
+  const node = element("span", `badge ${verdict.toLowerCase()}`);
   const symbol = element("span", "symbol", SYMBOLS[verdict] ?? "");
   symbol.setAttribute("aria-hidden", "true");
-  made.append(symbol, verdict || "not judged");
-  return made;
+  node.append(symbol, verdict || "not judged");
+  return node;
 }
 
 function checkCell(check, cell) {
-  const made = element("td", "cell");
-  if (cell === undefined) return made;
-  made.dataset.check = check;
-  if (cell.verdict === "PASS") made.append(element("span", "fine", `✓ ${cell.verdict}`));
-  else made.append(badge(cell.verdict));
-  made.append(element("span", "score", readableNumber(cell.score)));
-  return made;
+  const node = element("td", "cell");
+  if (cell === undefined) return node;
+  node.dataset.check = check;
+  if (cell.verdict === "PASS") node.append(element("span", "passed", `✓ ${cell.verdict}`));
+  else node.append(badge(cell.verdict));
+  node.append(element("span", "score", formatNumber(cell.score)));
+  return node;
 }
 
 function thumbnail(row) {
-  const made = element("td", "thumb");
-  if (!row.picture) return made;
+  const node = element("td", "thumb");
+  if (!row.picture) return node;
   const picture = element("img");
   Object.assign(picture, { loading: "lazy", alt: "", width: 48, height: 48 });
   picture.src = `images/${row.stem}-thumb.png`;
-  made.append(picture);
-  return made;
+  node.append(picture);
+  return node;
 }
 
 function tableRow(table, row) {
-  const made = element("tr");
+  const node = element("tr");
   const link = element("a", "path", row.name);
   link.href = `${row.kind === "series" ? "series" : "scans"}/${row.stem}.html`;
   const name = element("th");
   name.scope = "row";
   name.append(link);
   if (row.kind !== "scan") name.append(element("span", "kind", row.kind));
-  if (row.sentence) name.append(element("span", "wrong", row.sentence));
+  if (row.headline) name.append(element("span", "headline", row.headline));
   const verdict = element("td", "cell");
   verdict.append(badge(row.verdict));
-  made.append(thumbnail(row), name, verdict);
-  made.append(...table.checks.map((check) => checkCell(check, row.cells.get(check))));
-  return made;
+  node.append(thumbnail(row), name, verdict);
+  node.append(...table.checks.map((check) => checkCell(check, row.cells.get(check))));
+  return node;
 }
 
 function headings(table) {
@@ -162,28 +162,28 @@ function setUpTable() {
   const body = document.querySelector("#targets tbody");
   const more = document.getElementById("more");
   let state = readState();
-  let chosen = [];
+  let selected = [];
 
   function drawMore(count) {
-    const next = chosen.slice(body.rows.length, body.rows.length + count);
+    const next = selected.slice(body.rows.length, body.rows.length + count);
     body.append(...next.map((row) => tableRow(table, row)));
-    const left = chosen.length - body.rows.length;
-    more.textContent = left > 0 ? `${left} more below` : "";
+    const remaining = selected.length - body.rows.length;
+    more.textContent = remaining > 0 ? `${remaining} more below` : "";
   }
 
   function draw() {
-    chosen = select(table, state);
+    selected = select(table, state);
     drawHead(table, state, sortBy);
     body.replaceChildren();
     drawMore(ROWS_AT_ONCE);
-    if (!chosen.length) {
-      const cell = element("td", "empty", "Nothing matches; “Show all” removes the filters.");
+    if (!selected.length) {
+      const cell = element("td", "empty", "Nothing matches. “Show all” clears the filters.");
       cell.colSpan = table.checks.length + 3;
       const row = element("tr");
       row.append(cell);
       body.append(row);
     }
-    document.getElementById("shown").textContent = `${chosen.length} of ${table.rows.length} shown`;
+    document.getElementById("shown").textContent = `${selected.length} of ${table.rows.length} shown`;
   }
 
   function change(changes) {
@@ -193,9 +193,9 @@ function setUpTable() {
   }
 
   function sortBy(sort) {
-    const usual = sort === "name" ? "up" : "down";
+    const first = sort === "name" ? "up" : "down";
     const other = state.order === "up" ? "down" : "up";
-    change({ sort, order: state.sort === sort ? other : usual });
+    change({ sort, order: state.sort === sort ? other : first });
     const column = headings(table).findIndex(([key]) => key === sort);
     document.querySelectorAll("#targets .sort")[column].focus();
   }
@@ -217,9 +217,9 @@ function setUpTable() {
     followAddress();
     document.getElementById("table-title").scrollIntoView();
   });
-  addEventListener("beforeprint", () => drawMore(chosen.length));
-  new IntersectionObserver((seen) => {
-    if (seen.some((entry) => entry.isIntersecting)) drawMore(ROWS_AT_ONCE);
+  addEventListener("beforeprint", () => drawMore(selected.length));
+  new IntersectionObserver((entries) => {
+    if (entries.some((entry) => entry.isIntersecting)) drawMore(ROWS_AT_ONCE);
   }, { rootMargin: "800px" }).observe(more);
   followAddress();
 }

@@ -5,7 +5,7 @@ const KEYS = {
   ArrowLeft: [0, 1], ArrowRight: [0, -1], ArrowUp: [1, 1], ArrowDown: [1, -1],
 };
 
-function readable(value) {
+function formatNumber(value) {
   return Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3)));
 }
 
@@ -28,7 +28,7 @@ class Viewer {
     this.start();
   }
 
-  // At the worst place of the first map; where that map shows nothing, in the stated lesion.
+  // At the worst place of the first map; where that map shows nothing, in the annotated lesion.
   start() {
     const lesion = (this.layer?.peak ?? 0) < CLEAR_BELOW ? this.lesionMiddle() : null;
     if (lesion) this.index = lesion;
@@ -57,7 +57,7 @@ class Viewer {
     const isCt = this.first.low < -500;
     if (isCt) form.elements.preset.closest("label").hidden = false;
     form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("input", (event) => this.follow(event.target));
+    form.addEventListener("input", (event) => this.applyControl(event.target));
     form.addEventListener("reset", (event) => {
       event.preventDefault();
       this.reset();
@@ -66,7 +66,7 @@ class Viewer {
     this.showWindow();
   }
 
-  follow(control) {
+  applyControl(control) {
     if (control.name === "map") {
       this.layer = this.layers[Number(control.value)] ?? null;
       if (this.layer) this.toWorst();
@@ -118,39 +118,39 @@ class Viewer {
 
   setUpCanvas(slice) {
     const { canvas } = slice;
-    let held = null;
+    let drag = null;
     canvas.addEventListener("contextmenu", (event) => event.preventDefault());
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
       this.move(slice.axis, this.index[slice.axis] - Math.sign(event.deltaY));
     }, { passive: false });
     canvas.addEventListener("pointerdown", (event) => {
-      held = { x: event.clientX, y: event.clientY, turns: event.button === 2 || event.shiftKey };
+      drag = { x: event.clientX, y: event.clientY, adjustsWindow: event.button === 2 || event.shiftKey };
       canvas.setPointerCapture(event.pointerId);
       canvas.focus();
-      if (!held.turns) this.point(slice, event);
+      if (!drag.adjustsWindow) this.moveToPointer(slice, event);
     });
     canvas.addEventListener("pointermove", (event) => {
-      if (!held) return;
-      if (!held.turns) return this.point(slice, event);
-      this.turn(event.clientX - held.x, event.clientY - held.y);
-      Object.assign(held, { x: event.clientX, y: event.clientY });
+      if (!drag) return;
+      if (!drag.adjustsWindow) return this.moveToPointer(slice, event);
+      this.adjustWindow(event.clientX - drag.x, event.clientY - drag.y);
+      Object.assign(drag, { x: event.clientX, y: event.clientY });
     });
-    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => { held = null; });
+    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => { drag = null; });
     canvas.addEventListener("keydown", (event) => {
-      if (this.key(slice, event.key)) event.preventDefault();
+      if (this.pressKey(slice, event.key)) event.preventDefault();
     });
   }
 
-  point(slice, event) {
+  moveToPointer(slice, event) {
     const box = slice.canvas.getBoundingClientRect();
     const scale = slice.canvas.width / box.width;
     this.index = slice.voxelAt((event.clientX - box.left) * scale, (event.clientY - box.top) * scale, this.index);
     this.draw();
   }
 
-  // To the right: wider; downwards: brighter.
-  turn(right, down) {
+  // Drag right: wider window; drag down: brighter.
+  adjustWindow(right, down) {
     const { level, width } = this.form.elements;
     width.value = Number(width.value) + right * 2;
     level.value = Number(level.value) - down * 2;
@@ -158,7 +158,7 @@ class Viewer {
     this.draw();
   }
 
-  key(slice, name) {
+  pressKey(slice, name) {
     if (name === "Home") return this.toWorst();
     if (name === "PageUp" || name === "PageDown") {
       return this.move(slice.axis, this.index[slice.axis] + (name === "PageUp" ? 1 : -1));
@@ -193,9 +193,9 @@ class Viewer {
   }
 
   draw() {
-    if (this.waiting) return;
-    this.waiting = requestAnimationFrame(() => {
-      this.waiting = null;
+    if (this.frameRequested) return;
+    this.frameRequested = requestAnimationFrame(() => {
+      this.frameRequested = null;
       this.drawNow();
     });
   }
@@ -212,16 +212,16 @@ class Viewer {
       });
     }
     for (const slider of this.through) slider.value = this.index[PLANES[slider.dataset.plane]];
-    this.say();
+    this.updateReadout();
   }
 
-  say() {
+  updateReadout() {
     const point = this.first.mm(this.index);
     const place = this.first.place(this.index);
     const parts = [
       `(${point.map((value) => value.toFixed(1)).join(", ")}) mm`,
       `voxel (${this.first.fileVoxel(point).join(", ")})`,
-      `value ${this.volumes.map((voxels) => readable(voxels.values[place])).join(" · ")}`,
+      `value ${this.volumes.map((voxels) => formatNumber(voxels.values[place])).join(" · ")}`,
     ];
     if (this.layer) {
       const { check, name, codes, ceiling } = this.layer;
@@ -242,11 +242,11 @@ class Viewer {
     const line = legend.querySelector(".limit");
     for (const end of ["x1", "x2"]) line.setAttribute(end, at);
     legend.querySelector(".one").setAttribute("x", at);
-    legend.querySelector(".high").textContent = `${readable(ceiling)}×`;
+    legend.querySelector(".high").textContent = `${formatNumber(ceiling)}×`;
     const where = worst.map((value) => value.toFixed(1)).join(", ");
     legend.querySelector(".about").textContent =
-      `${meaning}, in units of its limit. The bright line surrounds what reaches 1; below 0.5 `
-      + `nothing is drawn. Worst place (${where}) mm, ${readable(peak)} times the limit.`;
+      `${meaning}, in units of its limit. The bright line surrounds voxels at or above 1; below 0.5 `
+      + `nothing is drawn. Worst place (${where}) mm, ${formatNumber(peak)} times the limit.`;
   }
 }
 

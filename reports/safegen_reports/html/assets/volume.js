@@ -1,29 +1,29 @@
 // Voxels of a page: unpacked from the script beside it, with the way from voxels to millimetres.
 "use strict";
 
-const safegen = { waiting: new Map(), receive(content) { this.waiting.get(content.key)?.(content); } };
+const safegen = { pending: new Map(), receive(content) { this.pending.get(content.key)?.(content); } };
 
 safegen.load = (section) => new Promise((resolve, reject) => {
-  safegen.waiting.set(section.dataset.key, resolve);
+  safegen.pending.set(section.dataset.key, resolve);
   const script = document.createElement("script");
   script.src = section.dataset.script;
   script.addEventListener("error", () => reject(new Error("the file with the voxels is missing")));
   document.head.append(script);
 });
 
-async function unpacked(text) {
+async function unpack(text) {
   const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 // Rows of a 4 x 4 matrix, as one list of 16 numbers.
-function applied(matrix, point) {
+function transform(matrix, point) {
   const [x, y, z] = point;
   return [0, 4, 8].map((row) => matrix[row] * x + matrix[row + 1] * y + matrix[row + 2] * z + matrix[row + 3]);
 }
 
-function inverted(m) {
+function invert(m) {
   const [a, b, c, , d, e, f, , g, h, i] = m;
   const det = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g);
   const rows = [
@@ -38,22 +38,22 @@ function inverted(m) {
 class Voxels {
   constructor(facts, values, mask) {
     Object.assign(this, facts, { values, mask });
-    this.fromMm = inverted(this.affine);
-    this.toFile = inverted(this.file.affine);
+    this.fromMm = invert(this.affine);
+    this.toFile = invert(this.file.affine);
     this.spacing = [0, 1, 2].map((axis) =>
       Math.hypot(this.affine[axis], this.affine[axis + 4], this.affine[axis + 8]));
     this.extent = this.shape.map((length, axis) => length * this.spacing[axis]);
   }
 
   static async unpack(facts) {
-    const bytes = await unpacked(facts.data);
+    const bytes = await unpack(facts.data);
     const count = facts.shape.reduce((a, b) => a * b);
     const values = new Float32Array(count);
     for (let n = 0; n < count; n += 1) {
       const code = facts.bytes === 2 ? bytes[n] + 256 * bytes[n + count] : bytes[n];
       values[n] = facts.low + facts.step * code;
     }
-    return new Voxels({ ...facts, data: null }, values, facts.mask ? await unpacked(facts.mask) : null);
+    return new Voxels({ ...facts, data: null }, values, facts.mask ? await unpack(facts.mask) : null);
   }
 
   place([i, j, k]) {
@@ -61,20 +61,20 @@ class Voxels {
   }
 
   mm(index) {
-    return applied(this.affine, index);
+    return transform(this.affine, index);
   }
 
   nearest(point) {
-    return applied(this.fromMm, point).map((value, axis) =>
+    return transform(this.fromMm, point).map((value, axis) =>
       Math.min(Math.max(Math.round(value), 0), this.shape[axis] - 1));
   }
 
   // The voxel of the file at a place in mm, as other programs count it.
   fileVoxel(point) {
-    return applied(this.toFile, point).map((value) => Math.round(value));
+    return transform(this.toFile, point).map((value) => Math.round(value));
   }
 }
 
 async function unpackLayer(layer) {
-  return { ...layer, data: null, codes: await unpacked(layer.data) };
+  return { ...layer, data: null, codes: await unpack(layer.data) };
 }

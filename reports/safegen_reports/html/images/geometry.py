@@ -57,13 +57,13 @@ class Volume:
 def to_ras(values: NDArray[Any], affine: NDArray[np.float64]) -> Volume:
     """The volume flipped and permuted to the nearest RAS axes, nothing resampled.
 
-    Raises SafegenError where the affine does not say where the voxels lie.
+    Raises SafegenError where the affine is not finite or not invertible.
     """
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise SafegenError("The header's affine is not invertible, so no slices can be drawn.")
     orientation = io_orientation(affine)
-    turned = apply_orientation(values, orientation)
-    return Volume(turned, affine @ inv_ornt_aff(orientation, values.shape))
+    values_ras = apply_orientation(values, orientation)
+    return Volume(values_ras, affine @ inv_ornt_aff(orientation, values.shape))
 
 
 def extract_slice(volume: Volume, plane: Plane, voxel: Voxel) -> NDArray[Any]:
@@ -85,9 +85,9 @@ def position_in_slice(volume: Volume, plane: Plane, voxel: Voxel) -> tuple[float
     return x, y
 
 
-def worst_voxel(heat: NDArray[Any]) -> Voxel | None:
+def worst_voxel(values: NDArray[Any]) -> Voxel | None:
     """The voxel of the highest finite value, of a plateau its middle; None if all are NaN."""
-    finite = np.where(np.isfinite(heat), heat, -np.inf)
+    finite = np.where(np.isfinite(values), values, -np.inf)
     if not np.isfinite(top := finite.max(initial=-np.inf)):
         return None
     return _most_central(np.argwhere(finite == top))
@@ -111,7 +111,7 @@ def voxel_to_world(volume: Volume, voxel: Voxel) -> WorldPoint:
 
 
 def intensity_window(values: NDArray[Any]) -> tuple[float, float]:
-    """The grey window: percentiles 1 and 99 of the finite values other than zero."""
+    """The intensity window: percentiles 1 and 99 of the finite values other than zero."""
     sample = values.ravel()[:: max(1, values.size // MAX_PERCENTILE_SAMPLE)]
     shown = sample[np.isfinite(sample) & (sample != 0)]
     if shown.size == 0:

@@ -139,7 +139,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class DrawingOptions:
-    """Where and how one figure is drawn: names, pixels a mm, grey window."""
+    """Folder, file stem, scale and intensity window of one figure."""
 
     folder: Path
     stem: str
@@ -156,16 +156,16 @@ def draw_figure(
     Raises SafegenError where the scan's geometry or the heatmap's grid does not allow it.
     """
     volume = to_ras(scan.voxels, scan.affine)
-    heat = to_ras(_values_on_scan_grid(heatmap, scan), scan.affine) if heatmap else None
-    worst = _require_worst_voxel(heat) if heat else None
+    values = to_ras(_values_on_scan_grid(heatmap, scan), scan.affine) if heatmap else None
+    worst = _require_worst_voxel(values) if values else None
     voxel = under.voxel if under else worst or centre_of_mass(volume.values)
     bases = [panel.base for panel in under.panels] if under else [None] * len(PLANES)
-    brush = DrawingOptions(
+    options = DrawingOptions(
         folder, stem, PICTURE_SIDE / float(volume.extent.max()), intensity_window(volume.values)
     )
     ceiling = heatmap.ceiling if heatmap else 0.0
     panels = tuple(
-        _draw_panel(brush, plane, voxel, volume, heat, ceiling, base)
+        _draw_panel(options, plane, voxel, volume, values, ceiling, base)
         for plane, base in zip(PLANES, bases, strict=True)
     )
     return Figure(
@@ -173,7 +173,7 @@ def draw_figure(
         panels=panels,
         voxel=voxel,
         place=voxel_to_world(volume, voxel),
-        peak=float(heat.values[worst]) if heat and worst else None,
+        peak=float(values.values[worst]) if values and worst else None,
         worst=voxel_to_world(volume, worst) if worst else None,
         meaning=heatmap.meaning if heatmap else "",
         ceiling=ceiling,
@@ -208,46 +208,46 @@ def _values_on_scan_grid(heatmap: Heatmap, scan: Scan) -> NDArray[np.float32]:
     return heatmap.values
 
 
-def _require_worst_voxel(heat: Volume) -> Voxel:
-    worst = worst_voxel(heat.values)
+def _require_worst_voxel(heatmap: Volume) -> Voxel:
+    worst = worst_voxel(heatmap.values)
     if worst is None:
         raise SafegenError("The heatmap holds no finite value; it is not drawn.")
     return worst
 
 
 def _draw_panel(
-    brush: DrawingOptions,
+    options: DrawingOptions,
     plane: Plane,
     voxel: Voxel,
     volume: Volume,
-    heat: Volume | None,
+    heatmap: Volume | None,
     ceiling: float,
     base: str | None,
 ) -> Panel:
-    width, height = _slice_size(brush, plane, volume)
+    width, height = _slice_size(options, plane, volume)
     left, top = (PICTURE_SIDE - width) // 2, (PICTURE_SIDE - height) // 2
     if base is None:
-        grey = _to_greyscale(extract_slice(volume, plane, voxel), brush.window).resize(
+        grey = _to_greyscale(extract_slice(volume, plane, voxel), options.window).resize(
             (width, height)
         )
-        base = _write_picture(brush, f"{plane.name}.png", _pad_to_square(grey, (left, top)))
-    over = None
-    if heat:
-        warm = Image.fromarray(
-            np.ascontiguousarray(extract_slice(heat, plane, voxel), dtype=np.float32)
+        base = _write_picture(options, f"{plane.name}.png", _pad_to_square(grey, (left, top)))
+    overlay = None
+    if heatmap:
+        values = Image.fromarray(
+            np.ascontiguousarray(extract_slice(heatmap, plane, voxel), dtype=np.float32)
         )
-        fine = warm.resize((width, height), Image.Resampling.BILINEAR)
-        coloured = Image.fromarray(render_overlay(np.asarray(fine), ceiling=ceiling))
-        over = _write_picture(
-            brush, f"{plane.name}-heat.png", _pad_to_square(coloured, (left, top))
+        enlarged = values.resize((width, height), Image.Resampling.BILINEAR)
+        coloured = Image.fromarray(render_overlay(np.asarray(enlarged), ceiling=ceiling))
+        overlay = _write_picture(
+            options, f"{plane.name}-heatmap.png", _pad_to_square(coloured, (left, top))
         )
-    x, y = (mm * brush.pixels_per_mm for mm in position_in_slice(volume, plane, voxel))
-    return Panel(plane, base, over, round(left + x, 1), round(top + y, 1))
+    x, y = (mm * options.pixels_per_mm for mm in position_in_slice(volume, plane, voxel))
+    return Panel(plane, base, overlay, round(left + x, 1), round(top + y, 1))
 
 
-def _slice_size(brush: DrawingOptions, plane: Plane, volume: Volume) -> tuple[int, int]:
+def _slice_size(options: DrawingOptions, plane: Plane, volume: Volume) -> tuple[int, int]:
     width, height = (
-        min(PICTURE_SIDE, max(1, round(float(volume.extent[axis]) * brush.pixels_per_mm)))
+        min(PICTURE_SIDE, max(1, round(float(volume.extent[axis]) * options.pixels_per_mm)))
         for axis in plane.axes
     )
     return width, height
@@ -265,13 +265,13 @@ def _pad_to_square(picture: Image.Image, corner: tuple[int, int]) -> Image.Image
     return frame
 
 
-def _write_picture(brush: DrawingOptions, ending: str, picture: Image.Image) -> str:
-    name = f"images/{brush.stem}-{ending}"
-    _save_png(brush.folder / name, picture)
+def _write_picture(options: DrawingOptions, ending: str, picture: Image.Image) -> str:
+    name = f"images/{options.stem}-{ending}"
+    _save_png(options.folder / name, picture)
     return name
 
 
 def _save_png(path: Path, picture: Image.Image) -> None:
     content = BytesIO()
     picture.save(content, "PNG", compress_level=PNG_COMPRESSION)
-    write_bytes(path, content.getvalue())
+    write_bytes(path, content.getvalue(), durable=False)

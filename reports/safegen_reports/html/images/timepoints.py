@@ -41,12 +41,12 @@ class Timepoint:
 
 @dataclass(frozen=True, slots=True)
 class AlignedSeries:
-    """Timepoints on one grid: what the viewer gets of each, and the way to bring a map there."""
+    """Timepoints on one grid, encoded for the viewer; `mappings` (mm) lead to each."""
 
     grid: Volume
-    together: tuple[int, int, int]
+    downsampling: tuple[int, int, int]
     timepoints: tuple[Timepoint, ...]
-    described: tuple[dict[str, Any], ...]
+    encoded: tuple[dict[str, Any], ...]
     mappings: dict[str, Affine]
 
     def on_grid(self, heatmap: Heatmap, of: str) -> Heatmap | None:
@@ -56,40 +56,42 @@ class AlignedSeries:
         moved = _resample(heatmap.values, heatmap.affine, self.mappings[of], self.grid)
         return Heatmap(moved, self.grid.affine, heatmap.meaning, heatmap.ceiling, of=of)
 
-    def place(self, point: WorldPoint, of: str) -> WorldPoint:
-        """Where a place of one timepoint (mm) lies in the first one."""
+    def to_first(self, point: WorldPoint, of: str) -> WorldPoint:
+        """A point of one timepoint (mm) in the space of the first one."""
         x, y, z = apply_affine(np.linalg.inv(self.mappings[of]), point)
         return float(x), float(y), float(z)
 
 
 def align_series(
-    refs: Sequence[ScanRef], read: Callable[[ScanRef], Scan], wanted: str | None
+    refs: Sequence[ScanRef], read: Callable[[ScanRef], Scan], preferred: str | None
 ) -> AlignedSeries:
-    """The timepoints of one modality: that of the wanted scan, else the most frequent one.
+    """The timepoints of one modality: that of the preferred scan, else the most frequent one.
 
     Raises ReadError of a scan, and SafegenError of a geometry that cannot be drawn.
     """
-    chosen = _select_timepoints(refs, wanted)
+    chosen = _select_timepoints(refs, preferred)
     first = read(chosen[0])
-    whole = to_ras(first.voxels, first.affine)
-    together = viewer_data.downsampling_factors(whole, most=viewer_data.MAX_VOXELS // len(chosen))
-    grid = viewer_data.downsample(whole, together, np.mean)
+    full = to_ras(first.voxels, first.affine)
+    downsampling = viewer_data.downsampling_factors(
+        full, max_voxels=viewer_data.MAX_VOXELS // len(chosen)
+    )
+    grid = viewer_data.downsample(full, downsampling, np.mean)
     options = guess_options(first)
     fixed = _try_canonical(first, options)
-    points, described, mappings = [], [], {}
+    points, encoded, mappings = [], [], {}
     for ref in chosen:
         scan = first if ref is chosen[0] else read(ref)
         mapping = np.eye(4) if scan is first else _register_to_first(fixed, scan, options)
         points.append(Timepoint(ref, mapping is not None))
         mappings[ref.target] = np.eye(4) if mapping is None else mapping
-        described.append(_encode_timepoint(scan, mappings[ref.target], grid, together))
-    return AlignedSeries(grid, together, tuple(points), tuple(described), mappings)
+        encoded.append(_encode_timepoint(scan, mappings[ref.target], grid, downsampling))
+    return AlignedSeries(grid, downsampling, tuple(points), tuple(encoded), mappings)
 
 
-def _select_timepoints(refs: Sequence[ScanRef], wanted: str | None) -> list[ScanRef]:
+def _select_timepoints(refs: Sequence[ScanRef], preferred: str | None) -> list[ScanRef]:
     """At most six scans of one modality, the first and the last among them."""
     frequent = Counter(ref.modality for ref in refs).most_common(1)[0][0]
-    modality = next((ref.modality for ref in refs if ref.target == wanted), frequent)
+    modality = next((ref.modality for ref in refs if ref.target == preferred), frequent)
     same = [ref for ref in refs if ref.modality == modality]
     places = np.linspace(0, len(same) - 1, min(len(same), MAX_TIMEPOINTS)).round().astype(int)
     return [same[place] for place in places]
@@ -117,11 +119,11 @@ def _register_to_first(
 
 
 def _encode_timepoint(
-    scan: Scan, mapping: Affine, grid: Volume, together: tuple[int, int, int]
+    scan: Scan, mapping: Affine, grid: Volume, downsampling: tuple[int, int, int]
 ) -> dict[str, Any]:
     moved = Scan(scan.ref, _resample(scan.voxels, scan.affine, mapping, grid), grid.affine)
     facts = viewer_data.encode_scan(moved, (1, 1, 1)) | {
-        "together": list(together),
+        "downsampling": list(downsampling),
         "file": {
             "shape": list(scan.voxels.shape),
             "affine": (np.linalg.inv(mapping) @ scan.affine).ravel().tolist(),

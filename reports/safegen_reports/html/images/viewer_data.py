@@ -19,7 +19,7 @@ from pytest_safegen.api import Heatmap, Scan
 from safegen_reports.html.images.geometry import Volume, intensity_window, to_ras
 
 MAX_VOXELS = 4_000_000
-"""A larger scan is shown with neighbouring voxels taken together."""
+"""A larger scan is shown downsampled."""
 MAX_GREY_CODE = 4095
 MAX_BYTE = 255
 ZLIB_LEVEL = 6
@@ -41,36 +41,36 @@ class MapLayer:
     data: str
 
 
-def downsampling_factors(volume: Volume, *, most: int = MAX_VOXELS) -> tuple[int, int, int]:
-    """How many voxels along each axis are taken together, finest axes first, so that few remain."""
-    taken = np.ones(3, dtype=int)
+def downsampling_factors(volume: Volume, *, max_voxels: int = MAX_VOXELS) -> tuple[int, int, int]:
+    """Voxels to merge along each axis, finest first, so that at most `max_voxels` remain."""
+    factors = np.ones(3, dtype=int)
     shape = np.asarray(volume.values.shape)
-    while np.prod(np.ceil(shape / taken)) > most:
-        taken[int(np.argmin(volume.spacing * taken))] += 1
-    first, second, third = taken.tolist()
+    while np.prod(np.ceil(shape / factors)) > max_voxels:
+        factors[int(np.argmin(volume.spacing * factors))] += 1
+    first, second, third = factors.tolist()
     return first, second, third
 
 
-def downsample(volume: Volume, together: tuple[int, int, int], how: Reduction) -> Volume:
-    """The volume with blocks of voxels taken together, by `np.mean` or `np.max`."""
-    if together == (1, 1, 1):
+def downsample(volume: Volume, factors: tuple[int, int, int], reduce: Reduction) -> Volume:
+    """The volume with blocks of voxels merged by `np.mean` or `np.max`."""
+    if factors == (1, 1, 1):
         return volume
-    short = [-length % factor for length, factor in zip(volume.values.shape, together, strict=True)]
+    short = [-length % factor for length, factor in zip(volume.values.shape, factors, strict=True)]
     padded = np.pad(volume.values, [(0, more) for more in short], mode="edge")
     split = [
         part
-        for length, factor in zip(padded.shape, together, strict=True)
+        for length, factor in zip(padded.shape, factors, strict=True)
         for part in (length // factor, factor)
     ]
-    values = how(padded.reshape(split), (1, 3, 5))
-    scale = np.diag([*map(float, together), 1.0])
-    scale[:3, 3] = (np.asarray(together) - 1) / 2
+    values = reduce(padded.reshape(split), (1, 3, 5))
+    scale = np.diag([*map(float, factors), 1.0])
+    scale[:3, 3] = (np.asarray(factors) - 1) / 2
     return Volume(values, volume.affine @ scale)
 
 
 def encode_map(
     heatmap: Heatmap,
-    together: tuple[int, int, int],
+    factors: tuple[int, int, int],
     *,
     finding: int,
     check: str,
@@ -78,35 +78,35 @@ def encode_map(
     peak: float,
     worst: tuple[float, float, float],
 ) -> MapLayer:
-    """A map in 256 steps up to its ceiling; of voxels taken together the highest counts."""
+    """A map in 256 steps up to its ceiling; merged voxels get the highest of their values."""
     ceiling = max(heatmap.ceiling, 1e-6)
-    volume = downsample(to_ras(heatmap.values, heatmap.affine), together, np.max)
+    volume = downsample(to_ras(heatmap.values, heatmap.affine), factors, np.max)
     clean = np.nan_to_num(volume.values, nan=0.0, posinf=ceiling, neginf=0.0)
     codes = np.clip(np.rint(clean / ceiling * MAX_BYTE), 0, MAX_BYTE).astype(np.uint8)
     return MapLayer(finding, check, name, heatmap.meaning, ceiling, peak, worst, pack_voxels(codes))
 
 
-def encode_scan(scan: Scan, together: tuple[int, int, int]) -> dict[str, Any]:
-    """What the viewer needs of a scan: grid, grey values, window, stated lesion."""
-    whole = to_ras(scan.voxels, scan.affine)
-    volume = downsample(whole, together, np.mean)
+def encode_scan(scan: Scan, factors: tuple[int, int, int]) -> dict[str, Any]:
+    """What the viewer needs of a scan: grid, intensities, window, annotated lesion."""
+    full = to_ras(scan.voxels, scan.affine)
+    volume = downsample(full, factors, np.mean)
     facts = {
         "target": scan.ref.target,
         "shape": list(volume.values.shape),
         "affine": volume.affine.ravel().tolist(),
-        "together": list(together),
+        "downsampling": list(factors),
         "file": {"shape": list(scan.voxels.shape), "affine": scan.affine.ravel().tolist()},
         **encode_intensities(volume.values),
-        "window": list(intensity_window(whole.values)),
+        "window": list(intensity_window(full.values)),
     }
     if scan.mask is not None and scan.mask.any():
-        mask = downsample(to_ras(scan.mask.astype(np.uint8), scan.affine), together, np.max)
+        mask = downsample(to_ras(scan.mask.astype(np.uint8), scan.affine), factors, np.max)
         facts["mask"] = pack_voxels(mask.values.astype(np.uint8))
     return facts
 
 
 def encode_intensities(values: NDArray[Any]) -> dict[str, Any]:
-    """Grey values as whole steps above the lowest: one byte a voxel where that loses nothing.
+    """Intensities as whole steps above the lowest: one byte a voxel where that loses nothing.
 
     Else 4096 steps between the 0.05 % and the 99.95 % percentile; low bytes first, then high ones.
     """
@@ -128,10 +128,10 @@ def encode_intensities(values: NDArray[Any]) -> dict[str, Any]:
     return {"low": low, "step": step, "bytes": 2, "data": pack_voxels(steps)}
 
 
-def _quantize(values: NDArray[Any], low: float, step: float, most: int) -> NDArray[np.float64]:
-    high = low + most * step
+def _quantize(values: NDArray[Any], low: float, step: float, max_code: int) -> NDArray[np.float64]:
+    high = low + max_code * step
     clean = np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low)
-    return np.clip(np.rint((clean - low) / step), 0, most)
+    return np.clip(np.rint((clean - low) / step), 0, max_code)
 
 
 def viewer_script(

@@ -4,34 +4,34 @@
 const { study, reader } = document.body.dataset;
 const trials = JSON.parse(document.getElementById("trials").textContent);
 const form = document.getElementById("reading");
-const SHELF = `safegen-study-${study}-${reader}`;
-let answers = restored();
+const STORAGE_KEY = `safegen-study-${study}-${reader}`;
+let answers = loadAnswers();
 let shownAt = 0;
 
-function restored() {
+function loadAnswers() {
   try {
-    return JSON.parse(localStorage.getItem(SHELF)) ?? [];
+    return JSON.parse(localStorage.getItem(STORAGE_KEY)) ?? [];
   } catch {
     return [];
   }
 }
 
-function keep() {
+function saveAnswers() {
   try {
-    localStorage.setItem(SHELF, JSON.stringify(answers));
+    localStorage.setItem(STORAGE_KEY, JSON.stringify(answers));
   } catch {
     // without storage the answers last as long as the page
   }
 }
 
-function only(id) {
+function showOnly(id) {
   for (const each of ["welcome", "pause", "reading", "thanks"]) document.getElementById(each).hidden = each !== id;
 }
 
 function picture(path, className, alt) {
-  const made = new Image();
-  Object.assign(made, { className, alt, src: path });
-  return made;
+  const image = new Image();
+  Object.assign(image, { className, alt, src: path });
+  return image;
 }
 
 async function show() {
@@ -51,7 +51,7 @@ async function show() {
   await Promise.all(images.map((image) => image.decode().catch(() => null)));
   document.getElementById("pictures").replaceChildren(...panels);
   document.getElementById("progress").textContent = `reading ${answers.length + 1} of ${trials.length}`;
-  only("reading");
+  showOnly("reading");
   shownAt = performance.now();
   form.querySelector("input").focus();
 }
@@ -60,30 +60,30 @@ function next() {
   const done = answers.length;
   if (done === trials.length) {
     document.getElementById("progress").textContent = `${done} readings, all done`;
-    return only("thanks");
+    return showOnly("thanks");
   }
-  if (done > 0 && trials[done].period > trials[done - 1].period) return only("pause");
+  if (done > 0 && trials[done].period > trials[done - 1].period) return showOnly("pause");
   return show();
 }
 
-function rating(given, name) {
-  return given.has(name) ? Number(given.get(name)) : null;
+function rating(values, name) {
+  return values.has(name) ? Number(values.get(name)) : null;
 }
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const seconds = (performance.now() - shownAt) / 1000;
-  const given = new FormData(form);
+  const values = new FormData(form);
   const { token, period, heatmap } = trials[answers.length];
   answers = [...answers, {
     token, period, heatmap,
-    answer: given.get("answer"),
-    confidence: rating(given, "confidence"),
-    realism: rating(given, "realism"),
-    usefulness: heatmap ? rating(given, "usefulness") : null,
+    answer: values.get("answer"),
+    confidence: rating(values, "confidence"),
+    realism: rating(values, "realism"),
+    usefulness: heatmap ? rating(values, "usefulness") : null,
     seconds: Number(seconds.toFixed(3)),
   }];
-  keep();
+  saveAnswers();
   next();
 });
 
@@ -98,4 +98,4 @@ document.getElementById("download").addEventListener("click", () => {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 });
 if (answers.length) document.getElementById("begin").textContent = `Go on after reading ${answers.length}`;
-only("welcome");
+showOnly("welcome");

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,10 +67,10 @@ def shrunken_covariance(x: NDArray[np.float64]) -> Matrix:
     centred = x - x.mean(axis=0)
     sample = centred.T @ centred / n
     level = np.trace(sample) / m
-    apart = float(((sample - level * np.eye(m)) ** 2).sum()) / m
+    dispersion = float(((sample - level * np.eye(m)) ** 2).sum()) / m
     squares = centred**2
     noise = float((squares.T @ squares / n - sample**2).sum()) / (n * m)
-    share = 1.0 if apart == 0 else min(max(noise / apart, 0.0), 1.0)
+    share = 1.0 if dispersion == 0 else min(max(noise / dispersion, 0.0), 1.0)
     return np.asarray((1 - share) * sample + share * level * np.eye(m))
 
 
@@ -86,7 +86,7 @@ class ImageQuality:
     def fit(
         self,
         samples: Sequence[Sample],
-        ground: ReferenceStatistics,
+        reference: ReferenceStatistics,
         *,
         seed: int,  # noqa: ARG002  nothing here is random
         device: str,
@@ -94,7 +94,7 @@ class ImageQuality:
         """The Gaussian of the measures of real scans."""
         found = side_by_side(
             lambda sample: quality_measures(
-                leave_patient_out(NormalizedSample(sample, ground, device))
+                leave_patient_out(NormalizedSample(sample, reference, device))
             ),
             samples,
         )
@@ -108,26 +108,32 @@ class ImageQuality:
         arrays = {name: getattr(learned, name) for name in ARRAYS}
         return Learned(arrays, {"measures": list(found[0])}, held_out)
 
-    def read(self, view: NormalizedSample, learned: Learned) -> Reading:
-        """One statistic; there is no map."""
-        measures = quality_measures(view)
+    def open(
+        self,
+        learned: Learned,
+        reference: ReferenceStatistics,  # noqa: ARG002  each sample brings its own
+        *,
+        device: str,  # noqa: ARG002  measures are computed on the processor
+    ) -> ImageQualityReader:
+        """The reader, with the Gaussian of real scans."""
+        return ImageQualityReader(QualityModel(*(learned.arrays[name] for name in ARRAYS)))
+
+
+@dataclass(frozen=True, slots=True)
+class ImageQualityReader:
+    """Compares the measures of scans with those of real scans."""
+
+    model: QualityModel
+
+    def read(self, normalized: NormalizedSample) -> Reading:
+        """One statistic and no map; the details are each measure's robust deviations."""
+        measures = quality_measures(normalized)
         vector = np.array(list(measures.values()))
-        return Reading(_statistics(quality_model(learned), vector), details=measures)
+        deviations = self.model.standardized(vector).tolist()
+        return Reading(
+            _statistics(self.model, vector), details=dict(zip(measures, deviations, strict=True))
+        )
 
 
-def quality_model(learned: Learned) -> QualityModel:
-    """The model of what was learned."""
-    return QualityModel(*(learned.arrays[name] for name in ARRAYS))
-
-
-def most_unusual(
-    measures: Mapping[str, float], learned: Learned, *, most: int = 3
-) -> list[tuple[str, float]]:
-    """The most unusual of a scan's measures: name, and robust deviations from real scans."""
-    away = quality_model(learned).standardized(np.array(list(measures.values())))
-    names = list(measures)
-    return [(names[n], float(away[n])) for n in np.argsort(-np.abs(away))[:most]]
-
-
-def _statistics(known: QualityModel, vector: Vector) -> dict[str, float]:
-    return {"distance": known.distance(vector)}
+def _statistics(model: QualityModel, vector: Vector) -> dict[str, float]:
+    return {"distance": model.distance(vector)}

@@ -1,7 +1,7 @@
 """Train the network on crops and on hard negatives, and measure its overlap with the truth.
 
 Hard negatives are crops of untouched scans around the highest logits of a network that is still
-learning. A few of the half million voxels of a real scan always look odd, and they decide how
+learning. A few of the half million voxels of a real scan always look abnormal, and they decide how
 strong a fault must be to stand out; training on them as untouched removes that (bootstrapping of
 Sung and Poggio 1998; Shrivastava et al., CVPR 2016).
 """
@@ -43,24 +43,24 @@ from safegen_detectors.anomaly.methods.training import (
 WEIGHT_OF_FAULTS = 2.0
 SHARE_OF_OVERLAP = 0.5
 SHARE_OF_PEAKS = 0.3
-FEWEST_VOXELS = 20  # below, the overlap says nothing
+FEWEST_VOXELS = 20  # below, the overlap is meaningless
 VOXELS_OF_PEAK = 64
-MINING_START = 1 / 3  # of the steps
+HARD_NEGATIVES_START = 1 / 3  # of the steps
 LIMITS = tuple(float(n) for n in np.arange(-3, 3.01, 0.25))
 
 
 def train_network(
-    lessons: TrainingSamples, budget: Budget, *, seed: int, device: str
+    training_set: TrainingSamples, budget: Budget, *, seed: int, device: str
 ) -> tuple[SegmentationNet, int]:
     """A network, and the steps it was trained for: one cycle, then another with hard negatives."""
     with seeded(seed, device):
-        network = to_device(SegmentationNet(lessons.crops[0].inputs.shape[0]), device)
-    first = int(MINING_START * budget.steps)
-    done = _train_cycle(network, lessons.crops, replace(budget, steps=first), seed, device)
+        network = to_device(SegmentationNet(training_set.crops[0].inputs.shape[0]), device)
+    first = int(HARD_NEGATIVES_START * budget.steps)
+    done = _train_cycle(network, training_set.crops, replace(budget, steps=first), seed, device)
     random = torch.Generator().manual_seed(seed)
-    mined = hard_negatives(network, lessons.untouched, random=random, device=device)
+    negatives = hard_negatives(network, training_set.untouched, random=random, device=device)
     rest = replace(budget, steps=budget.steps - first)
-    done += _train_cycle(network, [*lessons.crops, *mined], rest, seed + 1, device)
+    done += _train_cycle(network, [*training_set.crops, *negatives], rest, seed + 1, device)
     return network.eval(), done
 
 
@@ -76,7 +76,7 @@ def _train_cycle(
 
 
 def training_loss(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """The outline's loss, and the peaks' by which whole scans are told apart."""
+    """The outline's loss, and the peaks' by which whole scans are separated."""
     outline = outline_loss(logits, batch.truth, batch.region)
     return outline + SHARE_OF_PEAKS * peak_loss(logits, batch.truth, batch.region)
 
@@ -99,22 +99,22 @@ def outline_loss(logits: torch.Tensor, truth: torch.Tensor, region: torch.Tensor
 def peak_loss(logits: torch.Tensor, truth: torch.Tensor, region: torch.Tensor) -> torch.Tensor:
     """Cross-entropy of each crop's mean highest logit: is there a fault? All (n, i, j, k).
 
-    Crops with a few voxels of a fault say nothing either way and are left out.
+    Crops with only a few voxels of a fault are excluded.
     """
     inside = logits.float().masked_fill(~region, -20.0).flatten(1)
     peaks = inside.topk(min(VOXELS_OF_PEAK, inside.shape[1]), dim=1).values.mean(1)
     faulty = (truth & region).flatten(1).sum(1)
-    told = (faulty > FEWEST_VOXELS) | ~truth.flatten(1).any(1)
+    decided = (faulty > FEWEST_VOXELS) | ~truth.flatten(1).any(1)
     each = functional.binary_cross_entropy_with_logits(
         peaks, (faulty > FEWEST_VOXELS).float(), reduction="none"
     )
-    return (each * told).sum() / told.sum().clamp_min(1)
+    return (each * decided).sum() / decided.sum().clamp_min(1)
 
 
-def overlaps_at_limits(logits: torch.Tensor, spoiled: CorruptedSample) -> NDArray[np.float64]:
+def overlaps_at_limits(logits: torch.Tensor, corrupted: CorruptedSample) -> NDArray[np.float64]:
     """Intersection over union of outline and truth at each of LIMITS, (25,)."""
-    truth = torch.tensor(spoiled.truth, device=logits.device) & spoiled.view.judged
-    found = [(logits > limit) & spoiled.view.judged for limit in LIMITS]
+    truth = torch.tensor(corrupted.truth, device=logits.device) & corrupted.normalized.judged
+    found = [(logits > limit) & corrupted.normalized.judged for limit in LIMITS]
     return np.array([float((f & truth).sum() / (f | truth).sum().clamp_min(1)) for f in found])
 
 

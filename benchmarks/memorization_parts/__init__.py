@@ -1,1 +1,0 @@
-"""What `python -m benchmarks.memorization` is made of."""
