@@ -80,33 +80,36 @@ class NetworkBaseline:
     name: str
     build: Callable[[], nn.Module]
     learn: Callable[[nn.Module, Lesson], None]
-    look: Callable[[nn.Module, torch.Tensor, Frame], torch.Tensor]
+    plan: Callable[[nn.Module, torch.Tensor, Frame], torch.Tensor]
     steps: int
     batch: int = 2
     folds: int = 2
     spacing: float = SPACING
 
     def fit(
-        self, samples: Sequence[Sample], ground: ReferenceStatistics, *, seed: int, device: str
+        self, samples: Sequence[Sample], reference: ReferenceStatistics, *, seed: int, device: str
     ) -> Learned:
         """Networks by cross-fitting."""
-        fold = partial(self._fit_fold, frame=self._frame(samples[0], ground, device))
+        fold = partial(self._fit_fold, frame=self._frame(samples[0], reference, device))
         learned = cross_fit(samples, fold, count=self.folds, seed=seed)
         return replace(learned, facts={**learned.facts, "limit": outline_limit(learned)})
 
-    def read(self, view: NormalizedSample, learned: Learned) -> Reading:
+    def read(self, normalized: NormalizedSample, learned: Learned) -> Reading:
         """The mean over the networks."""
-        frame, limit = self._frame(view.sample, view.ground, view.device), learned.facts["limit"]
+        frame, limit = (
+            self._frame(normalized.sample, normalized.reference, normalized.device),
+            learned.facts["limit"],
+        )
         readings = []
         for arrays in arrays_by_fold(learned):
-            seen = self._seen(module_from_arrays(self.build, arrays), view.sample, frame)
-            outline = frame.on_own(seen.map / limit, view.sample)
+            seen = self._seen(module_from_arrays(self.build, arrays), normalized.sample, frame)
+            outline = frame.on_own(seen.map / limit, normalized.sample)
             readings.append(Reading(seen.statistics, outline))
         return mean_reading(readings)
 
-    def _frame(self, sample: Sample, ground: ReferenceStatistics, device: str) -> Frame:
+    def _frame(self, sample: Sample, reference: ReferenceStatistics, device: str) -> Frame:
         """Plain intensities, not deviations from the mean."""
-        plain = replace(ground, intensity=np.zeros_like(ground.intensity))
+        plain = replace(reference, intensity=np.zeros_like(reference.intensity))
         return Frame(plain, max(1, round(self.spacing / sample.spacing)), STRIDE, device)
 
     def _fit_fold(
@@ -125,7 +128,7 @@ class NetworkBaseline:
     def _seen(self, module: nn.Module, sample: Sample, frame: Frame) -> Seen:
         to_device(module, frame.device).eval()
         region = frame.region(sample)
-        found = self.look(module, frame.volume(sample), frame).float() * region
+        found = self.plan(module, frame.volume(sample), frame).float() * region
         return Seen({"peak": peak(found, region)}, top(found, region), found)
 
 

@@ -34,7 +34,7 @@ class Histogram:
     def fit(
         self,
         samples: Sequence[Sample],
-        ground: ReferenceStatistics,  # noqa: ARG002
+        reference: ReferenceStatistics,  # noqa: ARG002
         *,
         seed: int,  # noqa: ARG002
         device: str,  # noqa: ARG002
@@ -47,10 +47,10 @@ class Histogram:
         ]
         return Learned({"histograms": known}, {}, held_out)
 
-    def read(self, view: NormalizedSample, learned: Learned) -> Reading:
+    def read(self, normalized: NormalizedSample, learned: Learned) -> Reading:
         """The distance of the scan's histogram; it knows no places."""
         known = np.asarray(learned.arrays["histograms"])
-        return Reading({"distance": self._distance(self._histogram(view.sample), known)})
+        return Reading({"distance": self._distance(self._histogram(normalized.sample), known)})
 
     def _histogram(self, sample: Sample) -> Vectors:
         inside = np.clip(sample.own[sample.body].astype(np.float64), 0, 1.5)

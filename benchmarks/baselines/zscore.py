@@ -29,7 +29,7 @@ class ZScore:
     def fit(
         self,
         samples: Sequence[Sample],
-        ground: ReferenceStatistics,
+        reference: ReferenceStatistics,
         *,
         seed: int,  # noqa: ARG002  nothing is random
         device: str,
@@ -38,7 +38,7 @@ class ZScore:
         first = sum(grids.tensor(sample.aligned, device) for sample in samples)
         second = sum(grids.tensor(sample.aligned, device).square() for sample in samples)
         sums, count = torch.stack([torch.as_tensor(first), torch.as_tensor(second)]), len(samples)
-        region, held_out, tops = torch.tensor(ground.region), [], []
+        region, held_out, tops = torch.tensor(reference.region), [], []
         for sample in samples:
             own = grids.tensor(sample.aligned, device)
             z = _z(own, sums - torch.stack([own, own.square()]), count - 1).cpu()
@@ -47,12 +47,14 @@ class ZScore:
         facts = {"count": count, "limit": limit_of(tops)}
         return Learned({"sums": sums.cpu().numpy()}, facts, held_out)
 
-    def read(self, view: NormalizedSample, learned: Learned) -> Reading:
+    def read(self, normalized: NormalizedSample, learned: Learned) -> Reading:
         """The absolute z-score per voxel; the map is 1 at the median top of real scans."""
-        sums = grids.tensor(learned.arrays["sums"], view.device)
-        z = _z(grids.tensor(view.sample.aligned, view.device), sums, learned.facts["count"])
-        region = torch.tensor(view.ground.region, device=view.device)
-        outline = grids.onto_own((z * region / learned.facts["limit"])[None], view.sample)[0]
+        sums = grids.tensor(learned.arrays["sums"], normalized.device)
+        z = _z(
+            grids.tensor(normalized.sample.aligned, normalized.device), sums, learned.facts["count"]
+        )
+        region = torch.tensor(normalized.reference.region, device=normalized.device)
+        outline = grids.onto_own((z * region / learned.facts["limit"])[None], normalized.sample)[0]
         return Reading({"peak": peak(z, region)}, outline)
 
 

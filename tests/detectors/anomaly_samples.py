@@ -23,9 +23,9 @@ MARGIN = (1, 2, 1)  # voxels
 
 @cache
 def cohort(count: int) -> tuple[tuple[Sample, ...], ReferenceStatistics]:
-    """Samples of the first `count` phantoms, and the ground that they share."""
+    """Samples of the first `count` phantoms, and the reference that they share."""
     samples = tuple(sample(subject) for subject in range(count))
-    return samples, ground_of(samples)
+    return samples, reference_of(samples)
 
 
 def sample(subject: int) -> Sample:
@@ -38,7 +38,7 @@ def sample(subject: int) -> Sample:
     return Sample(scan.ref.subject, own.voxels, own.body, aligned, to_template, SPACING)
 
 
-def ground_of(samples: Sequence[Sample]) -> ReferenceStatistics:
+def reference_of(samples: Sequence[Sample]) -> ReferenceStatistics:
     """The mean of the samples, and the region and box around their bodies."""
     intensity = np.mean([one.aligned for one in samples], axis=0).astype(np.float32)
     body = np.mean([one.aligned > 0.1 for one in samples], axis=0).astype(np.float32)

@@ -220,18 +220,18 @@ def test_a_holdout_of_few_scans_is_scored_on_the_scales_of_the_reference(count: 
 def test_an_obvious_fault_scores_above_every_clean_scan(
     methods: tuple[str, ...], fault: str
 ) -> None:
-    spoiled, _ = FAULTS[fault](phantom(50), radius=RADIUS)
+    corrupted, _ = FAULTS[fault](phantom(50), radius=RADIUS)
 
-    assert gate(*methods).value(spoiled) > highest_clean(*methods) + 5
+    assert gate(*methods).value(corrupted) > highest_clean(*methods) + 5
 
 
 def test_noise_over_the_whole_scan_scores_above_every_clean_scan() -> None:
     scan = phantom(52)
     noise = np.random.default_rng(0).normal(0, 10, scan.voxels.shape) * (scan.voxels > 0)
 
-    spoiled = replace(scan, voxels=scan.voxels + noise.astype(np.float32))
+    corrupted = replace(scan, voxels=scan.voxels + noise.astype(np.float32))
 
-    assert gate("image-quality").value(spoiled) > highest_clean("image-quality") + 5
+    assert gate("image-quality").value(corrupted) > highest_clean("image-quality") + 5
 
 
 def test_a_larger_ball_of_noise_scores_higher() -> None:
@@ -250,27 +250,27 @@ def test_a_larger_ball_of_noise_scores_higher() -> None:
 def test_the_worst_place_is_told_in_millimetres_of_the_scan(
     methods: tuple[str, ...], fault: str, radius: float
 ) -> None:
-    spoiled, where = FAULTS[fault](phantom(51), radius=radius)
+    corrupted, where = FAULTS[fault](phantom(51), radius=radius)
 
-    score = gate(*methods).score(spoiled)
+    score = gate(*methods).score(corrupted)
 
     place = np.array([measure(score, f"worst_{axis}") for axis in "xyz"])
-    middle = (spoiled.affine @ [*np.argwhere(where).mean(0), 1])[:3]
+    middle = (corrupted.affine @ [*np.argwhere(where).mean(0), 1])[:3]
     assert np.linalg.norm(place - middle) <= radius
     assert where[peak(score)]
     assert measure(score, "worst_volume") > 0
 
 
 def test_the_map_reaches_the_limit_of_the_outline_in_a_fault() -> None:
-    spoiled, where = with_noise_ball(phantom(51), radius=12)
+    corrupted, where = with_noise_ball(phantom(51), radius=12)
 
-    assert heatmap(gate("atlas").score(spoiled))[where].max() > 1
+    assert heatmap(gate("atlas").score(corrupted))[where].max() > 1
 
 
 def test_the_sentence_names_the_kind_of_departure_the_place_and_a_feature() -> None:
-    spoiled, _ = with_noise_ball(phantom(51), radius=RADIUS)
+    corrupted, _ = with_noise_ball(phantom(51), radius=RADIUS)
 
-    message = gate("artefact-segmentation").score(spoiled).message
+    message = gate("artefact-segmentation").score(corrupted).message
 
     assert message.startswith("a region looks like no real scan there, in the ")
     assert "it resembles" in message
@@ -289,11 +289,11 @@ def test_the_sentence_of_a_global_departure_names_its_measures() -> None:
 
 
 def test_the_map_lies_on_the_scans_own_grid_whatever_its_orientation() -> None:
-    spoiled, where = with_noise_ball(phantom(51), radius=12)
+    corrupted, where = with_noise_ball(phantom(51), radius=12)
     turned = replace(
-        spoiled,
-        voxels=np.ascontiguousarray(spoiled.voxels.transpose(2, 0, 1)[::-1]),
-        affine=spoiled.affine @ turn_back(spoiled.voxels.shape),
+        corrupted,
+        voxels=np.ascontiguousarray(corrupted.voxels.transpose(2, 0, 1)[::-1]),
+        affine=corrupted.affine @ turn_back(corrupted.voxels.shape),
     )
 
     score = gate("atlas").score(turned)
@@ -317,13 +317,13 @@ def test_the_unit_of_the_voxels_does_not_matter() -> None:
     assert known.value(scaled) == pytest.approx(known.value(scan), abs=0.1)
 
 
-# stated pathology
+# annotated pathology
 
 
 def stated(radius: float = 12) -> tuple[Scan, Scan, np.ndarray]:
     """A scan with a ball of noise, the same with the ball stated, and the ball."""
-    spoiled, where = with_noise_ball(phantom(53), radius=radius)
-    return spoiled, replace(spoiled, mask=where), where
+    corrupted, where = with_noise_ball(phantom(53), radius=radius)
+    return corrupted, replace(corrupted, mask=where), where
 
 
 def test_stated_pathology_is_not_judged() -> None:
@@ -333,16 +333,16 @@ def test_stated_pathology_is_not_judged() -> None:
 
 
 def test_a_fault_in_stated_pathology_scores_far_less() -> None:
-    spoiled, spared, _ = stated()
+    corrupted, spared, _ = stated()
 
-    assert gate("atlas").value(spared) < gate("atlas").value(spoiled) / 4
+    assert gate("atlas").value(spared) < gate("atlas").value(corrupted) / 4
 
 
 def test_a_fault_outside_the_stated_pathology_is_still_found() -> None:
-    spoiled, _, where = stated()
+    corrupted, _, where = stated()
     elsewhere = np.roll(where, 10, axis=1)
 
-    assert gate("atlas").value(replace(spoiled, mask=elsewhere)) > highest_clean("atlas") + 5
+    assert gate("atlas").value(replace(corrupted, mask=elsewhere)) > highest_clean("atlas") + 5
 
 
 def test_the_share_left_out_is_measured() -> None:
@@ -367,7 +367,7 @@ def test_an_empty_mask_changes_nothing() -> None:
 def test_a_mask_over_everything_is_not_judged() -> None:
     scan = phantom(53)
 
-    with pytest.raises(NotJudged, match="stated pathology covers all"):
+    with pytest.raises(NotJudged, match="annotated pathology covers all"):
         gate().score(replace(scan, mask=np.ones(scan.voxels.shape, dtype=bool)))
 
 
@@ -451,12 +451,12 @@ def test_a_sick_scan_gets_a_number_or_a_sentence(name: str) -> None:
 
 def test_scans_are_scored_alike_in_any_company() -> None:
     known: Gate = gate()
-    spoiled, _ = with_noise_ball(phantom(51), radius=RADIUS)
-    several = targets([spoiled, phantom(50)], known.template)
+    corrupted, _ = with_noise_ball(phantom(51), radius=RADIUS)
+    several = targets([corrupted, phantom(50)], known.template)
 
     together = known.detector.open(known.profile, device="cpu").score(several)
 
-    assert [score.value for score in together] == [known.value(spoiled), known.value(phantom(50))]
+    assert [score.value for score in together] == [known.value(corrupted), known.value(phantom(50))]
 
 
 @pytest.mark.parametrize("subject", range(50, 56))

@@ -28,9 +28,9 @@ EVERYWHERE = torch.ones(SHAPE, dtype=torch.bool)
 
 @cache
 def known() -> tuple[tuple[Sample, ...], ReferenceStatistics, Learned]:
-    samples, ground = cohort(COUNT)
-    ground = reference_statistics.with_gaussian(ground, samples[:UNSEEN])
-    return samples, ground, Atlas().fit(samples[:UNSEEN], ground, seed=0, device="cpu")
+    samples, reference = cohort(COUNT)
+    reference = reference_statistics.with_gaussian(reference, samples[:UNSEEN])
+    return samples, reference, Atlas().fit(samples[:UNSEEN], reference, seed=0, device="cpu")
 
 
 def moments(seed: int, count: int = 5) -> torch.Tensor:
@@ -76,20 +76,20 @@ def test_the_distance_of_standard_features_is_about_one() -> None:
 
 
 def test_a_hole_departs_more_than_the_same_scan_without() -> None:
-    samples, ground, learned = known()
+    samples, reference, learned = known()
     faulty, _ = with_hole(samples[UNSEEN])
 
-    clean = Atlas().read(NormalizedSample(samples[UNSEEN], ground), learned).statistics
-    found = Atlas().read(NormalizedSample(faulty, ground), learned).statistics
+    clean = Atlas().read(NormalizedSample(samples[UNSEEN], reference), learned).statistics
+    found = Atlas().read(NormalizedSample(faulty, reference), learned).statistics
 
     assert all(found[name] > clean[name] for name in ("peak", "focal", "regional"))
 
 
 def test_the_map_is_highest_in_the_hole_and_beyond_the_limit() -> None:
-    samples, ground, learned = known()
+    samples, reference, learned = known()
     faulty, hole = with_hole(samples[UNSEEN])
 
-    found = Atlas().read(NormalizedSample(faulty, ground), learned).map
+    found = Atlas().read(NormalizedSample(faulty, reference), learned).map
 
     assert found is not None
     assert hole[peak_of(found)]
@@ -97,27 +97,29 @@ def test_the_map_is_highest_in_the_hole_and_beyond_the_limit() -> None:
 
 
 def test_the_map_is_zero_where_nothing_is_judged() -> None:
-    samples, ground, learned = known()
-    view = NormalizedSample(samples[UNSEEN], ground)
+    samples, reference, learned = known()
+    normalized = NormalizedSample(samples[UNSEEN], reference)
 
-    found = Atlas().read(view, learned).map
+    found = Atlas().read(normalized, learned).map
 
     assert found is not None
-    assert float(found[~view.judged].abs().max()) == 0.0
+    assert float(found[~normalized.judged].abs().max()) == 0.0
 
 
 def test_every_sample_has_held_out_statistics() -> None:
-    samples, ground, learned = known()
+    samples, reference, learned = known()
 
-    names = set(Atlas().read(NormalizedSample(samples[UNSEEN], ground), learned).statistics)
+    names = set(Atlas().read(NormalizedSample(samples[UNSEEN], reference), learned).statistics)
 
     assert [set(statistics) for statistics in learned.held_out] == [names] * UNSEEN
 
 
 def test_held_out_samples_are_as_far_as_unseen_ones() -> None:
-    samples, ground, learned = known()
+    samples, reference, learned = known()
 
-    unseen = Atlas().read(NormalizedSample(samples[UNSEEN], ground), learned).statistics["overall"]
+    unseen = (
+        Atlas().read(NormalizedSample(samples[UNSEEN], reference), learned).statistics["overall"]
+    )
 
     held_out = [statistics["overall"] for statistics in learned.held_out]
     assert unseen == pytest.approx(np.mean(held_out), rel=0.15)

@@ -38,26 +38,26 @@ NAMES = [
 
 @cache
 def learned() -> Learned:
-    samples, ground = cohort(COUNT)
-    return SMALL.fit(samples[:UNSEEN], ground, seed=0, device="cpu")
+    samples, reference = cohort(COUNT)
+    return SMALL.fit(samples[:UNSEEN], reference, seed=0, device="cpu")
 
 
 def test_a_hole_scores_higher_than_the_same_scan_without() -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
     faulty, _ = with_hole(samples[UNSEEN])
 
-    clean = SMALL.read(NormalizedSample(samples[UNSEEN], ground), learned()).statistics
-    found = SMALL.read(NormalizedSample(faulty, ground), learned()).statistics
+    clean = SMALL.read(NormalizedSample(samples[UNSEEN], reference), learned()).statistics
+    found = SMALL.read(NormalizedSample(faulty, reference), learned()).statistics
 
     worse = ("reconstruction", "reconstruction peak", "feature distance")
     assert [found[name] > clean[name] for name in worse] == [True] * 3
 
 
 def test_the_map_is_highest_in_the_hole() -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
     faulty, hole = with_hole(samples[UNSEEN])
 
-    reading = SMALL.read(NormalizedSample(faulty, ground), learned())
+    reading = SMALL.read(NormalizedSample(faulty, reference), learned())
 
     assert reading.map is not None
     assert reading.map.shape == faulty.own.shape
@@ -66,10 +66,10 @@ def test_the_map_is_highest_in_the_hole() -> None:
 
 
 def test_a_blurred_scan_is_too_smooth() -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
 
-    clean = SMALL.read(NormalizedSample(samples[UNSEEN], ground), learned()).statistics
-    found = SMALL.read(NormalizedSample(blurred(samples[UNSEEN]), ground), learned()).statistics
+    clean = SMALL.read(NormalizedSample(samples[UNSEEN], reference), learned()).statistics
+    found = SMALL.read(NormalizedSample(blurred(samples[UNSEEN]), reference), learned()).statistics
 
     assert found["smoothness peak"] > clean["smoothness peak"]
 
@@ -80,23 +80,23 @@ def test_every_sample_has_its_held_out_statistics() -> None:
 
 
 def test_a_seed_gives_the_same_network_and_leaves_global_randomness_alone() -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
     before = torch.random.get_rng_state()
 
-    again = SMALL.fit(samples[:UNSEEN], ground, seed=0, device="cpu")
+    again = SMALL.fit(samples[:UNSEEN], reference, seed=0, device="cpu")
 
     assert again.held_out == learned().held_out
     assert torch.equal(before, torch.random.get_rng_state())
 
 
 def test_what_was_learned_survives_a_safetensors_file_and_json(tmp_path: Path) -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
     save_file(dict(learned().arrays), tmp_path / "learned.safetensors")
     facts = json.loads(json.dumps(learned().facts))
     again = Learned(load_file(tmp_path / "learned.safetensors"), facts)
 
-    first = SMALL.read(NormalizedSample(samples[UNSEEN], ground), learned())
-    second = Autoencoder().read(NormalizedSample(samples[UNSEEN], ground), again)
+    first = SMALL.read(NormalizedSample(samples[UNSEEN], reference), learned())
+    second = Autoencoder().read(NormalizedSample(samples[UNSEEN], reference), again)
 
     assert first.statistics == second.statistics
 
@@ -106,40 +106,40 @@ def test_the_number_of_steps_is_kept() -> None:
 
 
 def test_stated_pathology_is_not_judged() -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
     faulty, hole = with_hole(samples[UNSEEN])
     stated = replace(faulty, pathology=hole)
 
-    judged = SMALL.read(NormalizedSample(faulty, ground), learned()).statistics
-    spared = SMALL.read(NormalizedSample(stated, ground), learned()).statistics
+    judged = SMALL.read(NormalizedSample(faulty, reference), learned()).statistics
+    spared = SMALL.read(NormalizedSample(stated, reference), learned()).statistics
 
     assert spared["reconstruction peak"] < judged["reconstruction peak"]
 
 
 def test_pickled_weights_are_refused_before_training(tmp_path: Path) -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
     with pytest.raises(UsageProblem, match=r"\.safetensors"):
-        Autoencoder(weights=tmp_path / "w.pth").fit(samples, ground, seed=0, device="cpu")
+        Autoencoder(weights=tmp_path / "w.pth").fit(samples, reference, seed=0, device="cpu")
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
     path = tmp_path / "w.safetensors"
     save_tensors({"x": torch.ones(1)}, path)
     with pytest.raises(UsageProblem, match="ResNet-10"):
-        Autoencoder(weights=path).fit(samples, ground, seed=0, device="cpu")
+        Autoencoder(weights=path).fit(samples, reference, seed=0, device="cpu")
 
 
 def test_own_weights_give_the_feature_distance(tmp_path: Path) -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
     path = tmp_path / "w.safetensors"
     save_tensors({f"module.{k}": v for k, v in resnet().state_dict().items()}, path)
     method = Autoencoder(channels=(4, 4, 4, 4, 4), latent=4, steps=1, weights=path)
 
-    found = method.fit(samples[:3], ground, seed=0, device="cpu")
+    found = method.fit(samples[:3], reference, seed=0, device="cpu")
 
     assert "extractor/conv1.weight" in found.arrays
-    reading = method.read(NormalizedSample(samples[UNSEEN], ground), found)
+    reading = method.read(NormalizedSample(samples[UNSEEN], reference), found)
     assert reading.statistics["feature distance"] > 0
 
 
@@ -159,11 +159,11 @@ def test_the_distance_of_a_thing_to_itself_is_zero() -> None:
 
 
 def test_the_map_of_a_real_scan_reaches_about_the_limit_and_a_hole_more() -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
     faulty, _ = with_hole(samples[UNSEEN])
 
-    views = [NormalizedSample(sample, ground) for sample in (samples[UNSEEN], faulty)]
-    clean, found = (SMALL.read(view, learned()).map for view in views)
+    views = [NormalizedSample(sample, reference) for sample in (samples[UNSEEN], faulty)]
+    clean, found = (SMALL.read(normalized, learned()).map for normalized in views)
 
     assert clean is not None
     assert found is not None

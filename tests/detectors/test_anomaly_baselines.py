@@ -30,11 +30,11 @@ METHODS: list[Method] = [*PLAIN, *map(short, NETWORKS)]
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 def test_a_baseline_keeps_the_contract(method: Method) -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
 
-    learned = method.fit(samples[:4], ground, seed=0, device="cpu")
-    first = method.read(NormalizedSample(samples[UNSEEN], ground), learned)
-    again = method.read(NormalizedSample(samples[UNSEEN], ground), learned)
+    learned = method.fit(samples[:4], reference, seed=0, device="cpu")
+    first = method.read(NormalizedSample(samples[UNSEEN], reference), learned)
+    again = method.read(NormalizedSample(samples[UNSEEN], reference), learned)
 
     assert first.statistics == again.statistics
     assert [set(held_out) for held_out in learned.held_out] == [set(first.statistics)] * 4
@@ -46,48 +46,48 @@ def test_a_baseline_keeps_the_contract(method: Method) -> None:
 
 @pytest.mark.parametrize("method", PLAIN, ids=lambda method: method.name)
 def test_a_hole_scores_higher_than_the_same_scan_without(method: Method) -> None:
-    samples, ground = cohort(COUNT)
-    learned = method.fit(samples[:UNSEEN], ground, seed=0, device="cpu")
+    samples, reference = cohort(COUNT)
+    learned = method.fit(samples[:UNSEEN], reference, seed=0, device="cpu")
     faulty, _ = with_hole(samples[UNSEEN])
 
-    clean = method.read(NormalizedSample(samples[UNSEEN], ground), learned).statistics
-    found = method.read(NormalizedSample(faulty, ground), learned).statistics
+    clean = method.read(NormalizedSample(samples[UNSEEN], reference), learned).statistics
+    found = method.read(NormalizedSample(faulty, reference), learned).statistics
 
     assert all(found[name] > clean[name] for name in clean)
 
 
 def test_the_z_score_is_highest_in_the_hole() -> None:
-    samples, ground = cohort(COUNT)
-    learned = ZScore().fit(samples[:UNSEEN], ground, seed=0, device="cpu")
+    samples, reference = cohort(COUNT)
+    learned = ZScore().fit(samples[:UNSEEN], reference, seed=0, device="cpu")
     faulty, hole = with_hole(samples[UNSEEN])
 
-    reading = ZScore().read(NormalizedSample(faulty, ground), learned)
+    reading = ZScore().read(NormalizedSample(faulty, reference), learned)
 
     assert reading.map is not None
     assert hole[peak_of(reading.map)]
 
 
 def test_a_z_score_is_held_out_as_if_the_sample_had_never_been_there() -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
 
-    held_out = ZScore().fit(samples, ground, seed=0, device="cpu").held_out[0]
-    never = ZScore().fit(samples[1:], ground, seed=0, device="cpu")
+    held_out = ZScore().fit(samples, reference, seed=0, device="cpu").held_out[0]
+    never = ZScore().fit(samples[1:], reference, seed=0, device="cpu")
 
-    found = ZScore().read(NormalizedSample(samples[0], ground), never).statistics
+    found = ZScore().read(NormalizedSample(samples[0], reference), never).statistics
     assert held_out == pytest.approx(found, rel=1e-2)
 
 
 def test_the_limit_of_the_z_score_is_the_median_top_of_samples_never_seen() -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
     tops = []
     for n, sample in enumerate(samples):
-        never = ZScore().fit([*samples[:n], *samples[n + 1 :]], ground, seed=0, device="cpu")
-        view = NormalizedSample(sample, ground)
-        found = ZScore().read(view, never).map
+        never = ZScore().fit([*samples[:n], *samples[n + 1 :]], reference, seed=0, device="cpu")
+        normalized = NormalizedSample(sample, reference)
+        found = ZScore().read(normalized, never).map
         assert found is not None
-        tops.append(top(found, view.judged) * never.facts["limit"])
+        tops.append(top(found, normalized.judged) * never.facts["limit"])
 
-    learned = ZScore().fit(samples, ground, seed=0, device="cpu")
+    learned = ZScore().fit(samples, reference, seed=0, device="cpu")
 
     assert learned.facts["limit"] == pytest.approx(np.median(tops), rel=0.05)
 

@@ -39,8 +39,8 @@ NAMES = ["denoising", "denoising peak", "likelihood", "likelihood change", "smoo
 
 @cache
 def learned() -> Learned:
-    samples, ground = cohort(COUNT)
-    return SMALL.fit(samples[:UNSEEN], ground, seed=0, device="cpu")
+    samples, reference = cohort(COUNT)
+    return SMALL.fit(samples[:UNSEEN], reference, seed=0, device="cpu")
 
 
 class Seer(nn.Module):
@@ -58,21 +58,21 @@ class Seer(nn.Module):
 
 
 def test_a_hole_scores_higher_than_the_same_scan_without() -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
     faulty, _ = with_hole(samples[UNSEEN])
 
-    clean = SMALL.read(NormalizedSample(samples[UNSEEN], ground), learned()).statistics
-    found = SMALL.read(NormalizedSample(faulty, ground), learned()).statistics
+    clean = SMALL.read(NormalizedSample(samples[UNSEEN], reference), learned()).statistics
+    found = SMALL.read(NormalizedSample(faulty, reference), learned()).statistics
 
     worse = ("denoising", "denoising peak", "likelihood")
     assert [found[name] > clean[name] for name in worse] == [True] * 3
 
 
 def test_the_map_is_highest_in_the_hole() -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
     faulty, hole = with_hole(samples[UNSEEN])
 
-    reading = SMALL.read(NormalizedSample(faulty, ground), learned())
+    reading = SMALL.read(NormalizedSample(faulty, reference), learned())
 
     assert reading.map is not None
     assert reading.map.shape == faulty.own.shape
@@ -81,11 +81,11 @@ def test_the_map_is_highest_in_the_hole() -> None:
 
 
 def test_the_way_back_from_noise_is_hardest_in_the_hole() -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
     faulty, hole = with_hole(samples[UNSEEN])
 
     before, after = (
-        denoising_path(NormalizedSample(sample, ground), learned())
+        denoising_path(NormalizedSample(sample, reference), learned())
         for sample in (samples[UNSEEN], faulty)
     )
 
@@ -100,34 +100,34 @@ def test_every_sample_has_its_held_out_statistics() -> None:
 
 
 def test_a_seed_gives_the_same_network_and_leaves_global_randomness_alone() -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
     before = torch.random.get_rng_state()
 
-    again = SMALL.fit(samples[:UNSEEN], ground, seed=0, device="cpu")
+    again = SMALL.fit(samples[:UNSEEN], reference, seed=0, device="cpu")
 
     assert again.held_out == learned().held_out
     assert torch.equal(before, torch.random.get_rng_state())
 
 
 def test_a_scan_scores_the_same_whatever_was_read_before_it() -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
     faulty, _ = with_hole(samples[UNSEEN])
 
-    alone = SMALL.read(NormalizedSample(faulty, ground), learned())
-    SMALL.read(NormalizedSample(samples[UNSEEN], ground), learned())
-    after = SMALL.read(NormalizedSample(faulty, ground), learned())
+    alone = SMALL.read(NormalizedSample(faulty, reference), learned())
+    SMALL.read(NormalizedSample(samples[UNSEEN], reference), learned())
+    after = SMALL.read(NormalizedSample(faulty, reference), learned())
 
     assert alone.statistics == after.statistics
 
 
 def test_what_was_learned_survives_a_safetensors_file_and_json(tmp_path: Path) -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
     save_file(dict(learned().arrays), tmp_path / "learned.safetensors")
     facts = json.loads(json.dumps(learned().facts))
     again = Learned(load_file(tmp_path / "learned.safetensors"), facts)
 
-    first = SMALL.read(NormalizedSample(samples[UNSEEN], ground), learned())
-    second = Diffusion().read(NormalizedSample(samples[UNSEEN], ground), again)
+    first = SMALL.read(NormalizedSample(samples[UNSEEN], reference), learned())
+    second = Diffusion().read(NormalizedSample(samples[UNSEEN], reference), again)
 
     assert first.statistics == second.statistics
 
@@ -185,11 +185,11 @@ def test_noise_grows_with_the_level() -> None:
 
 
 def test_the_map_of_a_real_scan_reaches_about_the_limit_and_a_hole_more() -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
     faulty, _ = with_hole(samples[UNSEEN])
 
-    views = [NormalizedSample(sample, ground) for sample in (samples[UNSEEN], faulty)]
-    clean, found = (SMALL.read(view, learned()).map for view in views)
+    views = [NormalizedSample(sample, reference) for sample in (samples[UNSEEN], faulty)]
+    clean, found = (SMALL.read(normalized, learned()).map for normalized in views)
 
     assert clean is not None
     assert found is not None

@@ -38,8 +38,8 @@ def turned(degrees: float) -> np.ndarray:
 
 
 def one() -> tuple[Sample, ReferenceStatistics]:
-    samples, ground = cohort(3)
-    return samples[0], ground
+    samples, reference = cohort(3)
+    return samples[0], reference
 
 
 def test_pulling_by_the_identity_changes_nothing() -> None:
@@ -87,10 +87,10 @@ def test_to_the_template_and_back_is_where_it_was() -> None:
 
 @pytest.mark.parametrize("last", [0, -1])
 def test_the_coarse_way_to_the_own_grid_is_close_for_smooth_maps(last: int) -> None:
-    sample, ground = one()
+    sample, reference = one()
     own = sample.own[: sample.own.shape[0] + last]  # even and odd sides
     sample = replace(sample, own=own, to_template=shift(0.4, 0.7, 0.1) @ sample.to_template)
-    smooth = maps(shape=ground.region.shape)
+    smooth = maps(shape=reference.region.shape)
     for _ in range(3):
         smooth = box_mean(smooth, 7)
 
@@ -101,30 +101,30 @@ def test_the_coarse_way_to_the_own_grid_is_close_for_smooth_maps(last: int) -> N
 
 
 def test_mirrored_twice_is_the_same_place() -> None:
-    sample, ground = one()
+    sample, reference = one()
     sample = replace(sample, to_template=turned(8) @ sample.to_template)
 
-    matrix = grids.mirrored(sample, replace(ground, mirror=2))
+    matrix = grids.mirrored(sample, replace(reference, mirror=2))
 
     np.testing.assert_allclose(matrix @ matrix, np.eye(4), atol=1e-9)
 
 
 @pytest.mark.parametrize("roll", [-2, 0, 3])
 def test_mirroring_the_own_grid_is_flipping_the_templates(roll: int) -> None:
-    sample, ground = one()
-    ground = replace(ground, mirror=roll)
+    sample, reference = one()
+    reference = replace(reference, mirror=roll)
     sample = replace(sample, to_template=np.eye(4))
-    template = maps(shape=ground.region.shape)
+    template = maps(shape=reference.region.shape)
 
-    by_own = grids.pull(template, grids.mirrored(sample, ground), ground.region.shape)
+    by_own = grids.pull(template, grids.mirrored(sample, reference), reference.region.shape)
 
     inner = (slice(None), slice(4, -4))
-    torch.testing.assert_close(by_own[inner], grids.flipped(template, ground)[inner])
+    torch.testing.assert_close(by_own[inner], grids.flipped(template, reference)[inner])
 
 
 def test_where_left_and_right_do_not_correspond_nothing_is_mirrored() -> None:
-    sample, ground = one()
-    lopsided = replace(ground, mirror=None)
+    sample, reference = one()
+    lopsided = replace(reference, mirror=None)
 
     with pytest.raises(ValueError, match="left and right"):
         grids.mirrored(sample, lopsided)

@@ -41,9 +41,9 @@ ODD_SHAPES = [(1, 1, 1), (2, 3, 4), (1, 32, 32), (32, 1, 32), (32, 32, 1), (5, 4
 
 @cache
 def known() -> tuple[tuple[Sample, ...], ReferenceStatistics, Learned]:
-    samples, ground = cohort(COUNT)
-    ground = reference_statistics.with_gaussian(ground, samples[:UNSEEN])
-    return samples, ground, ImageQuality().fit(samples[:UNSEEN], ground, seed=0, device="cpu")
+    samples, reference = cohort(COUNT)
+    reference = reference_statistics.with_gaussian(reference, samples[:UNSEEN])
+    return samples, reference, ImageQuality().fit(samples[:UNSEEN], reference, seed=0, device="cpu")
 
 
 def plain() -> Volume:
@@ -198,29 +198,31 @@ def test_a_volume_without_body_has_finite_measures() -> None:
 
 @pytest.mark.parametrize("shape", [(6, 7, 8), (40, 48, 3), (40, 48, 1)])
 def test_the_vector_of_a_cut_scan_is_finite_and_named_alike(shape: tuple[int, int, int]) -> None:
-    samples, ground, _ = known()
+    samples, reference, _ = known()
     part = tuple(slice(0, n) for n in shape)
     cut = replace(samples[UNSEEN], own=samples[UNSEEN].own[part], body=samples[UNSEEN].body[part])
 
-    found = quality_measures(NormalizedSample(cut, ground))
+    found = quality_measures(NormalizedSample(cut, reference))
 
-    assert list(found) == list(quality_measures(NormalizedSample(samples[UNSEEN], ground)))
+    assert list(found) == list(quality_measures(NormalizedSample(samples[UNSEEN], reference)))
     assert np.isfinite(list(found.values())).all()
 
 
 def test_the_vector_of_a_blank_scan_is_finite() -> None:
-    samples, ground, _ = known()
+    samples, reference, _ = known()
     blank = with_own(samples[UNSEEN], np.zeros_like(samples[UNSEEN].own, dtype=np.float32))
 
-    assert np.isfinite(list(quality_measures(NormalizedSample(blank, ground)).values())).all()
+    assert np.isfinite(list(quality_measures(NormalizedSample(blank, reference)).values())).all()
 
 
 def test_the_vector_knows_scale_and_shear_against_the_template() -> None:
-    samples, ground, _ = known()
+    samples, reference, _ = known()
     wide = samples[UNSEEN].to_template.copy()
     wide[:3, :3] = [[1.1, 0.05, 0], [0.05, 1, 0], [0, 0, 1]]
 
-    found = quality_measures(NormalizedSample(replace(samples[UNSEEN], to_template=wide), ground))
+    found = quality_measures(
+        NormalizedSample(replace(samples[UNSEEN], to_template=wide), reference)
+    )
 
     assert found["scale left-right"] == pytest.approx(np.log(1.1), abs=1e-3)
     assert found["shear left-right to front-back"] == pytest.approx(0.05, abs=1e-3)
@@ -270,20 +272,20 @@ def test_real_scans_are_about_one_distance_away() -> None:
 
 
 def test_a_scan_of_a_patient_is_held_out_with_all_scans_of_the_patient() -> None:
-    samples, ground, _ = known()
+    samples, reference, _ = known()
     twice = [*samples[:UNSEEN], replace(samples[0], own=samples[0].own.copy())]
 
-    once = ImageQuality().fit(twice[1:], ground, seed=0, device="cpu").held_out[-1]
-    both = ImageQuality().fit(twice, ground, seed=0, device="cpu").held_out[-1]
+    once = ImageQuality().fit(twice[1:], reference, seed=0, device="cpu").held_out[-1]
+    both = ImageQuality().fit(twice, reference, seed=0, device="cpu").held_out[-1]
 
     assert both == pytest.approx(once)
 
 
 def test_a_blurred_scan_is_more_unusual_and_says_why() -> None:
-    samples, ground, learned = known()
-    soft = NormalizedSample(blurred(samples[UNSEEN]), ground)
+    samples, reference, learned = known()
+    soft = NormalizedSample(blurred(samples[UNSEEN]), reference)
 
-    clean = ImageQuality().read(NormalizedSample(samples[UNSEEN], ground), learned)
+    clean = ImageQuality().read(NormalizedSample(samples[UNSEEN], reference), learned)
     found = ImageQuality().read(soft, learned)
 
     assert clean.map is None
@@ -292,18 +294,18 @@ def test_a_blurred_scan_is_more_unusual_and_says_why() -> None:
 
 
 def test_an_unseen_scan_is_about_as_unusual_as_a_held_out_one() -> None:
-    samples, ground, learned = known()
+    samples, reference, learned = known()
 
-    found = ImageQuality().read(NormalizedSample(samples[UNSEEN], ground), learned).statistics
+    found = ImageQuality().read(NormalizedSample(samples[UNSEEN], reference), learned).statistics
 
     held_out = [statistics["distance"] for statistics in learned.held_out]
     assert found["distance"] < 1.5 * max(held_out)
 
 
 def test_the_device_of_a_view_does_not_change_the_names() -> None:
-    samples, ground, learned = known()
+    samples, reference, learned = known()
 
     assert (
-        list(quality_measures(NormalizedSample(samples[0], ground, torch.device("cpu").type)))
+        list(quality_measures(NormalizedSample(samples[0], reference, torch.device("cpu").type)))
         == (learned.facts["measures"])
     )

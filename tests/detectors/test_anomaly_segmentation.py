@@ -68,37 +68,37 @@ QUICK = ArtefactSegmentation(steps=4, volumes=4, validated=2)
 
 @cache
 def known() -> tuple[tuple[Sample, ...], ReferenceStatistics]:
-    samples, ground = cohort(COUNT)
-    return samples[:UNSEEN], reference_statistics.with_gaussian(ground, samples[:UNSEEN])
+    samples, reference = cohort(COUNT)
+    return samples[:UNSEEN], reference_statistics.with_gaussian(reference, samples[:UNSEEN])
 
 
-def lessons(*, threads: int = 1, seed: int = 0) -> TrainingSamples:
-    samples, ground = known()
+def training_set(*, threads: int = 1, seed: int = 0) -> TrainingSamples:
+    samples, reference = known()
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        return training_samples(samples[:2], ground, families_for("mr"), volumes=4, seed=seed)
+        return training_samples(samples[:2], reference, families_for("mr"), volumes=4, seed=seed)
     finally:
         torch.set_num_threads(before)
 
 
 @cache
 def some() -> TrainingSamples:
-    return lessons()
+    return training_set()
 
 
 @cache
 def learned() -> Learned:
-    samples, ground = known()
-    return QUICK.fit(samples, ground, seed=0, device="cpu")
+    samples, reference = known()
+    return QUICK.fit(samples, reference, seed=0, device="cpu")
 
 
-def spoiled(seed: int, *names: str) -> CorruptedSample:
-    samples, ground = known()
+def corrupted(seed: int, *names: str) -> CorruptedSample:
+    samples, reference = known()
     families = [FAMILIES[name] for name in names] or families_for("mr")
-    usual = expected_without_patient(samples[0], ground)
+    expected = expected_without_patient(samples[0], reference)
     random = np.random.default_rng(seed)
-    return corrupt(samples[0], samples[1], usual, ground, families, random=random)
+    return corrupt(samples[0], samples[1], expected, reference, families, random=random)
 
 
 # network
@@ -125,12 +125,12 @@ def test_padding_does_not_change_what_lies_far_from_the_border() -> None:
 
 
 def test_far_departures_are_squashed_but_keep_their_order() -> None:
-    samples, ground = known()
-    view = NormalizedSample(samples[0], ground)
-    far = NormalizedSample(replace(samples[0], own=samples[0].own * 50), ground)
+    samples, reference = known()
+    normalized = NormalizedSample(samples[0], reference)
+    far = NormalizedSample(replace(samples[0], own=samples[0].own * 50), reference)
 
-    plain, squashed = inputs_of(view), inputs_of(far)
-    count = len(feature_names(ground))
+    plain, squashed = inputs_of(normalized), inputs_of(far)
+    count = len(feature_names(reference))
 
     assert plain.shape == (count + 5, *samples[0].own.shape)
     assert float(squashed[:count].abs().max()) <= 6.0
@@ -141,8 +141,8 @@ def test_far_departures_are_squashed_but_keep_their_order() -> None:
 
 
 def test_crops_have_one_size_and_hold_inputs_truth_and_region() -> None:
-    samples, ground = known()
-    channels = len(inputs_of(NormalizedSample(samples[0], ground)))
+    samples, reference = known()
+    channels = len(inputs_of(NormalizedSample(samples[0], reference)))
 
     for crop in some().crops:
         assert crop.inputs.shape == (channels, CROP, CROP, CROP)
@@ -151,14 +151,14 @@ def test_crops_have_one_size_and_hold_inputs_truth_and_region() -> None:
 
 
 def test_crops_of_scans_smaller_than_a_crop_are_filled_with_nothing() -> None:
-    samples, ground = known()
+    samples, reference = known()
     part = (slice(4, 36), slice(None), slice(None))
     small = [
         replace(one, own=one.own[part], body=one.body[part], to_template=_moved(one, 4))
         for one in samples[:2]
     ]
 
-    (crop, *_) = training_samples(small, ground, families_for("mr"), volumes=2, seed=0).crops
+    (crop, *_) = training_samples(small, reference, families_for("mr"), volumes=2, seed=0).crops
 
     assert crop.inputs.shape[1:] == (CROP, CROP, CROP)
     assert not bool(crop.region[32:].any())
@@ -172,7 +172,7 @@ def _moved(sample: Sample, slices: int) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_seed_gives_the_same_lessons_on_any_number_of_threads(threads: int) -> None:
-    again = lessons(threads=threads)
+    again = training_set(threads=threads)
 
     for one, other in zip(some().crops, again.crops, strict=True):
         assert torch.equal(one.inputs, other.inputs)
@@ -181,7 +181,7 @@ def test_a_seed_gives_the_same_lessons_on_any_number_of_threads(threads: int) ->
 
 
 def test_another_seed_gives_other_lessons() -> None:
-    pairs = zip(some().crops, lessons(seed=1).crops, strict=False)
+    pairs = zip(some().crops, training_set(seed=1).crops, strict=False)
 
     assert any(not torch.equal(one.inputs, other.inputs) for one, other in pairs)
 
@@ -213,12 +213,12 @@ def test_families_are_left_out_by_name_or_by_group() -> None:
 
 def test_a_spoiled_sample_differs_where_a_fault_is_and_nowhere_else() -> None:
     samples, _ = known()
-    found = next(s for seed in range(20) if len((s := spoiled(seed)).faults) > 1)
+    found = next(s for seed in range(20) if len((s := corrupted(seed)).faults) > 1)
     (first, *_), truth = found.faults, found.truth
 
     assert truth.any()
     assert truth[first[1]].all()
-    own = np.asarray(found.view.sample.own, dtype=np.float32)
+    own = np.asarray(found.normalized.sample.own, dtype=np.float32)
     bend = with_varied_contrast(samples[0].own.astype(np.float32), np.random.default_rng(0))
     assert own.shape == bend.shape
 
@@ -286,14 +286,14 @@ def test_mirrored_crops_keep_inputs_and_truth_together() -> None:
 
 
 def test_a_shelf_keeps_crops_as_they_are() -> None:
-    crops, shelf = some().crops[:3], CropBuffer(3)
+    crops, buffer = some().crops[:3], CropBuffer(3)
 
-    kept = [shelf.put(crop) for crop in crops]
+    kept = [buffer.put(crop) for crop in crops]
 
     for one, other in zip(kept, crops, strict=True):
         assert all(map(torch.equal, one.parts, other.parts))
     with pytest.raises(IndexError):
-        shelf.put(crops[0])
+        buffer.put(crops[0])
 
 
 def test_compact_inputs_are_as_they_were_to_a_fortieth() -> None:
@@ -356,7 +356,7 @@ def test_the_loss_is_low_for_the_truth_and_counts_nothing_outside_the_region() -
 
 
 def test_a_perfect_outline_overlaps_wholly_at_every_limit_below_it() -> None:
-    found = next(s for seed in range(20) if (s := spoiled(seed)).faults)
+    found = next(s for seed in range(20) if (s := corrupted(seed)).faults)
     logits = torch.where(torch.tensor(found.truth), 2.0, -2.0)
 
     shares = dict(zip(LIMITS, overlaps_at_limits(logits, found), strict=True))
@@ -408,38 +408,38 @@ def test_without_examples_nothing_is_resembled() -> None:
 
 
 def test_a_descriptor_is_mean_and_spread_of_each_feature() -> None:
-    samples, ground = known()
-    view = NormalizedSample(samples[0], ground)
-    inside = view.relative[:, view.judged].clamp(-10, 10).numpy()
+    samples, reference = known()
+    normalized = NormalizedSample(samples[0], reference)
+    inside = normalized.relative[:, normalized.judged].clamp(-10, 10).numpy()
 
-    found = descriptor(view, view.judged)
+    found = descriptor(normalized, normalized.judged)
 
     np.testing.assert_allclose(found, [*inside.mean(1), *inside.std(1)], atol=1e-3)
 
 
 def test_a_descriptor_of_nowhere_is_zero() -> None:
-    samples, ground = known()
-    view = NormalizedSample(samples[0], ground)
+    samples, reference = known()
+    normalized = NormalizedSample(samples[0], reference)
 
-    assert not descriptor(view, torch.zeros_like(view.judged)).any()
+    assert not descriptor(normalized, torch.zeros_like(normalized.judged)).any()
 
 
 # method
 
 
 def test_every_sample_is_held_out() -> None:
-    samples, ground = known()
+    samples, reference = known()
 
-    names = set(QUICK.read(NormalizedSample(samples[0], ground), learned()).statistics)
+    names = set(QUICK.read(NormalizedSample(samples[0], reference), learned()).statistics)
 
     assert [set(statistics) for statistics in learned().held_out] == [names] * UNSEEN
     assert all(np.isfinite(v) and v >= 0 for s in learned().held_out for v in s.values())
 
 
 def test_a_seed_gives_the_same_method() -> None:
-    samples, ground = known()
+    samples, reference = known()
 
-    again = QUICK.fit(samples, ground, seed=0, device="cpu")
+    again = QUICK.fit(samples, reference, seed=0, device="cpu")
 
     assert again.held_out == learned().held_out
     assert again.facts == learned().facts
@@ -448,12 +448,12 @@ def test_a_seed_gives_the_same_method() -> None:
 
 
 def test_the_map_is_one_at_the_limit_and_nothing_where_nothing_is_judged() -> None:
-    samples, ground = cohort(COUNT)[0], known()[1]
-    view = NormalizedSample(samples[UNSEEN], ground)
+    samples, reference = cohort(COUNT)[0], known()[1]
+    normalized = NormalizedSample(samples[UNSEEN], reference)
 
-    found = QUICK.read(view, learned()).map
+    found = QUICK.read(normalized, learned()).map
 
     assert found is not None
-    assert found.shape == view.sample.own.shape
+    assert found.shape == normalized.sample.own.shape
     assert float(found.min()) >= 0
-    assert float(found[~view.judged].abs().max()) == 0.0
+    assert float(found[~normalized.judged].abs().max()) == 0.0

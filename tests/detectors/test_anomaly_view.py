@@ -1,4 +1,4 @@
-"""The ground that methods share, and one sample seen against it."""
+"""The reference that methods share, and one sample seen against it."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ WAIT = 5.0  # seconds
 
 @cache
 def featured() -> tuple[tuple[Sample, ...], ReferenceStatistics]:
-    """Phantoms, and their ground with its Gaussian."""
-    samples, ground = cohort(COUNT)
-    return samples, reference_statistics.with_gaussian(ground, samples)
+    """Phantoms, and their reference with its Gaussian."""
+    samples, reference = cohort(COUNT)
+    return samples, reference_statistics.with_gaussian(reference, samples)
 
 
 def flat(level: float, patient: str = "a") -> Sample:
@@ -49,8 +49,10 @@ def flat(level: float, patient: str = "a") -> Sample:
 def ground_of_flat(levels: Sequence[float]) -> ReferenceStatistics:
     samples = [flat(level, str(level)) for level in levels]
     bodies = [sample.body for sample in samples]
-    ground = reference_statistics.intensity_statistics(samples, bodies, cropped=True, modality="mr")
-    return reference_statistics.with_gaussian(ground, samples)
+    reference = reference_statistics.intensity_statistics(
+        samples, bodies, cropped=True, modality="mr"
+    )
+    return reference_statistics.with_gaussian(reference, samples)
 
 
 # lazy
@@ -112,7 +114,7 @@ def test_a_lazy_value_keeps_its_words() -> None:
     assert Counted.number.__doc__ == "A number."
 
 
-# ground
+# reference
 
 
 @pytest.mark.parametrize("roll", [-3, 0, 1, 6])
@@ -138,49 +140,49 @@ def test_a_blank_volume_has_no_mirror_image() -> None:
 
 
 def test_mean_and_variance_are_those_of_numpy() -> None:
-    samples, ground = featured()
-    assert ground.gaussian is not None
-    maps = np.stack([template_features(one, ground).numpy() for one in samples])
+    samples, reference = featured()
+    assert reference.gaussian is not None
+    maps = np.stack([template_features(one, reference).numpy() for one in samples])
 
     expected = [
         box_mean(torch.tensor(values), width).numpy()
         for values, width in ((maps.mean(0), 3), (maps.var(0, ddof=1), 5))
     ]
 
-    np.testing.assert_allclose(ground.gaussian.mean, expected[0], atol=4e-3)
-    np.testing.assert_allclose(ground.gaussian.variance, expected[1], atol=2e-3, rtol=2e-3)
-    overall = expected[1][:, ground.region].mean(1)
-    np.testing.assert_allclose(ground.gaussian.overall, overall, rtol=1e-3)
-    assert ground.gaussian.count == COUNT
+    np.testing.assert_allclose(reference.gaussian.mean, expected[0], atol=4e-3)
+    np.testing.assert_allclose(reference.gaussian.variance, expected[1], atol=2e-3, rtol=2e-3)
+    overall = expected[1][:, reference.region].mean(1)
+    np.testing.assert_allclose(reference.gaussian.overall, overall, rtol=1e-3)
+    assert reference.gaussian.count == COUNT
 
 
 def test_one_scan_makes_no_gaussian() -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
 
     with pytest.raises(ValueError, match="at least two"):
-        reference_statistics.with_gaussian(ground, samples[:1])
+        reference_statistics.with_gaussian(reference, samples[:1])
 
 
 def test_the_ground_survives_its_arrays_and_facts() -> None:
-    _, ground = featured()
+    _, reference = featured()
 
     again = reference_statistics.statistics_from_arrays(
-        reference_statistics.arrays_of(ground), reference_statistics.facts_of(ground)
+        reference_statistics.arrays_of(reference), reference_statistics.facts_of(reference)
     )
 
-    assert (again.box, again.mirror, again.modality) == (ground.box, ground.mirror, "mr")
-    np.testing.assert_array_equal(again.region, ground.region)
-    np.testing.assert_allclose(again.intensity, ground.intensity, atol=1e-3)
+    assert (again.box, again.mirror, again.modality) == (reference.box, reference.mirror, "mr")
+    np.testing.assert_array_equal(again.region, reference.region)
+    np.testing.assert_allclose(again.intensity, reference.intensity, atol=1e-3)
     assert again.gaussian is not None
-    assert ground.gaussian is not None
-    np.testing.assert_array_equal(again.gaussian.mean, ground.gaussian.mean)
+    assert reference.gaussian is not None
+    np.testing.assert_array_equal(again.gaussian.mean, reference.gaussian.mean)
 
 
 def test_a_ground_without_features_stays_without() -> None:
-    _, ground = cohort(COUNT)
+    _, reference = cohort(COUNT)
 
     again = reference_statistics.statistics_from_arrays(
-        reference_statistics.arrays_of(ground), reference_statistics.facts_of(ground)
+        reference_statistics.arrays_of(reference), reference_statistics.facts_of(reference)
     )
 
     assert again.gaussian is None
@@ -191,13 +193,13 @@ def test_the_region_is_the_body_of_some_scans_and_a_little_more() -> None:
     body[6, 6, 6] = True
     other = np.zeros(SHAPE, dtype=bool)
 
-    ground = reference_statistics.intensity_statistics(
+    reference = reference_statistics.intensity_statistics(
         [flat(0.5), flat(0.6)], [body, other], cropped=True, modality="ct"
     )
 
-    assert ground.region[6, 6, 6 + reference_statistics.REGION_MARGIN]
-    assert not ground.region[6, 6, 6 + reference_statistics.REGION_MARGIN + 1]
-    assert ground.modality == "ct"
+    assert reference.region[6, 6, 6 + reference_statistics.REGION_MARGIN]
+    assert not reference.region[6, 6, 6 + reference_statistics.REGION_MARGIN + 1]
+    assert reference.modality == "ct"
 
 
 def test_the_box_holds_the_region_and_no_more() -> None:
@@ -208,59 +210,62 @@ def test_the_box_holds_the_region_and_no_more() -> None:
 
 
 def test_crops_are_not_compared_with_their_mirror_image() -> None:
-    ground = ground_of_flat([0.4, 0.5, 0.6])
+    reference = ground_of_flat([0.4, 0.5, 0.6])
 
-    assert ground.mirror is None
-    assert feature_names(ground) == FEATURE_NAMES
+    assert reference.mirror is None
+    assert feature_names(reference) == FEATURE_NAMES
 
 
 # view
 
 
 def test_where_to_judge_needs_no_features() -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
     with_features = featured()[1]
 
-    plain, full = NormalizedSample(samples[0], ground), NormalizedSample(samples[0], with_features)
+    plain, full = (
+        NormalizedSample(samples[0], reference),
+        NormalizedSample(samples[0], with_features),
+    )
 
-    assert ground.gaussian is None
+    assert reference.gaussian is None
     assert torch.equal(plain.judged, full.judged)
     assert torch.equal(plain.region, full.expected.region)
 
 
 def test_stated_pathology_and_its_surroundings_are_not_judged_without_features_either() -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
     stated = np.zeros(samples[0].own.shape, dtype=bool)
     stated[20, 24, 20] = True
 
-    judged = NormalizedSample(replace(samples[0], pathology=stated), ground).judged
+    judged = NormalizedSample(replace(samples[0], pathology=stated), reference).judged
 
-    left = NormalizedSample(samples[0], ground).judged & ~judged
+    left = NormalizedSample(samples[0], reference).judged & ~judged
     assert torch.equal(left.nonzero().amin(0), torch.tensor([17, 21, 17]))
     assert torch.equal(left.nonzero().amax(0), torch.tensor([23, 27, 23]))
 
 
 def test_nothing_is_judged_beyond_the_template() -> None:
-    sample, ground = featured()[0][0], featured()[1]
+    sample, reference = featured()[0][0], featured()[1]
     away = np.eye(4)
-    away[0, 3] = ground.region.shape[0] - 5
+    away[0, 3] = reference.region.shape[0] - 5
 
-    region = region_at(replace(sample, to_template=away), ground, device="cpu")
+    region = region_at(replace(sample, to_template=away), reference, device="cpu")
 
     assert not bool(region[5:].any())
 
 
 def test_what_is_usual_is_refused_without_features() -> None:
-    samples, ground = cohort(COUNT)
+    samples, reference = cohort(COUNT)
 
     with pytest.raises(ValueError, match="needs the features"):
-        _ = NormalizedSample(samples[0], ground).expected
+        _ = NormalizedSample(samples[0], reference).expected
 
 
 def test_a_scan_as_usual_as_the_mean_departs_nowhere() -> None:
-    ground = ground_of_flat([0.4, 0.5, 0.6])
+    reference = ground_of_flat([0.4, 0.5, 0.6])
 
-    intensities = NormalizedSample(flat(0.5), ground).standardized[:3]
+    intensities = NormalizedSample(flat(0.5), reference).standardized[:3]
 
     assert float(intensities.abs().max()) < 0.05
 
@@ -270,11 +275,11 @@ LEVELS = (0.2, 0.35, 0.4, 0.55, 0.6, 0.62)
 
 @pytest.mark.parametrize("index", range(len(LEVELS)))
 def test_leaving_a_sample_out_is_as_if_it_had_never_been_there(index: int) -> None:
-    ground = ground_of_flat(LEVELS)
+    reference = ground_of_flat(LEVELS)
     sample = flat(LEVELS[index], str(LEVELS[index]))
     never = ground_of_flat([v for n, v in enumerate(LEVELS) if n != index])
 
-    dropped = leave_patient_out(NormalizedSample(sample, ground)).expected
+    dropped = leave_patient_out(NormalizedSample(sample, reference)).expected
     refitted = expected_at(sample, never, device="cpu")
 
     torch.testing.assert_close(dropped.mean, refitted.mean, atol=2e-3, rtol=0)
@@ -293,9 +298,9 @@ def test_all_scans_of_a_patient_are_left_out_together() -> None:
 
 
 def test_the_only_odd_sample_does_not_take_all_variance_with_it() -> None:
-    ground = ground_of_flat([0.5, 0.52, 0.54, 0.9])
+    reference = ground_of_flat([0.5, 0.52, 0.54, 0.9])
 
-    variance = leave_patient_out(NormalizedSample(flat(0.9, "0.9"), ground)).expected.variance
+    variance = leave_patient_out(NormalizedSample(flat(0.9, "0.9"), reference)).expected.variance
 
     assert float(variance[0].min()) > 0
 
@@ -311,17 +316,18 @@ def test_of_two_patients_neither_can_be_left_out() -> None:
 
 
 def test_a_sample_departs_more_from_the_others_than_from_all() -> None:
-    samples, ground = featured()
-    view = NormalizedSample(samples[0], ground)
+    samples, reference = featured()
+    normalized = NormalizedSample(samples[0], reference)
 
     with_itself, without = (
-        v.standardized[:, v.judged].abs().mean() for v in (view, leave_patient_out(view))
+        v.standardized[:, v.judged].abs().mean()
+        for v in (normalized, leave_patient_out(normalized))
     )
 
     assert float(without) > float(with_itself)
 
 
-def usual(shape: tuple[int, ...]) -> ExpectedFeatures:
+def expected_features(shape: tuple[int, ...]) -> ExpectedFeatures:
     count = shape[0]
     inside = torch.ones(shape[1:], dtype=torch.bool)
     mean, variance, overall = torch.zeros(shape), torch.ones(shape), torch.ones(count)
@@ -332,11 +338,13 @@ def usual(shape: tuple[int, ...]) -> ExpectedFeatures:
 
 def seen(features: torch.Tensor) -> NormalizedSample:
     """A view whose features are given."""
-    view = NormalizedSample(
-        flat(0.5), ground_of_flat([0.4, 0.5, 0.6]), usual=usual(tuple(features.shape))
+    normalized = NormalizedSample(
+        flat(0.5),
+        ground_of_flat([0.4, 0.5, 0.6]),
+        expectation=expected_features(tuple(features.shape)),
     )
-    view.__dict__["features"] = features
-    return view
+    normalized.__dict__["features"] = features
+    return normalized
 
 
 def noise(count: int = 4) -> torch.Tensor:
@@ -373,7 +381,7 @@ def test_a_local_departure_stays_where_only_the_rest_is_moved() -> None:
 
 
 def test_stated_pathology_does_not_disturb_the_features_around_it() -> None:
-    samples, ground = featured()
+    samples, reference = featured()
     stated = np.zeros(samples[0].own.shape, dtype=bool)
     stated[18:22, 22:26, 18:22] = True
     bright = np.where(stated, 1.9, samples[0].own).astype(np.float32)
@@ -382,14 +390,14 @@ def test_stated_pathology_does_not_disturb_the_features_around_it() -> None:
     )
 
     torch.testing.assert_close(
-        NormalizedSample(quiet, ground).features, NormalizedSample(loud, ground).features
+        NormalizedSample(quiet, reference).features, NormalizedSample(loud, reference).features
     )
 
 
 def test_features_are_the_templates_where_both_grids_are_one() -> None:
-    samples, ground = featured()
+    samples, reference = featured()
 
-    own = NormalizedSample(samples[0], ground).features
-    there = grids.onto_own(template_features(samples[0], ground), samples[0])
+    own = NormalizedSample(samples[0], reference).features
+    there = grids.onto_own(template_features(samples[0], reference), samples[0])
 
     torch.testing.assert_close(own, there, atol=1e-3, rtol=1e-3)

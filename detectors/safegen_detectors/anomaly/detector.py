@@ -22,7 +22,7 @@ RULES: Mapping[str, Rule] = {
     "excluded_share": Rule(
         warn_above=0.1,
         fail_above=0.3,
-        source="engineering default: more cannot be stated pathology",
+        source="engineering default: more cannot be annotated pathology",
     ),
 }
 
@@ -32,8 +32,8 @@ class AnomalyDetector:
     """Several methods on one scale; the score is the largest departure of any.
 
     `methods` are names from `options.METHOD_NAMES`; `options` hold the options of each by its name;
-    `explanations` are the maps made for scans that do not pass, and `explained` the spoiled scans
-    they are learned from, 0 for none. `device` is where it learns. Stated pathology is left out
+    `explanations` are the maps made for scans that do not pass, and `explained` the corrupted scans
+    they are learned from, 0 for none. `device` is where it learns. Annotated pathology is left out
     of the judgement.
     """
 

@@ -38,24 +38,24 @@ def fit(
     """
     samples, bodies, one = reference_samples(reference)
     cropped = all(np.allclose(np.diag(s.to_template)[:3], 1, atol=1e-6) for s in samples)
-    ground = reference_statistics.intensity_statistics(
+    statistics = reference_statistics.intensity_statistics(
         samples, bodies, cropped=cropped, modality=one.intensity
     )
     if any(method.name in NEED_FEATURES for method in methods):
-        ground = reference_statistics.with_gaussian(ground, samples)
-    learned = {m.name: m.fit(samples, ground, seed=seed, device=device) for m in methods}
+        statistics = reference_statistics.with_gaussian(statistics, samples)
+    learned = {m.name: m.fit(samples, statistics, seed=seed, device=device) for m in methods}
     if explained and SEGMENTATION in learned:
         learned[SEGMENTATION] = fit_explanations(
-            learned[SEGMENTATION], samples, ground, seed=seed, volumes=explained
+            learned[SEGMENTATION], samples, statistics, seed=seed, volumes=explained
         )
     joined = [joined_statistics(parts) for parts in _by_sample(learned, len(samples))]
     arrays = {
-        f"{PROFILE_KEY}/{name}": a for name, a in reference_statistics.arrays_of(ground).items()
+        f"{PROFILE_KEY}/{name}": a for name, a in reference_statistics.arrays_of(statistics).items()
     }
     for name, part in learned.items():
         arrays |= {f"{name}/{key}": np.asarray(a) for key, a in part.arrays.items()}
     facts = {
-        PROFILE_KEY: reference_statistics.facts_of(ground),
+        PROFILE_KEY: reference_statistics.facts_of(statistics),
         "methods": {name: dict(part.facts) for name, part in learned.items()},
         "scales": fusion.scales_of(joined).as_facts(),
         "likeness": similarity_facts(reference),
@@ -70,11 +70,11 @@ def recalibrate(
 
     Too few scans make no scales: they are scored on those of the reference.
     """
-    ground = statistics_from_profile(profile)
+    statistics = statistics_from_profile(profile)
     patients, joined = [], []
     for target in holdout:
         sample = sample_of(target)
-        readings = read_all(NormalizedSample(sample, ground, device), methods, profile)
+        readings = read_all(NormalizedSample(sample, statistics, device), methods, profile)
         patients.append(sample.patient)
         joined.append(joined_statistics({n: r.statistics for n, r in readings.items()}))
     if len(joined) < FEWEST_FOR_SCALES:

@@ -42,13 +42,13 @@ def global_message(unusual: Sequence[tuple[str, float]]) -> str:
     return f"{GLOBAL_ANOMALY}, above all in {listed}"
 
 
-def unusual_feature(view: NormalizedSample, where: torch.Tensor) -> str:
+def unusual_feature(normalized: NormalizedSample, where: torch.Tensor) -> str:
     """The feature that departs most at a place (bool): "edges are 4.1 standard deviations ..."."""
-    inside = view.standardized[:, where].mean(1)
+    inside = normalized.standardized[:, where].mean(1)
     worst = int(inside.abs().argmax())
     side = "above" if float(inside[worst]) > 0 else "below"
     far = abs(float(inside[worst]))
-    name = feature_names(view.ground)[worst]
+    name = feature_names(normalized.reference)[worst]
     return f"{name}: {far:.1f} standard deviations {side} the real scans"
 
 

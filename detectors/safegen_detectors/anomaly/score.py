@@ -30,7 +30,7 @@ from safegen_detectors.explain.region import Region, describe_region, worst_regi
 class FusedReadings:
     """One sample with what every method saw in it, and how far each branch departs."""
 
-    view: NormalizedSample
+    normalized: NormalizedSample
     readings: Mapping[str, Reading]
     branches: tuple[str, ...]
     departures: NDArray[np.float64]
@@ -50,14 +50,14 @@ def fused_readings(
         NotJudged: the scan is not prepared, is nothing like the reference, or nothing of it is
             left to judge.
     """
-    view = NormalizedSample(sample_of(target), statistics_from_profile(profile), device)
+    normalized = NormalizedSample(sample_of(target), statistics_from_profile(profile), device)
     reject_dissimilar(target, profile)
-    if not bool(view.judged.any()):
-        raise NotJudged("the stated pathology covers all that could be judged")
-    readings = read_all(view, methods, profile)
+    if not bool(normalized.judged.any()):
+        raise NotJudged("the annotated pathology covers all that could be judged")
+    readings = read_all(normalized, methods, profile)
     scales = scales_from(profile.facts["scales"])
     statistics = joined_statistics({name: r.statistics for name, r in readings.items()})
-    return FusedReadings(view, readings, scales.branches, scales.departures(statistics))
+    return FusedReadings(normalized, readings, scales.branches, scales.departures(statistics))
 
 
 def score(target: ScanTarget, profile: Profile, methods: Sequence[Method], *, device: str) -> Score:
@@ -95,7 +95,7 @@ def _region(values: torch.Tensor, found: FusedReadings, target: ScanTarget) -> R
         return None
     volume = values.cpu().numpy()
     limit = min(1.0, float(volume.max()))
-    return worst_region(volume, target.own.affine, found.view.sample.body, limit=limit)
+    return worst_region(volume, target.own.affine, found.normalized.sample.body, limit=limit)
 
 
 def _measures(found: FusedReadings, region: Region | None) -> tuple[Measure, ...]:
@@ -109,13 +109,13 @@ def _measures(found: FusedReadings, region: Region | None) -> tuple[Measure, ...
             Measure(f"worst_{a}", v, "mm") for a, v in zip("xyz", region.peak_mm, strict=True)
         ]
         places.append(Measure("worst_volume", region.volume_ml, "ml"))
-    region_voxels = float(found.view.region.sum())
-    left = float(found.view.judged.sum()) / max(region_voxels, 1.0)
+    region_voxels = float(found.normalized.region.sum())
+    left = float(found.normalized.judged.sum()) / max(region_voxels, 1.0)
     excluded = Measure(
         "excluded_share",
         1.0 - left,
         "",
-        "the stated pathology covers too much of what is judged",
+        "the annotated pathology covers too much of what is judged",
     )
     return (*branches, *places, excluded)
 
@@ -132,12 +132,12 @@ def _message(
         return f"{whole}; what stands out most is {describe_region(region)}"
     if values is None or region is None:
         return messages.GLOBAL_ANOMALY
-    where = (values >= min(1.0, float(values.max()))) & found.view.judged
+    where = (values >= min(1.0, float(values.max()))) & found.normalized.judged
     if not bool(where.any()):
         return f"{messages.LOCAL_ANOMALY}, {describe_region(region)}"
-    if found.view.ground.gaussian is None:
+    if found.normalized.reference.gaussian is None:
         return messages.local_message(describe_region(region), None, "intensity is unusual")
-    feature = messages.unusual_feature(found.view, where)
+    feature = messages.unusual_feature(found.normalized, where)
     return messages.local_message(
         describe_region(region), _fault_type(found, where, profile), feature
     )
@@ -154,4 +154,4 @@ def _fault_type(found: FusedReadings, where: torch.Tensor, profile: Profile) -> 
         if f"resemblance/{name}" in learned.arrays
     }
     groups = learned.facts["groups"] if arrays else []
-    return most_similar_fault_type(descriptor(found.view, where), groups, arrays)
+    return most_similar_fault_type(descriptor(found.normalized, where), groups, arrays)

@@ -34,14 +34,14 @@ INDEX_STRIDE = 7919  # a prime, so that neighbours, which can be of one patient,
 
 @dataclass(frozen=True, slots=True)
 class ScoredSample:
-    """What the predictor sees of a spoiled or untouched sample, and the score it foretells.
+    """What the predictor sees of a corrupted or untouched sample, and the score it foretells.
 
     The sample itself, which is large, can be made again from its number.
     """
 
     number: int
     patient: str
-    spoiled: bool
+    corrupted: bool
     seen: torch.Tensor
     score: float
 
@@ -49,7 +49,7 @@ class ScoredSample:
 def fit_explanations(
     learned: Learned,
     samples: Sequence[Sample],
-    ground: ReferenceStatistics,
+    reference: ReferenceStatistics,
     *,
     seed: int,
     volumes: int = VOLUMES,
@@ -61,7 +61,9 @@ def fit_explanations(
     """
     if len({sample.patient for sample in samples}) < FEWEST_PATIENTS:
         return learned
-    scored = side_by_side(lambda n: _scored(learned, samples, n, ground, seed=seed), range(volumes))
+    scored = side_by_side(
+        lambda n: _scored(learned, samples, n, reference, seed=seed), range(volumes)
+    )
     seen = torch.stack([one.seen for one in scored])
     scores = np.array([one.score for one in scored])
     patients = [one.patient for one in scored]
@@ -73,7 +75,7 @@ def fit_explanations(
     facts = {
         "rank_correlation": trained.rank_correlation,
         "held_out": trained.held_out,
-        **_weights(known, scored, samples, ground, seed=seed),
+        **_weights(known, scored, samples, reference, seed=seed),
     }
     return replace(known, facts={**learned.facts, "explained": facts})
 
@@ -82,23 +84,23 @@ def _weights(
     learned: Learned,
     scored: Sequence[ScoredSample],
     samples: Sequence[Sample],
-    ground: ReferenceStatistics,
+    reference: ReferenceStatistics,
     *,
     seed: int,
 ) -> dict[str, Any]:
-    """Units of the maps, from untouched scans, and weights, from spoiled ones."""
-    clean = [one for one in scored if not one.spoiled][:VALIDATED]
-    spoiled = [one for one in scored if one.spoiled][:VALIDATED]
-    if not clean or not spoiled:
+    """Units of the maps, from untouched scans, and weights, from corrupted ones."""
+    clean = [one for one in scored if not one.corrupted][:VALIDATED]
+    corrupted = [one for one in scored if one.corrupted][:VALIDATED]
+    if not clean or not corrupted:
         return {"units": {}}
 
     def maps_and_truth(one: ScoredSample) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
-        again = _corrupted(samples, one.number, ground, seed=seed)
-        maps = maps_for_weights(again.view, learned)
+        again = _corrupted(samples, one.number, reference, seed=seed)
+        maps = maps_for_weights(again.normalized, learned)
         return {name: value.cpu().numpy() for name, value in maps.items()}, again.truth
 
     # One after the other: shap swaps random state that belongs to the whole process.
-    made = [maps_and_truth(one) for one in (*clean, *spoiled)]
+    made = [maps_and_truth(one) for one in (*clean, *corrupted)]
     units = {name: _unit([maps[name] for maps, _ in made[: len(clean)]]) for name in METHODS}
     faulty = made[len(clean) :]
     in_units = {name: [maps[name] / units[name] for maps, _ in faulty] for name in METHODS}
@@ -117,29 +119,31 @@ def _scored(
     learned: Learned,
     samples: Sequence[Sample],
     number: int,
-    ground: ReferenceStatistics,
+    reference: ReferenceStatistics,
     *,
     seed: int,
 ) -> ScoredSample:
-    made = _corrupted(samples, number, ground, seed=seed)
-    score = ArtefactSegmentation().read(made.view, learned).statistics["spot"]
-    sample = made.view.sample
+    made = _corrupted(samples, number, reference, seed=seed)
+    score = ArtefactSegmentation().read(made.normalized, learned).statistics["spot"]
+    sample = made.normalized.sample
     return ScoredSample(
         number, sample.patient, bool(made.faults), surrogate_input(sample), max(score, 1e-3)
     )
 
 
 def _corrupted(
-    samples: Sequence[Sample], number: int, ground: ReferenceStatistics, *, seed: int
+    samples: Sequence[Sample], number: int, reference: ReferenceStatistics, *, seed: int
 ) -> CorruptedSample:
     """Spoiled sample of a number, also on the template's grid."""
     random = np.random.default_rng([seed, number, 2])
     index = number * INDEX_STRIDE % len(samples)
-    usual = expected_without_patient(samples[index], ground)
+    expected = expected_without_patient(samples[index], reference)
     donor = random_other_sample(samples, index, random)
-    families = families_for(ground.modality)
-    made = corrupt(samples[index], donor, usual, ground, families, random=random)
-    sample = made.view.sample
+    families = families_for(reference.modality)
+    made = corrupt(samples[index], donor, expected, reference, families, random=random)
+    sample = made.normalized.sample
     aligned = grids.onto_template(grids.tensor(sample.own, "cpu")[None], sample)[0]
     placed = replace(sample, aligned=aligned.numpy())
-    return replace(made, view=NormalizedSample(placed, ground, usual=made.view.expected))
+    return replace(
+        made, normalized=NormalizedSample(placed, reference, expectation=made.normalized.expected)
+    )

@@ -51,7 +51,7 @@ SURROGATE = "explain/predictor"
 class ExplanationInputs:
     """One sample, and all that its explanations are made from."""
 
-    view: NormalizedSample
+    normalized: NormalizedSample
     learned: Learned
     diffusion: Learned | None = None
 
@@ -90,9 +90,9 @@ def explain(
     return [_heatmap(name, found, target) for name, found in made.items()]
 
 
-def maps_for_weights(view: NormalizedSample, learned: Learned) -> dict[str, torch.Tensor]:
+def maps_for_weights(normalized: NormalizedSample, learned: Learned) -> dict[str, torch.Tensor]:
     """The check's map, Grad-CAM and SHAP of one sample, by the names of `combine.METHODS`."""
-    explained = ExplanationInputs(view, learned)
+    explained = ExplanationInputs(normalized, learned)
     return {
         "map": _check_map(explained),
         "grad-cam": _grad_cam(explained),
@@ -136,7 +136,9 @@ def _combined(
 
 def _map_or_zeros(name: str, explained: ExplanationInputs) -> torch.Tensor:
     found = _map_or_reason(name, explained, {})
-    return found if isinstance(found, torch.Tensor) else torch.zeros_like(explained.view.voxels)
+    return (
+        found if isinstance(found, torch.Tensor) else torch.zeros_like(explained.normalized.voxels)
+    )
 
 
 def _heatmap(name: str, found: torch.Tensor | str, target: ScanTarget) -> Heatmap | Unexplained:
@@ -146,7 +148,7 @@ def _heatmap(name: str, found: torch.Tensor | str, target: ScanTarget) -> Heatma
 
 
 def _check_map(explained: ExplanationInputs) -> torch.Tensor:
-    found = ArtefactSegmentation().read(explained.view, explained.learned).map
+    found = ArtefactSegmentation().read(explained.normalized, explained.learned).map
     if found is None:
         raise ValueError("the network gives no map")
     return found
@@ -156,54 +158,56 @@ def _score_modules(
     explained: ExplanationInputs,
 ) -> tuple[list[MeanHighestLogit], torch.Tensor, torch.Tensor]:
     """One module a network, its inputs (c, i, j, k), and what they usually are."""
-    view = explained.view
-    inputs = padded_to_stride(inputs_of(view))
-    usual = inputs.clone()
-    features = len(view.relative)
-    usual[:features] = 0
-    usual[features] = padded_to_stride(view.expected.mean[0][None])[0]
-    judged = padded_to_stride(view.judged[None].float())[0] > 0
-    beyond = [slice(n, None) for n in view.judged.shape]
+    normalized = explained.normalized
+    inputs = padded_to_stride(inputs_of(normalized))
+    baseline = inputs.clone()
+    features = len(normalized.relative)
+    baseline[:features] = 0
+    baseline[features] = padded_to_stride(normalized.expected.mean[0][None])[0]
+    judged = padded_to_stride(normalized.judged[None].float())[0] > 0
+    beyond = [slice(n, None) for n in normalized.judged.shape]
     judged[beyond[0]] = False
     judged[:, beyond[1]] = False
     judged[:, :, beyond[2]] = False
-    modules = [MeanHighestLogit(n, judged) for n in networks_of(explained.learned, view.device)]
-    return modules, inputs, usual
+    modules = [
+        MeanHighestLogit(n, judged) for n in networks_of(explained.learned, normalized.device)
+    ]
+    return modules, inputs, baseline
 
 
-def _trimmed(maps: Sequence[torch.Tensor], view: NormalizedSample) -> torch.Tensor:
-    i, j, k = view.judged.shape
-    return torch.stack(list(maps)).mean(0)[:i, :j, :k] * view.judged
+def _trimmed(maps: Sequence[torch.Tensor], normalized: NormalizedSample) -> torch.Tensor:
+    i, j, k = normalized.judged.shape
+    return torch.stack(list(maps)).mean(0)[:i, :j, :k] * normalized.judged
 
 
 def _grad_cam(explained: ExplanationInputs) -> torch.Tensor:
     modules, inputs, _ = _score_modules(explained)
     found = [grad_cam(m, inputs, m.network.finest) for m in modules]
-    return _trimmed(found, explained.view)
+    return _trimmed(found, explained.normalized)
 
 
 def _gradients(explained: ExplanationInputs) -> torch.Tensor:
-    modules, inputs, usual = _score_modules(explained)
-    found = [gradient_times_change(m, inputs, usual).abs() for m in modules]
-    return _trimmed(found, explained.view)
+    modules, inputs, baseline = _score_modules(explained)
+    found = [gradient_times_change(m, inputs, baseline).abs() for m in modules]
+    return _trimmed(found, explained.normalized)
 
 
 def _integrated_gradients(explained: ExplanationInputs) -> torch.Tensor:
-    modules, inputs, usual = _score_modules(explained)
+    modules, inputs, baseline = _score_modules(explained)
     found = [
-        integrated_gradients(m, inputs, usual, steps=PATH_STEPS, batch=1).abs() for m in modules
+        integrated_gradients(m, inputs, baseline, steps=PATH_STEPS, batch=1).abs() for m in modules
     ]
-    return _trimmed(found, explained.view)
+    return _trimmed(found, explained.normalized)
 
 
 def _occlusion(explained: ExplanationInputs) -> torch.Tensor:
-    modules, inputs, usual = _score_modules(explained)
+    modules, inputs, baseline = _score_modules(explained)
     body = modules[0].judged
     found = [
-        occlusion(m, inputs, usual, side=OCCLUDED, step=STEP, batch=1, body=body)
+        occlusion(m, inputs, baseline, side=OCCLUDED, step=STEP, batch=1, body=body)
         for m in modules[:1]
     ]
-    return _trimmed(found, explained.view).clamp_min(0)
+    return _trimmed(found, explained.normalized).clamp_min(0)
 
 
 def _surrogate(explained: ExplanationInputs) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
@@ -211,15 +215,17 @@ def _surrogate(explained: ExplanationInputs) -> tuple[nn.Module, torch.Tensor, t
     arrays = arrays_below(explained.learned.arrays, SURROGATE)
     if not arrays:
         raise ValueError("the profile has no light predictor to explain")
-    module = predictor.from_arrays(arrays, device=explained.view.device)
-    usual = predictor.pooled(grids.tensor(explained.view.ground.intensity, "cpu"), factor=POOLED)
-    volume = surrogate_input(explained.view.sample).to(explained.view.device)
-    return module, volume, usual[None].to(explained.view.device)
+    module = predictor.from_arrays(arrays, device=explained.normalized.device)
+    baseline = predictor.pooled(
+        grids.tensor(explained.normalized.reference.intensity, "cpu"), factor=POOLED
+    )
+    volume = surrogate_input(explained.normalized.sample).to(explained.normalized.device)
+    return module, volume, baseline[None].to(explained.normalized.device)
 
 
 def _shap(explained: ExplanationInputs) -> torch.Tensor:
-    module, volume, usual = _surrogate(explained)
-    found = gradient_shap(module, volume, usual, samples=SAMPLES, seed=0)
+    module, volume, baseline = _surrogate(explained)
+    found = gradient_shap(module, volume, baseline, samples=SAMPLES, seed=0)
     return _from_pooled(found, explained)
 
 
@@ -228,10 +234,12 @@ def _deep_shap(explained: ExplanationInputs) -> torch.Tensor:
 
 
 def _partition_shap(explained: ExplanationInputs) -> torch.Tensor:
-    module, volume, usual = _surrogate(explained)
-    body = predictor.pooled(grids.tensor(explained.view.ground.body, "cpu"), factor=POOLED)[0]
+    module, volume, baseline = _surrogate(explained)
+    body = predictor.pooled(
+        grids.tensor(explained.normalized.reference.body, "cpu"), factor=POOLED
+    )[0]
     labels = cubic_supervoxels((body > 0.5).numpy(), side=CUBE)
-    found = partition_shap_map(module, volume, usual[0], labels, evaluations=EVALUATIONS, seed=0)
+    found = partition_shap_map(module, volume, baseline[0], labels, evaluations=EVALUATIONS, seed=0)
     return _from_pooled(found, explained)
 
 
@@ -242,17 +250,17 @@ def _denoising_path(explained: ExplanationInputs) -> torch.Tensor:
         denoising_path,  # and with it MONAI
     )
 
-    return denoising_path(explained.view, explained.diffusion)
+    return denoising_path(explained.normalized, explained.diffusion)
 
 
 def _from_pooled(found: torch.Tensor, explained: ExplanationInputs) -> torch.Tensor:
     """A map on the pooled template's grid, on the sample's own grid."""
-    view = explained.view
+    normalized = explained.normalized
     shrink = torch.diag(torch.tensor([1 / POOLED] * 3 + [1.0], dtype=torch.float64))
     shrink[:3, 3] = (1 - POOLED) / (2 * POOLED)
-    matrix = shrink.numpy() @ view.sample.to_template
-    moved = grids.pull(found.abs()[None].to(view.device), matrix, view.judged.shape)[0]
-    return moved * view.judged
+    matrix = shrink.numpy() @ normalized.sample.to_template
+    moved = grids.pull(found.abs()[None].to(normalized.device), matrix, normalized.judged.shape)[0]
+    return moved * normalized.judged
 
 
 _MAKERS: Mapping[str, Callable[[ExplanationInputs], torch.Tensor]] = {

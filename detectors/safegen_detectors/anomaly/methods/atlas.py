@@ -37,7 +37,7 @@ class Atlas:
     def fit(
         self,
         samples: Sequence[Sample],
-        ground: ReferenceStatistics,
+        reference: ReferenceStatistics,
         *,
         seed: int,  # noqa: ARG002  nothing here is random
         device: str,
@@ -45,14 +45,14 @@ class Atlas:
         """The correlation of the features, from samples judged without themselves."""
         step = max(1, len(samples) // SAMPLES_FOR_CORRELATION)
         moments = [
-            _moments(leave_patient_out(NormalizedSample(sample, ground, device)))
+            _moments(leave_patient_out(NormalizedSample(sample, reference, device)))
             for sample in samples[::step]
         ]
         whitening = whitening_of(torch.stack(moments).mean(0))
         held_out = side_by_side(
             lambda sample: (
                 _reading(
-                    leave_patient_out(NormalizedSample(sample, ground, device)), whitening
+                    leave_patient_out(NormalizedSample(sample, reference, device)), whitening
                 ).statistics
             ),
             samples,
@@ -60,9 +60,9 @@ class Atlas:
         limit = float(np.median([statistics["peak"] for statistics in held_out]))
         return Learned({"whitening": whitening.cpu().numpy()}, {"limit": limit}, held_out)
 
-    def read(self, view: NormalizedSample, learned: Learned) -> Reading:
+    def read(self, normalized: NormalizedSample, learned: Learned) -> Reading:
         """Four statistics of the distance map, and the map."""
-        found = _reading(view, grids.tensor(learned.arrays["whitening"], view.device))
+        found = _reading(normalized, grids.tensor(learned.arrays["whitening"], normalized.device))
         return Reading(found.statistics, found.map / float(learned.facts["limit"]))
 
 
@@ -81,8 +81,8 @@ def distance(relative: torch.Tensor, whitening: torch.Tensor) -> torch.Tensor:
     return torch.sqrt((white * white).mean(0))
 
 
-def _moments(view: NormalizedSample) -> torch.Tensor:
-    inside = view.relative[:, view.judged]
+def _moments(normalized: NormalizedSample) -> torch.Tensor:
+    inside = normalized.relative[:, normalized.judged]
     return inside @ inside.T / max(inside.shape[1], 1)
 
 
@@ -92,13 +92,13 @@ class _DistanceMap:
     map: torch.Tensor
 
 
-def _reading(view: NormalizedSample, whitening: torch.Tensor) -> _DistanceMap:
-    inside = view.judged.float()
-    smooth = box_mean(distance(view.relative, whitening) * inside, PEAK_WIDTH) * inside
+def _reading(normalized: NormalizedSample, whitening: torch.Tensor) -> _DistanceMap:
+    inside = normalized.judged.float()
+    smooth = box_mean(distance(normalized.relative, whitening) * inside, PEAK_WIDTH) * inside
     statistics = {
-        "peak": mean_of_highest(smooth, view.judged, share=0.0),
-        "focal": mean_of_highest(smooth, view.judged, share=0.001),
-        "regional": mean_of_highest(smooth, view.judged, share=0.01),
-        "overall": mean_inside(smooth, view.judged),
+        "peak": mean_of_highest(smooth, normalized.judged, share=0.0),
+        "focal": mean_of_highest(smooth, normalized.judged, share=0.001),
+        "regional": mean_of_highest(smooth, normalized.judged, share=0.01),
+        "overall": mean_inside(smooth, normalized.judged),
     }
     return _DistanceMap(statistics, smooth)

@@ -53,19 +53,21 @@ class Method(Protocol):
     def name(self) -> str: ...  # noqa: D102  as in `methods = [...]`
 
     def fit(
-        self, samples: Sequence[Sample], ground: ReferenceStatistics, *, seed: int, device: str
+        self, samples: Sequence[Sample], reference: ReferenceStatistics, *, seed: int, device: str
     ) -> Learned:
         """Learn from samples of real patients."""
 
-    def read(self, view: NormalizedSample, learned: Learned) -> Reading:
+    def read(self, normalized: NormalizedSample, learned: Learned) -> Reading:
         """Measure one sample with what was learned from others."""
 
 
 def read_all(
-    view: NormalizedSample, methods: Sequence[Method], profile: Profile
+    normalized: NormalizedSample, methods: Sequence[Method], profile: Profile
 ) -> dict[str, Reading]:
     """What each method sees in one sample."""
-    return {method.name: method.read(view, learned_of(profile, method.name)) for method in methods}
+    return {
+        method.name: method.read(normalized, learned_of(profile, method.name)) for method in methods
+    }
 
 
 def learned_of(profile: Profile, method: str) -> Learned:

@@ -25,7 +25,7 @@ FLOOR = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Residuals:
-    """What a network left of one scan, or usually leaves, where it was judged.
+    """What a network left of one scan, or leaves of real scans on average, where it is judged.
 
     `residual` (i, j, k), absolute and smoothed over FINE voxels; `detail` (i, j, k), the same of
     its fine part; `numbers` (n,) positive, in the order of the method; `region` bool (i, j, k).
@@ -39,13 +39,13 @@ class Residuals:
 
 
 ResidualStatistics = Callable[[Residuals, Residuals], Mapping[str, float]]
-"""The statistics of a trace, given the usual one."""
+"""The statistics of residuals, given the expected ones."""
 
 
 def residuals_of(
     difference: torch.Tensor, numbers: Sequence[torch.Tensor], region: torch.Tensor
 ) -> Residuals:
-    """The trace of a signed difference (i, j, k) between a scan and its restoration."""
+    """The residuals of a signed difference (i, j, k) between a scan and its restoration."""
     difference = difference.float()
     residual = box_mean(difference.abs(), FINE)
     detail = box_mean((difference - box_mean(difference, FINE)).abs(), COARSE)
@@ -53,78 +53,86 @@ def residuals_of(
     return Residuals(residual.half().cpu(), detail.half().cpu(), vector.cpu(), region.cpu())
 
 
-def mean_residuals(traces: Sequence[Residuals]) -> Residuals:
-    """The mean trace of some real scans."""
-    residual, detail = (torch.zeros(traces[0].region.shape) for _ in range(2))
-    for trace in traces:
-        residual += trace.residual / len(traces)
-        detail += trace.detail / len(traces)
-    numbers = torch.stack([trace.numbers for trace in traces]).mean(0)
-    return Residuals(residual, detail, numbers, traces[0].region)
+def mean_residuals(observations: Sequence[Residuals]) -> Residuals:
+    """The mean residuals of some real scans."""
+    residual, detail = (torch.zeros(observations[0].region.shape) for _ in range(2))
+    for observed in observations:
+        residual += observed.residual / len(observations)
+        detail += observed.detail / len(observations)
+    numbers = torch.stack([observed.numbers for observed in observations]).mean(0)
+    return Residuals(residual, detail, numbers, observations[0].region)
 
 
-def mean_without(usual: Residuals, trace: Residuals, count: int) -> Residuals:
-    """What would be usual had this trace not been one of the `count`; the same for a lone one."""
+def mean_without(expected: Residuals, observed: Residuals, count: int) -> Residuals:
+    """The mean of `count` residuals without one of them; the same for a lone one."""
     if count < 2:
-        return usual
+        return expected
     pairs = (
-        (usual.residual, trace.residual),
-        (usual.detail, trace.detail),
-        (usual.numbers, trace.numbers),
+        (expected.residual, observed.residual),
+        (expected.detail, observed.detail),
+        (expected.numbers, observed.numbers),
     )
     residual, detail, numbers = (
         ((mean * count - one) / (count - 1)).clamp_min(0) for mean, one in pairs
     )
-    return Residuals(residual, detail, numbers, usual.region)
+    return Residuals(residual, detail, numbers, expected.region)
 
 
 def held_out(
-    traces: Sequence[Residuals], statistics: ResidualStatistics
+    observations: Sequence[Residuals], statistics: ResidualStatistics
 ) -> list[Mapping[str, float]]:
-    """The statistics of each trace, against what is usual for the others."""
-    usual = mean_residuals(traces)
-    return [statistics(trace, mean_without(usual, trace, len(traces))) for trace in traces]
+    """The statistics of each scan's residuals against the mean of the others."""
+    expected = mean_residuals(observations)
+    return [
+        statistics(observed, mean_without(expected, observed, len(observations)))
+        for observed in observations
+    ]
 
 
-def residuals_to_arrays(usual: Residuals) -> Arrays:
-    """A usual trace as arrays; the region is the ground's and is left out."""
+def residuals_to_arrays(expected: Residuals) -> Arrays:
+    """Expected residuals as arrays, without the region, which the reference holds."""
     return {
-        "usual/residual": usual.residual.numpy().astype(np.float16),
-        "usual/detail": usual.detail.numpy().astype(np.float16),
-        "usual/numbers": usual.numbers.numpy(),
+        "usual/residual": expected.residual.numpy().astype(np.float16),
+        "usual/detail": expected.detail.numpy().astype(np.float16),
+        "usual/numbers": expected.numbers.numpy(),
     }
 
 
 def residuals_from_arrays(arrays: Arrays, region: torch.Tensor) -> Residuals:
-    """The usual trace of such arrays."""
+    """The expected residuals that `residuals_to_arrays` stored."""
     names = ("residual", "detail", "numbers")
     residual, detail, numbers = (torch.tensor(arrays[f"usual/{k}"]).float() for k in names)
     return Residuals(residual, detail, numbers, region)
 
 
-def held_out_tops(traces: Sequence[Residuals]) -> list[float]:
-    """The top of each trace's departure from what is usual for the others."""
-    usual, count = mean_residuals(traces), len(traces)
+def held_out_tops(observations: Sequence[Residuals]) -> list[float]:
+    """The highest departure of each scan's residuals from the mean of the others."""
+    expected, count = mean_residuals(observations), len(observations)
     return [
-        top(relative_residual(one, mean_without(usual, one, count)), one.region) for one in traces
+        top(relative_residual(one, mean_without(expected, one, count)), one.region)
+        for one in observations
     ]
 
 
-def relative_residual(trace: Residuals, usual: Residuals) -> torch.Tensor:
-    """The residual over its usual value (i, j, k), about 1 for real scans, 0 outside the region."""
-    return trace.residual / _smoothed_expectation(usual.residual, usual.region) * trace.region
+def relative_residual(observed: Residuals, expected: Residuals) -> torch.Tensor:
+    """The residual over its expected value (i, j, k), about 1 for real scans, 0 outside the region."""
+    return (
+        observed.residual
+        / _smoothed_expectation(expected.residual, expected.region)
+        * observed.region
+    )
 
 
-def texture_log_ratio(trace: Residuals, usual: Residuals) -> torch.Tensor:
-    """|log ratio| of the fine part to its usual value (i, j, k), 0 outside the region."""
-    expected = _smoothed_expectation(usual.detail, usual.region)
-    return torch.log((trace.detail.float() + FLOOR) / expected).abs() * trace.region
+def texture_log_ratio(observed: Residuals, expected: Residuals) -> torch.Tensor:
+    """|log ratio| of the fine part to its expected value (i, j, k), 0 outside the region."""
+    smoothed = _smoothed_expectation(expected.detail, expected.region)
+    return torch.log((observed.detail.float() + FLOOR) / smoothed).abs() * observed.region
 
 
-def smoothness(trace: Residuals, usual: Residuals) -> float:
-    """|log ratio| of the fine part over the region to what it usually is there."""
-    found, expected = (t.detail.float()[trace.region].mean() + FLOOR for t in (trace, usual))
-    return float(torch.log(found / expected).abs())
+def smoothness(observed: Residuals, expected: Residuals) -> float:
+    """|log ratio| of the fine part over the region to the expected one."""
+    found, normal = (t.detail.float()[observed.region].mean() + FLOOR for t in (observed, expected))
+    return float(torch.log(found / normal).abs())
 
 
 def root_mean_square(values: torch.Tensor, region: torch.Tensor) -> float:
@@ -137,18 +145,18 @@ def peak(values: torch.Tensor, region: torch.Tensor) -> float:
     return mean_of_highest(values, region, share=PEAK_SHARE)
 
 
-def mean_ratio(numbers: torch.Tensor, usual: torch.Tensor) -> float:
-    """Mean ratio of numbers (n,) to their usual values."""
-    return float((numbers / usual.clamp_min(1e-8)).mean())
+def mean_ratio(numbers: torch.Tensor, expected: torch.Tensor) -> float:
+    """Mean ratio of numbers (n,) to their expected values."""
+    return float((numbers / expected.clamp_min(1e-8)).mean())
 
 
-def mean_log_ratio(numbers: torch.Tensor, usual: torch.Tensor) -> float:
-    """Mean |log ratio| of numbers (n,) to their usual values."""
-    ratio = numbers.clamp_min(1e-8) / usual.clamp_min(1e-8)
+def mean_log_ratio(numbers: torch.Tensor, expected: torch.Tensor) -> float:
+    """Mean |log ratio| of numbers (n,) to their expected values."""
+    ratio = numbers.clamp_min(1e-8) / expected.clamp_min(1e-8)
     return float(torch.log(ratio).abs().mean())
 
 
-def _smoothed_expectation(usual: torch.Tensor, region: torch.Tensor) -> torch.Tensor:
-    """A usual map, steadied by its neighbourhood and by its mean over the region."""
-    overall = usual[region].mean()
-    return LOCAL_SHARE * box_mean(usual, FINE) + (1 - LOCAL_SHARE) * overall + FLOOR
+def _smoothed_expectation(expected: torch.Tensor, region: torch.Tensor) -> torch.Tensor:
+    """An expected map, steadied by its neighbourhood and by its mean over the region."""
+    overall = expected[region].mean()
+    return LOCAL_SHARE * box_mean(expected, FINE) + (1 - LOCAL_SHARE) * overall + FLOOR

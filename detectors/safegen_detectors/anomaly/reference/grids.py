@@ -58,24 +58,24 @@ def onto_template(maps: torch.Tensor, sample: Sample) -> torch.Tensor:
     return pull(maps, to_own, sample.aligned.shape)
 
 
-def mirrored(sample: Sample, ground: ReferenceStatistics) -> Matrix:
+def mirrored(sample: Sample, reference: ReferenceStatistics) -> Matrix:
     """4x4: a voxel of the own grid to the voxel on the other side of the body.
 
     Raises:
         ValueError: left and right do not correspond in this body part.
     """
-    if ground.mirror is None:
+    if reference.mirror is None:
         raise ValueError("left and right do not correspond in this body part")
     flip = np.diag([-1.0, 1.0, 1.0, 1.0])
-    flip[0, 3] = sample.aligned.shape[0] - 1 + ground.mirror
+    flip[0, 3] = sample.aligned.shape[0] - 1 + reference.mirror
     return np.asarray(np.linalg.inv(sample.to_template) @ flip @ sample.to_template)
 
 
-def flipped(maps: torch.Tensor, ground: ReferenceStatistics) -> torch.Tensor:
+def flipped(maps: torch.Tensor, reference: ReferenceStatistics) -> torch.Tensor:
     """Maps (..., i, j, k) on the template's grid, left for right."""
-    if ground.mirror is None:
+    if reference.mirror is None:
         raise ValueError("left and right do not correspond in this body part")
-    return torch.roll(maps.flip(-3), ground.mirror, -3)
+    return torch.roll(maps.flip(-3), reference.mirror, -3)
 
 
 def tensor(array: np.ndarray[Any, Any], device: str) -> torch.Tensor:

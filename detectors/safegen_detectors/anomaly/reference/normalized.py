@@ -87,29 +87,29 @@ class ExpectedFeatures:
 class NormalizedSample:
     """A sample, what it was learned from, and lazily all that methods derive from both.
 
-    `usual` replaces what the ground expects, as for a sample that the ground has learned from.
+    `expectation` replaces what the reference expects, as for a sample that the reference has learned from.
     """
 
     sample: Sample
-    ground: ReferenceStatistics
+    reference: ReferenceStatistics
     device: str = "cpu"
-    usual: ExpectedFeatures | None = None
+    expectation: ExpectedFeatures | None = None
 
     @lazy_property
     def expected(self) -> ExpectedFeatures:
         """What is usual on the sample's own grid."""
-        return self.usual or expected_at(self.sample, self.ground, device=self.device)
+        return self.expectation or expected_at(self.sample, self.reference, device=self.device)
 
     @lazy_property
     def region(self) -> torch.Tensor:
         """Bool (i, j, k): where to judge; to be had without the features of the reference."""
-        if self.usual is None and self.ground.gaussian is None:
-            return region_at(self.sample, self.ground, device=self.device)
+        if self.expectation is None and self.reference.gaussian is None:
+            return region_at(self.sample, self.reference, device=self.device)
         return self.expected.region
 
     @lazy_property
     def judged(self) -> torch.Tensor:
-        """Bool (i, j, k): the region without stated pathology."""
+        """Bool (i, j, k): the region without annotated pathology."""
         if self.sample.pathology is None:
             return self.region
         stated = torch.tensor(self.sample.pathology, device=self.device)
@@ -117,7 +117,7 @@ class NormalizedSample:
 
     @lazy_property
     def voxels(self) -> torch.Tensor:
-        """The scan (i, j, k), its stated pathology replaced by what is usual there.
+        """The scan (i, j, k), its annotated pathology replaced by what is usual there.
 
         Features see several voxels around, so that it would disturb its surroundings.
         """
@@ -130,12 +130,12 @@ class NormalizedSample:
     @lazy_property
     def features(self) -> torch.Tensor:
         """The features (f, i, j, k)."""
-        return features_of(self.voxels, self.sample, self.ground)
+        return features_of(self.voxels, self.sample, self.reference)
 
     @lazy_property
     def standardized(self) -> torch.Tensor:
         """How many standard deviations each feature is from its usual value, (f, i, j, k)."""
-        if self.usual is None and self.device == "cpu" and self.sample.pathology is None:
+        if self.expectation is None and self.device == "cpu" and self.sample.pathology is None:
             # Neither needs the other, and both are kept for the next line.
             side_by_side(lambda name: getattr(self, name), ["features", "expected"])
         return (self.features - self.expected.mean).div_(self.expected.deviation)
@@ -166,28 +166,30 @@ def _median_and_spread(
     return middle[:, None, None, None], spread[:, None, None, None]
 
 
-def feature_names(ground: ReferenceStatistics) -> tuple[str, ...]:
+def feature_names(reference: ReferenceStatistics) -> tuple[str, ...]:
     """The features' names in order."""
-    return FEATURE_NAMES if ground.mirror is None else (*FEATURE_NAMES, *MIRRORED_NAMES)
+    return FEATURE_NAMES if reference.mirror is None else (*FEATURE_NAMES, *MIRRORED_NAMES)
 
 
-def features_of(volume: torch.Tensor, sample: Sample, ground: ReferenceStatistics) -> torch.Tensor:
+def features_of(
+    volume: torch.Tensor, sample: Sample, reference: ReferenceStatistics
+) -> torch.Tensor:
     """Features (f, i, j, k) of a volume on the sample's own grid."""
     maps = feature_maps(volume)
-    if ground.mirror is None:
+    if reference.mirror is None:
         return maps
     chosen = maps[list(MIRRORED)]
-    other = grids.pull(chosen, grids.mirrored(sample, ground), volume.shape)
+    other = grids.pull(chosen, grids.mirrored(sample, reference), volume.shape)
     return torch.cat([maps, chosen - other])
 
 
-def expected_at(sample: Sample, ground: ReferenceStatistics, *, device: str) -> ExpectedFeatures:
+def expected_at(sample: Sample, reference: ReferenceStatistics, *, device: str) -> ExpectedFeatures:
     """What is usual on the sample's own grid; all but the mean is smooth enough for half of it."""
-    gaussian = _gaussian(ground)
-    shape = ground.region.shape
+    gaussian = _gaussian(reference)
+    shape = reference.region.shape
     axes = [torch.linspace(-1, 1, n, device=device) for n in shape]
     place = torch.stack(torch.meshgrid(*axes, indexing="ij"))
-    body = grids.tensor(ground.body, device)[None]
+    body = grids.tensor(reference.body, device)[None]
     variance = grids.tensor(gaussian.variance, device)
     smooth = grids.onto_own_coarsely(torch.cat([variance, place, body]), sample)
     count = len(variance)
@@ -197,14 +199,14 @@ def expected_at(sample: Sample, ground: ReferenceStatistics, *, device: str) -> 
         grids.tensor(gaussian.overall, device),
         smooth[count : count + 3],
         smooth[-1],
-        region_at(sample, ground, device=device),
+        region_at(sample, reference, device=device),
     )
 
 
-def region_at(sample: Sample, ground: ReferenceStatistics, *, device: str) -> torch.Tensor:
-    """Bool (i, j, k): the ground's region on the sample's own grid."""
-    moved = grids.onto_own(grids.tensor(ground.region, device)[None], sample)[0]
-    return (moved > 0.5) & inside_template(sample, ground.region.shape, device=device)
+def region_at(sample: Sample, reference: ReferenceStatistics, *, device: str) -> torch.Tensor:
+    """Bool (i, j, k): the reference's region on the sample's own grid."""
+    moved = grids.onto_own(grids.tensor(reference.region, device)[None], sample)[0]
+    return (moved > 0.5) & inside_template(sample, reference.region.shape, device=device)
 
 
 def inside_template(sample: Sample, shape: Sequence[int], *, device: str) -> torch.Tensor:
@@ -214,17 +216,17 @@ def inside_template(sample: Sample, shape: Sequence[int], *, device: str) -> tor
     return ((index > -0.5) & (index < last)).all(-1)
 
 
-def leave_patient_out(view: NormalizedSample) -> NormalizedSample:
+def leave_patient_out(normalized: NormalizedSample) -> NormalizedSample:
     """The view of a sample of the reference, against real scans of other patients alone.
 
     Raises:
-        ValueError: the ground holds nothing without this patient.
+        ValueError: the reference holds nothing without this patient.
     """
-    patient, ground = view.sample.patient, view.ground
-    if patient not in ground.without:
+    patient, reference = normalized.sample.patient, normalized.reference
+    if patient not in reference.without:
         raise ValueError(f"nothing is known of real scans without those of {patient}")
-    others = replace(ground, gaussian=ground.without[patient])
-    return NormalizedSample(view.sample, others, view.device)
+    others = replace(reference, gaussian=reference.without[patient])
+    return NormalizedSample(normalized.sample, others, normalized.device)
 
 
 def dilated(mask: torch.Tensor, voxels: int = 3) -> torch.Tensor:
@@ -232,7 +234,7 @@ def dilated(mask: torch.Tensor, voxels: int = 3) -> torch.Tensor:
     return box_mean(mask.float(), 2 * voxels + 1) > 0
 
 
-def _gaussian(ground: ReferenceStatistics) -> Gaussian:
-    if ground.gaussian is None:
+def _gaussian(reference: ReferenceStatistics) -> Gaussian:
+    if reference.gaussian is None:
         raise ValueError("this method needs the features of the reference")
-    return ground.gaussian
+    return reference.gaussian

@@ -121,10 +121,10 @@ def reject_dissimilar(target: ScanTarget, profile: Profile) -> None:
     facts = profile.facts["likeness"]
     away = (_fisher_z(target.prepared.similarity) - facts["middle"]) / facts["spread"]
     if away < -MAX_DEVIATIONS:
-        usual = float(np.tanh(facts["middle"]))
+        expected = float(np.tanh(facts["middle"]))
         raise NotJudged(
             "the reference does not fit this scan: after alignment it correlates with the mean "
-            f"real scan by {target.prepared.similarity:.2f}, real scans by about {usual:.2f}; "
+            f"real scan by {target.prepared.similarity:.2f}, real scans by about {expected:.2f}; "
             "it may be of another modality, body part or orientation"
         )
 

@@ -35,7 +35,7 @@ BODY_SHARE = 0.05
 REGION_MARGIN = 3
 MAX_OFFSET = 6
 MIN_SYMMETRY = 0.9
-GROUPS = 6  # of patients; two sums of all features each are held while the ground is made
+GROUPS = 6  # of patients; two sums of all features each are held while the reference is made
 ARRAYS = ("intensity", "body", "region")
 GAUSSIAN = ("mean", "variance", "overall")
 
@@ -43,7 +43,7 @@ GAUSSIAN = ("mean", "variance", "overall")
 def intensity_statistics(
     samples: Sequence[Sample], bodies: Sequence[Mask], *, cropped: bool, modality: str
 ) -> ReferenceStatistics:
-    """The ground without its Gaussian; `bodies` lie on the template's grid."""
+    """The reference without its Gaussian; `bodies` lie on the template's grid."""
     aligned = [sample.aligned.astype(np.float32) for sample in samples]
     intensity = np.asarray(np.mean(aligned, axis=0, dtype=np.float32), dtype=np.float32)
     body = np.asarray(np.mean(bodies, axis=0, dtype=np.float32), dtype=np.float32)
@@ -54,8 +54,8 @@ def intensity_statistics(
     )
 
 
-def with_gaussian(ground: ReferenceStatistics, samples: Sequence[Sample]) -> ReferenceStatistics:
-    """The ground with mean and variance of all features at each place, and those without a patient.
+def with_gaussian(reference: ReferenceStatistics, samples: Sequence[Sample]) -> ReferenceStatistics:
+    """The reference with mean and variance of all features at each place, and those without a patient.
 
     Patients are put into groups, and each patient's Gaussian without it leaves its whole group
     out. So a real scan is measured as a new one will be, by scans that it had no part in.
@@ -66,14 +66,14 @@ def with_gaussian(ground: ReferenceStatistics, samples: Sequence[Sample]) -> Ref
     if len(samples) < 2:
         raise ValueError("a Gaussian needs at least two scans")
     groups = _groups(samples)
-    sums = side_by_side(lambda group: _sums(group, ground), groups)
+    sums = side_by_side(lambda group: _sums(group, reference), groups)
     total = _total(sums)
     without: dict[str, Gaussian] = {}
     for group, own in zip(groups, sums, strict=True):
         if total.count - own.count >= 2:
-            others = _gaussian(_difference(total, own), ground)
+            others = _gaussian(_difference(total, own), reference)
             without |= {sample.patient: others for sample in group}
-    return replace(ground, gaussian=_gaussian(total, ground), without=without)
+    return replace(reference, gaussian=_gaussian(total, reference), without=without)
 
 
 def mirror_offset(intensity: Volume) -> int | None:
@@ -91,28 +91,28 @@ def box_around(region: Mask) -> Box:
     return i, j, k
 
 
-def arrays_of(ground: ReferenceStatistics) -> dict[str, NDArray[Any]]:
-    """The ground's arrays, for a profile."""
+def arrays_of(reference: ReferenceStatistics) -> dict[str, NDArray[Any]]:
+    """The reference's arrays, for a profile."""
     found = {
-        "intensity": ground.intensity.astype(np.float16),
-        "body": ground.body.astype(np.float16),
-        "region": ground.region,
+        "intensity": reference.intensity.astype(np.float16),
+        "body": reference.body.astype(np.float16),
+        "region": reference.region,
     }
-    if ground.gaussian is not None:
-        found |= {f"gaussian/{name}": getattr(ground.gaussian, name) for name in GAUSSIAN}
+    if reference.gaussian is not None:
+        found |= {f"gaussian/{name}": getattr(reference.gaussian, name) for name in GAUSSIAN}
     return found
 
 
-def facts_of(ground: ReferenceStatistics) -> dict[str, Any]:
-    """What else a profile must keep of the ground."""
-    count = ground.gaussian.count if ground.gaussian else 0
-    return {"mirror": ground.mirror, "modality": ground.modality, "count": count}
+def facts_of(reference: ReferenceStatistics) -> dict[str, Any]:
+    """What else a profile must keep of the reference."""
+    count = reference.gaussian.count if reference.gaussian else 0
+    return {"mirror": reference.mirror, "modality": reference.modality, "count": count}
 
 
 def statistics_from_arrays(
     arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]
 ) -> ReferenceStatistics:
-    """The ground of a profile's arrays and facts."""
+    """The reference of a profile's arrays and facts."""
     gaussian = None
     if "gaussian/mean" in arrays:
         gaussian = Gaussian(facts["count"], *(arrays[f"gaussian/{name}"] for name in GAUSSIAN))
@@ -144,11 +144,11 @@ def _groups(samples: Sequence[Sample]) -> list[list[Sample]]:
     return [[s for s in samples if place[s.patient] % count == n] for n in range(count)]
 
 
-def _sums(samples: Sequence[Sample], ground: ReferenceStatistics) -> _Sums:
-    maps = template_features(samples[0], ground)
+def _sums(samples: Sequence[Sample], reference: ReferenceStatistics) -> _Sums:
+    maps = template_features(samples[0], reference)
     first, second = maps.clone(), maps * maps
     for sample in samples[1:]:
-        maps = template_features(sample, ground)
+        maps = template_features(sample, reference)
         first += maps
         second.addcmul_(maps, maps)
     return _Sums(len(samples), first, second)
@@ -166,11 +166,11 @@ def _difference(total: _Sums, part: _Sums) -> _Sums:
     return _Sums(total.count - part.count, total.first - part.first, total.second - part.second)
 
 
-def _gaussian(sums: _Sums, ground: ReferenceStatistics) -> Gaussian:
+def _gaussian(sums: _Sums, reference: ReferenceStatistics) -> Gaussian:
     mean = sums.first / sums.count
     variance = (sums.second / sums.count - mean * mean).clamp_min(0)
     local = box_mean(variance * (sums.count / (sums.count - 1)), VARIANCE_WIDTH)
-    inside = torch.tensor(ground.region, dtype=torch.float32)
+    inside = torch.tensor(reference.region, dtype=torch.float32)
     overall = (local * inside).sum((1, 2, 3)) / inside.sum()
     return Gaussian(
         sums.count,
@@ -192,16 +192,16 @@ def _correlation(a: Volume, b: Volume) -> float:
 
 
 def statistics_from_profile(profile: Profile) -> ReferenceStatistics:
-    """The ground in a profile."""
+    """The reference in a profile."""
     return statistics_from_arrays(
         arrays_below(profile.arrays, PROFILE_KEY), profile.facts[PROFILE_KEY]
     )
 
 
-def template_features(sample: Sample, ground: ReferenceStatistics) -> torch.Tensor:
+def template_features(sample: Sample, reference: ReferenceStatistics) -> torch.Tensor:
     """Features (f, i, j, k) on the template's grid, computed on the sample's own grid."""
     maps = grids.onto_template(feature_maps(grids.tensor(sample.own, "cpu")), sample)
-    if ground.mirror is None:
+    if reference.mirror is None:
         return maps
     chosen = maps[list(MIRRORED)]
-    return torch.cat([maps, chosen - grids.flipped(chosen, ground)])
+    return torch.cat([maps, chosen - grids.flipped(chosen, reference)])

@@ -29,7 +29,7 @@ class Sample:
     `own` (i, j, k), intensities about 0..1, possibly float16; `body` bool (i, j, k) on the same
     grid; `aligned` the scan on the template's grid; `to_template` 4x4, voxel index of the own
     grid to voxel index of the template's; `spacing` in mm of both grids; `pathology` bool
-    (i, j, k) on the own grid, the stated pathology that nobody judges, None if there is none.
+    (i, j, k) on the own grid, the annotated pathology that nobody judges, None if there is none.
     """
 
     patient: str

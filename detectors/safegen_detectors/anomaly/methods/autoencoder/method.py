@@ -49,16 +49,16 @@ SQUARED_ERROR_WEIGHT = (
 
 @dataclass(frozen=True, slots=True)
 class Restorer:
-    """A network for one ground, and a feature extractor; without one, the network's encoder."""
+    """A network for one reference, and a feature extractor; without one, the network's encoder."""
 
     network: AutoencoderNetwork
-    ground: ReferenceStatistics
+    reference: ReferenceStatistics
     device: str
     extractor: nn.Module | None = None
 
     def learn(self, samples: Sequence[Sample], budget: Budget, *, seed: int) -> int:
         """Train the network; the steps that were done."""
-        weight = framing.weight(self.ground, STRIDE, device=self.device)
+        weight = framing.weight(self.reference, STRIDE, device=self.device)
 
         def loss(n: int, random: torch.Generator) -> torch.Tensor:
             chosen = [samples[index] for index in random_indices(len(samples), n, random)]
@@ -69,13 +69,13 @@ class Restorer:
         return train(self.network, loss, budget, seed=seed, device=self.device, shortest=shortest)
 
     @torch.inference_mode()
-    def trace(self, sample: Sample) -> Residuals:
+    def observe(self, sample: Sample) -> Residuals:
         """What is left of a sample; the numbers are the feature distances, finest level first."""
         to_device(self.network, self.device).eval()
-        x = framing.deviation(sample, self.ground, STRIDE, device=self.device)[None, None]
+        x = framing.deviation(sample, self.reference, STRIDE, device=self.device)[None, None]
         levels = self.network.levels(x)
         restored = self.network.decode(levels[-1])
-        region = framing.judged_region(sample, self.ground, STRIDE, device=self.device)
+        region = framing.judged_region(sample, self.reference, STRIDE, device=self.device)
         if self.extractor is None:
             seen = feature_distances(levels, self.network.levels(restored), region)
         else:
@@ -86,14 +86,14 @@ class Restorer:
         self, extractor: nn.Module, x: torch.Tensor, restored: torch.Tensor, region: torch.Tensor
     ) -> list[torch.Tensor]:
         extractor.to(self.device).eval()
-        mean = framing.framed(tensor(self.ground.intensity, self.device), self.ground, STRIDE)
+        mean = framing.framed(tensor(self.reference.intensity, self.device), self.reference, STRIDE)
         ones, others = (resnet_levels(extractor, mean + part) for part in (x, restored))
         return feature_distances(ones, others, region)
 
     def _batch(self, samples: Sequence[Sample], random: torch.Generator) -> torch.Tensor:
         volumes = [
             framing.augmented_deviation(
-                sample, self.ground, STRIDE, random=random, device=self.device
+                sample, self.reference, STRIDE, random=random, device=self.device
             )
             for sample in samples
         ]
@@ -133,7 +133,7 @@ class Autoencoder:
     name = "autoencoder"
 
     def fit(
-        self, samples: Sequence[Sample], ground: ReferenceStatistics, *, seed: int, device: str
+        self, samples: Sequence[Sample], reference: ReferenceStatistics, *, seed: int, device: str
     ) -> Learned:
         """Networks by cross-fitting, and what they usually leave at each place.
 
@@ -142,7 +142,7 @@ class Autoencoder:
             ValueError: fewer patients than folds.
         """
         extractor = None if self.weights is None else extractor_from_file(self.weights)
-        fold = partial(self._fit_fold, extractor=extractor, ground=ground, device=device)
+        fold = partial(self._fit_fold, extractor=extractor, reference=reference, device=device)
         learned = cross_fit(samples, fold, count=self.folds, seed=seed)
         shared = {} if extractor is None else state_to_arrays(extractor, EXTRACTOR)
         facts = {
@@ -153,16 +153,16 @@ class Autoencoder:
         }
         return replace(learned, arrays={**learned.arrays, **shared}, facts=facts)
 
-    def read(self, view: NormalizedSample, learned: Learned) -> Reading:
+    def read(self, normalized: NormalizedSample, learned: Learned) -> Reading:
         """The mean over the networks; the map is 1 where the tops of half the real scans begin."""
         channels, latent = tuple(learned.facts["channels"]), learned.facts["latent"]
-        build = partial(_network, view.ground, channels, latent)
+        build = partial(_network, normalized.reference, channels, latent)
         extractor = _extractor_from_arrays(learned.arrays)
         readings = []
         for arrays in arrays_by_fold(learned):
             network = module_from_arrays(build, arrays, NETWORK)
-            restorer = Restorer(network, view.ground, view.device, extractor)
-            readings.append(_reading(restorer, arrays, view.sample, learned.facts["limit"]))
+            restorer = Restorer(network, normalized.reference, normalized.device, extractor)
+            readings.append(_reading(restorer, arrays, normalized.sample, learned.facts["limit"]))
         return mean_reading(readings)
 
     def _fit_fold(
@@ -172,49 +172,56 @@ class Autoencoder:
         seed: int,
         *,
         extractor: nn.Module | None,
-        ground: ReferenceStatistics,
+        reference: ReferenceStatistics,
         device: str,
     ) -> FoldResult:
-        build = partial(_network, ground, self.channels, self.latent)
+        build = partial(_network, reference, self.channels, self.latent)
         with seeded(seed, device):
             fresh = build()
         budget = Budget(self.steps, self.batch, self.rate, self.seconds)
-        steps = Restorer(fresh, ground, device).learn(train, budget, seed=seed)
+        steps = Restorer(fresh, reference, device).learn(train, budget, seed=seed)
         weights = state_to_arrays(fresh, NETWORK)
         network = module_from_arrays(build, weights, NETWORK)  # rounded, as others will get it
-        restorer = Restorer(network, ground, device, extractor)
-        traces = [restorer.trace(sample) for sample in unseen]
-        arrays = {**weights, **residuals.residuals_to_arrays(residuals.mean_residuals(traces))}
-        facts = {"steps": steps, "tops": residuals.held_out_tops(traces)}
-        return FoldResult(arrays, residuals.held_out(traces, statistics), facts)
+        restorer = Restorer(network, reference, device, extractor)
+        observations = [restorer.observe(sample) for sample in unseen]
+        arrays = {
+            **weights,
+            **residuals.residuals_to_arrays(residuals.mean_residuals(observations)),
+        }
+        facts = {"steps": steps, "tops": residuals.held_out_tops(observations)}
+        return FoldResult(arrays, residuals.held_out(observations, statistics), facts)
 
 
-def statistics(trace: Residuals, usual: Residuals) -> Mapping[str, float]:
-    """How far a trace is from the usual one, by name; higher is worse."""
-    departure = residuals.relative_residual(trace, usual)
+def statistics(observed: Residuals, expected: Residuals) -> Mapping[str, float]:
+    """How far residuals are from the expected ones, by name; higher is worse."""
+    departure = residuals.relative_residual(observed, expected)
     return {
-        "reconstruction": residuals.root_mean_square(departure, trace.region),
-        "reconstruction peak": residuals.peak(departure, trace.region),
-        "feature distance": residuals.mean_ratio(trace.numbers, usual.numbers),
-        "feature change": residuals.mean_log_ratio(trace.numbers, usual.numbers),
-        "smoothness": residuals.smoothness(trace, usual),
-        "smoothness peak": residuals.peak(residuals.texture_log_ratio(trace, usual), trace.region),
+        "reconstruction": residuals.root_mean_square(departure, observed.region),
+        "reconstruction peak": residuals.peak(departure, observed.region),
+        "feature distance": residuals.mean_ratio(observed.numbers, expected.numbers),
+        "feature change": residuals.mean_log_ratio(observed.numbers, expected.numbers),
+        "smoothness": residuals.smoothness(observed, expected),
+        "smoothness peak": residuals.peak(
+            residuals.texture_log_ratio(observed, expected), observed.region
+        ),
     }
 
 
 def _reading(restorer: Restorer, arrays: Arrays, sample: Sample, limit: float) -> Reading:
-    trace = restorer.trace(sample)
-    everywhere = framing.region(restorer.ground, STRIDE)
-    usual = residuals.residuals_from_arrays(arrays, everywhere)
-    outline = residuals.relative_residual(trace, usual) / limit
-    return Reading(statistics(trace, usual), framing.whole_map(outline, sample, restorer.ground))
+    observed = restorer.observe(sample)
+    everywhere = framing.region(restorer.reference, STRIDE)
+    expected = residuals.residuals_from_arrays(arrays, everywhere)
+    outline = residuals.relative_residual(observed, expected) / limit
+    return Reading(
+        statistics(observed, expected), framing.whole_map(outline, sample, restorer.reference)
+    )
 
 
 def _network(
-    ground: ReferenceStatistics, channels: tuple[int, ...], latent: int
+    reference: ReferenceStatistics, channels: tuple[int, ...], latent: int
 ) -> AutoencoderNetwork:
     return AutoencoderNetwork(
-        framing.framed_shape(ground, STRIDE), channels=channels, latent=latent
+        framing.framed_shape(reference, STRIDE), channels=channels, latent=latent
     )
 
 

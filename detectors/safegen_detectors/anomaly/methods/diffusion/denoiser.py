@@ -37,7 +37,7 @@ SCANS_FOR_SCALE = 16
 class Frame:
     """How samples become volumes of the network: pooling, padding, and the scale of deviations."""
 
-    ground: ReferenceStatistics
+    reference: ReferenceStatistics
     pooling: int
     stride: int
     device: str
@@ -50,19 +50,19 @@ class Frame:
 
     def volume(self, sample: Sample) -> torch.Tensor:
         """The deviation of a sample (1, 1, i, j, k), of about unit variance in the body."""
-        full = framing.deviation(sample, self.ground, self.multiple, device=self.device)
+        full = framing.deviation(sample, self.reference, self.multiple, device=self.device)
         return self._pooled(full)[None, None] / self.scale
 
     def varied(self, sample: Sample, random: torch.Generator) -> torch.Tensor:
         """The same for training, with varied intensity and side, (1, i, j, k)."""
         full = framing.augmented_deviation(
-            sample, self.ground, self.multiple, random=random, device=self.device
+            sample, self.reference, self.multiple, random=random, device=self.device
         )
         return self._pooled(full)[None] / self.scale
 
     def weight(self) -> torch.Tensor:
         """The weight of each voxel in the loss."""
-        return self._pooled(framing.weight(self.ground, self.multiple, device=self.device))
+        return self._pooled(framing.weight(self.reference, self.multiple, device=self.device))
 
     def region(self, sample: Sample | None = None) -> torch.Tensor:
         """bool: where to judge a sample, or where to judge at all.
@@ -71,12 +71,12 @@ class Frame:
             NotJudged: too little of the sample is left for this grid.
         """
         if sample is None:
-            full = framing.region(self.ground, self.multiple)
+            full = framing.region(self.reference, self.multiple)
         else:
-            full = framing.judged_region(sample, self.ground, self.multiple, device=self.device)
+            full = framing.judged_region(sample, self.reference, self.multiple, device=self.device)
         where = self._pooled(full.float()) > 0.5
         if not where.any():
-            raise NotJudged("the stated pathology covers all that could be judged")
+            raise NotJudged("the annotated pathology covers all that could be judged")
         return where
 
     def on_own(self, values: torch.Tensor, sample: Sample) -> torch.Tensor:
@@ -84,7 +84,7 @@ class Frame:
         full = functional.interpolate(
             values.float()[None, None], scale_factor=float(self.pooling), mode="trilinear"
         )
-        return framing.whole_map(full[0, 0], sample, self.ground)
+        return framing.whole_map(full[0, 0], sample, self.reference)
 
     def _pooled(self, volume: torch.Tensor) -> torch.Tensor:
         return functional.avg_pool3d(volume[None, None], self.pooling)[0, 0]
@@ -132,25 +132,25 @@ class Denoiser:
         return train(self.unet, loss, budget, seed=seed, device=device, shortest=shortest)
 
     @torch.inference_mode()
-    def trace(self, sample: Sample, look: DenoisingPlan) -> Residuals:
+    def observe(self, sample: Sample, plan: DenoisingPlan) -> Residuals:
         """What is left of a sample; the numbers are the errors at the levels of `predict`."""
         device = self.frame.device
         to_device(self.unet, device).eval()
         x, region = self.frame.volume(sample), self.frame.region(sample)
-        noises = noise_like(x, look.draws, look.seed)
+        noises = noise_like(x, plan.draws, plan.seed)
         with autocast(device):
             parts = map_in_batches(
                 lambda some: partially_denoised(
-                    self.unet, x.expand(len(some), *x.shape[1:]), as_batch(some), look.restore
+                    self.unet, x.expand(len(some), *x.shape[1:]), as_batch(some), plan.restore
                 ),
                 noises,
                 len(noises),
             )
-            errors = [self._error(x, noises, level, region) for level in look.predict]
+            errors = [self._error(x, noises, level, region) for level in plan.predict]
         return residuals_of((x - torch.cat(parts).mean(0))[0, 0], errors, region)
 
     @torch.inference_mode()
-    def path(self, sample: Sample, look: DenoisingPlan) -> torch.Tensor:
+    def path(self, sample: Sample, plan: DenoisingPlan) -> torch.Tensor:
         """How wrong the network is at each voxel (i, j, k) on the way back from noise.
 
         The square error of the predicted velocity, the mean over the levels of `predict`.
@@ -158,9 +158,9 @@ class Denoiser:
         device = self.frame.device
         to_device(self.unet, device).eval()
         x, region = self.frame.volume(sample), self.frame.region(sample)
-        noises = noise_like(x, look.draws, look.seed)
+        noises = noise_like(x, plan.draws, plan.seed)
         with autocast(device):
-            errors = [self._errors(x, noises, level) for level in look.predict]
+            errors = [self._errors(x, noises, level) for level in plan.predict]
         return torch.stack(errors).mean(0) * region.to(device)
 
     def _error(

@@ -67,7 +67,7 @@ class Diffusion:
     name = "diffusion"
 
     def fit(
-        self, samples: Sequence[Sample], ground: ReferenceStatistics, *, seed: int, device: str
+        self, samples: Sequence[Sample], reference: ReferenceStatistics, *, seed: int, device: str
     ) -> Learned:
         """Networks by cross-fitting, and what they usually change at each place.
 
@@ -84,19 +84,21 @@ class Diffusion:
             "draws": self.draws,
             "seed": seed,
         }
-        fold = partial(self._fit_fold, facts=facts, ground=ground, device=device)
+        fold = partial(self._fit_fold, facts=facts, reference=reference, device=device)
         learned = cross_fit(samples, fold, count=self.folds, seed=seed)
         return replace(learned, facts={**facts, **learned.facts, "limit": outline_limit(learned)})
 
-    def read(self, view: NormalizedSample, learned: Learned) -> Reading:
+    def read(self, normalized: NormalizedSample, learned: Learned) -> Reading:
         """The mean over the networks; the map is 1 where the tops of half the real scans begin."""
         readings = []
-        for denoiser, arrays in zip(denoisers(view, learned), arrays_by_fold(learned), strict=True):
-            trace = denoiser.trace(view.sample, _denoising_plan(learned.facts))
-            usual = residuals.residuals_from_arrays(arrays, denoiser.frame.region().cpu())
-            outline = residuals.relative_residual(trace, usual) / learned.facts["limit"]
-            found = denoiser.frame.on_own(outline, view.sample)
-            readings.append(Reading(statistics(trace, usual), found))
+        for denoiser, arrays in zip(
+            denoisers(normalized, learned), arrays_by_fold(learned), strict=True
+        ):
+            observed = denoiser.observe(normalized.sample, _denoising_plan(learned.facts))
+            expected = residuals.residuals_from_arrays(arrays, denoiser.frame.region().cpu())
+            outline = residuals.relative_residual(observed, expected) / learned.facts["limit"]
+            found = denoiser.frame.on_own(outline, normalized.sample)
+            readings.append(Reading(statistics(observed, expected), found))
         return mean_reading(readings)
 
     def _fit_fold(
@@ -106,11 +108,11 @@ class Diffusion:
         seed: int,
         *,
         facts: Mapping[str, Any],
-        ground: ReferenceStatistics,
+        reference: ReferenceStatistics,
         device: str,
     ) -> FoldResult:
         size = size_from_facts(facts["size"])
-        plain = _frame(size, train[0], ground, device, 1.0)
+        plain = _frame(size, train[0], reference, device, 1.0)
         frame = replace(plain, scale=scale_of(train, plain))
         with seeded(seed, device):
             fresh = build_network(size)
@@ -122,47 +124,56 @@ class Diffusion:
         denoiser = Denoiser(
             module_from_arrays(partial(build_network, size), weights, NETWORK), frame
         )
-        traces = [denoiser.trace(sample, _denoising_plan(facts)) for sample in unseen]
-        arrays = {**weights, **residuals.residuals_to_arrays(residuals.mean_residuals(traces))}
-        found = {"steps": steps, "scale": frame.scale, "tops": residuals.held_out_tops(traces)}
-        return FoldResult(arrays, residuals.held_out(traces, statistics), found)
+        observations = [denoiser.observe(sample, _denoising_plan(facts)) for sample in unseen]
+        arrays = {
+            **weights,
+            **residuals.residuals_to_arrays(residuals.mean_residuals(observations)),
+        }
+        found = {
+            "steps": steps,
+            "scale": frame.scale,
+            "tops": residuals.held_out_tops(observations),
+        }
+        return FoldResult(arrays, residuals.held_out(observations, statistics), found)
 
 
-def denoisers(view: NormalizedSample, learned: Learned) -> Iterator[Denoiser]:
+def denoisers(normalized: NormalizedSample, learned: Learned) -> Iterator[Denoiser]:
     """The network of each fold, in the frame of a view."""
     size = size_from_facts(learned.facts["size"])
     for arrays, facts in zip(arrays_by_fold(learned), learned.facts["folds"], strict=True):
-        frame = _frame(size, view.sample, view.ground, view.device, facts["scale"])
+        frame = _frame(
+            size, normalized.sample, normalized.reference, normalized.device, facts["scale"]
+        )
         yield Denoiser(module_from_arrays(partial(build_network, size), arrays, NETWORK), frame)
 
 
-def denoising_path(view: NormalizedSample, learned: Learned) -> torch.Tensor:
+def denoising_path(normalized: NormalizedSample, learned: Learned) -> torch.Tensor:
     """How wrong the networks are at each voxel (i, j, k) of the own grid on the way from noise."""
-    look = _denoising_plan(learned.facts)
+    plan = _denoising_plan(learned.facts)
     return torch.stack(
         [
-            one.frame.on_own(one.path(view.sample, look), view.sample)
-            for one in denoisers(view, learned)
+            one.frame.on_own(one.path(normalized.sample, plan), normalized.sample)
+            for one in denoisers(normalized, learned)
         ]
     ).mean(0)
 
 
-def statistics(trace: Residuals, usual: Residuals) -> Mapping[str, float]:
-    """How far a trace is from the usual one, by name; higher is worse."""
-    departure = residuals.relative_residual(trace, usual)
+def statistics(observed: Residuals, expected: Residuals) -> Mapping[str, float]:
+    """How far residuals are from the expected ones, by name; higher is worse."""
+    departure = residuals.relative_residual(observed, expected)
     return {
-        "denoising": residuals.root_mean_square(departure, trace.region),
-        "denoising peak": residuals.peak(departure, trace.region),
-        "likelihood": residuals.mean_ratio(trace.numbers, usual.numbers),
-        "likelihood change": residuals.mean_log_ratio(trace.numbers, usual.numbers),
-        "smoothness": residuals.smoothness(trace, usual),
+        "denoising": residuals.root_mean_square(departure, observed.region),
+        "denoising peak": residuals.peak(departure, observed.region),
+        "likelihood": residuals.mean_ratio(observed.numbers, expected.numbers),
+        "likelihood change": residuals.mean_log_ratio(observed.numbers, expected.numbers),
+        "smoothness": residuals.smoothness(observed, expected),
     }
 
 
 def _frame(
-    size: Size, sample: Sample, ground: ReferenceStatistics, device: str, scale: float
+    size: Size, sample: Sample, reference: ReferenceStatistics, device: str, scale: float
 ) -> Frame:
-    return Frame(ground, pooling_factor(size, sample), size.stride, device, scale)
+    return Frame(reference, pooling_factor(size, sample), size.stride, device, scale)
 
 
 def _denoising_plan(facts: Mapping[str, Any]) -> DenoisingPlan:

@@ -21,17 +21,17 @@ AIR, BODY = 0.02, 0.5  # shares of real scans with body there
 FEWEST_AIR_VOXELS = 50
 
 
-def quality_measures(view: NormalizedSample) -> dict[str, float]:
-    """Measures by name; always the same names for one ground, and always finite."""
-    volume = view.voxels.cpu().numpy()
-    usual = view.expected.mean[1].cpu().numpy()
-    share = view.expected.body.cpu().numpy()
-    body = view.sample.body
+def quality_measures(normalized: NormalizedSample) -> dict[str, float]:
+    """Measures by name; always the same names for one reference, and always finite."""
+    volume = normalized.voxels.cpu().numpy()
+    expected = normalized.expected.mean[1].cpu().numpy()
+    share = normalized.expected.body.cpu().numpy()
+    body = normalized.sample.body
     found = _histogram(volume, body, share)
-    found |= _geometry(view, volume, usual, share)
-    found |= _features(view)
+    found |= _geometry(normalized, volume, expected, share)
+    found |= _features(normalized)
     found |= spectrum_measures(volume)
-    found |= slice_measures(volume, body, usual)
+    found |= slice_measures(volume, body, expected)
     return {name: float(np.nan_to_num(v, nan=0.0)) for name, v in found.items()}
 
 
@@ -49,13 +49,13 @@ def _histogram(volume: Volume, body: NDArray[np.bool_], share: Volume) -> dict[s
 
 
 def _geometry(
-    view: NormalizedSample, volume: Volume, usual: Volume, share: Volume
+    normalized: NormalizedSample, volume: Volume, expected: Volume, share: Volume
 ) -> dict[str, float]:
     """Scale and shear against the template (polar decomposition), and likeness to it."""
-    linear = view.sample.to_template[:3, :3]
+    linear = normalized.sample.to_template[:3, :3]
     _, stretches, turn = np.linalg.svd(linear)
     symmetric = turn.T @ np.diag(stretches) @ turn
-    body = view.sample.body
+    body = normalized.sample.body
     inside = share > BODY
     found = {
         f"scale {axis}": float(np.log(max(abs(symmetric[n, n]), 1e-6)))
@@ -66,17 +66,17 @@ def _geometry(
         "shear left-right to front-back": float(symmetric[0, 1]),
         "shear left-right to up-down": float(symmetric[0, 2]),
         "shear front-back to up-down": float(symmetric[1, 2]),
-        "likeness to the mean scan": _fisher_z(volume, usual, inside),
+        "likeness to the mean scan": _fisher_z(volume, expected, inside),
         "outline": float(2 * (body & inside).sum() / max(body.sum() + inside.sum(), 1)),
-        "symmetry": _symmetry(view, volume, inside),
+        "symmetry": _symmetry(normalized, volume, inside),
     }
 
 
-def _symmetry(view: NormalizedSample, volume: Volume, inside: NDArray[np.bool_]) -> float:
-    if view.ground.mirror is None:
+def _symmetry(normalized: NormalizedSample, volume: Volume, inside: NDArray[np.bool_]) -> float:
+    if normalized.reference.mirror is None:
         return 0.0
-    matrix = grids.mirrored(view.sample, view.ground)
-    other = grids.pull(view.voxels[None], matrix, volume.shape)[0].cpu().numpy()
+    matrix = grids.mirrored(normalized.sample, normalized.reference)
+    other = grids.pull(normalized.voxels[None], matrix, volume.shape)[0].cpu().numpy()
     return _fisher_z(volume, other, inside)
 
 
@@ -88,15 +88,15 @@ def _fisher_z(a: Volume, b: Volume, where: NDArray[np.bool_]) -> float:
     return float(np.arctanh(np.clip(np.corrcoef(x, y)[0, 1], -0.9999, 0.9999)))
 
 
-def _features(view: NormalizedSample) -> dict[str, float]:
+def _features(normalized: NormalizedSample) -> dict[str, float]:
     """Mean and spread of each standardized feature where the scan is judged."""
-    inside = view.standardized[:, view.judged]
+    inside = normalized.standardized[:, normalized.judged]
     if inside.shape[1] < 2:  # nothing has neither mean nor spread
         inside = inside.new_zeros(len(inside), 2)
     means = inside.mean(1).cpu().numpy()
     spreads = inside.std(1).log().clamp(-7, 7).cpu().numpy()
     found: dict[str, float] = {}
-    for name, mean, spread in zip(feature_names(view.ground), means, spreads, strict=True):
+    for name, mean, spread in zip(feature_names(normalized.reference), means, spreads, strict=True):
         found[f"mean {name}"] = float(mean)
         found[f"variation of {name}"] = float(spread)
     return found
@@ -188,25 +188,25 @@ SLICE_MEASURES = (
 )
 
 
-def slice_measures(volume: Volume, body: Mask, usual: Volume) -> dict[str, float]:
+def slice_measures(volume: Volume, body: Mask, expected: Volume) -> dict[str, float]:
     """Measures by name, of a scan, its body, and what is usual at each voxel, all (i, j, k)."""
     found: dict[str, float] = {}
     for axis, name in enumerate(AXES):
-        first, expected = (np.moveaxis(v, axis, 0) for v in (volume, usual))
-        values = _slice_measures_along(first, np.moveaxis(body, axis, 0), expected)
+        along, expected_along = (np.moveaxis(v, axis, 0) for v in (volume, expected))
+        values = _slice_measures_along(along, np.moveaxis(body, axis, 0), expected_along)
         found |= {
             f"{measure}, {name}": v for measure, v in zip(SLICE_MEASURES, values, strict=True)
         }
     return found
 
 
-def _slice_measures_along(volume: Volume, body: Mask, usual: Volume) -> list[float]:
+def _slice_measures_along(volume: Volume, body: Mask, expected: Volume) -> list[float]:
     """The SLICE_MEASURES of slices along the first axis."""
     size = body.sum((1, 2))
     used = size > MIN_SLICE_SHARE * max(int(size.max()), 1)
     if used.sum() < MIN_SLICES:
         return [0.0] * len(SLICE_MEASURES)
-    gain = _log_gain(volume[used], body[used], usual[used])
+    gain = _log_gain(volume[used], body[used], expected[used])
     bend = gain[2:] - 2 * gain[1:-1] + gain[:-2]
     slices = volume[used]
     level = np.abs(slices).mean((1, 2)) + INTENSITY_FLOOR
@@ -233,10 +233,12 @@ def _slice_measures_along(volume: Volume, body: Mask, usual: Volume) -> list[flo
     ]
 
 
-def _log_gain(volume: Volume, body: Mask, usual: Volume) -> NDArray[np.float64]:
+def _log_gain(volume: Volume, body: Mask, expected: Volume) -> NDArray[np.float64]:
     """Log ratio of each slice's mean in the body to the usual one, (slices,)."""
     count = np.maximum(body.sum((1, 2)), 1)
-    means = [np.maximum((v * body).sum((1, 2)) / count, INTENSITY_FLOOR) for v in (volume, usual)]
+    means = [
+        np.maximum((v * body).sum((1, 2)) / count, INTENSITY_FLOOR) for v in (volume, expected)
+    ]
     return np.asarray(np.log(means[0] / means[1]), dtype=np.float64)
 
 

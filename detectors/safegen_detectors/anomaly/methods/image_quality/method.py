@@ -86,7 +86,7 @@ class ImageQuality:
     def fit(
         self,
         samples: Sequence[Sample],
-        ground: ReferenceStatistics,
+        reference: ReferenceStatistics,
         *,
         seed: int,  # noqa: ARG002  nothing here is random
         device: str,
@@ -94,7 +94,7 @@ class ImageQuality:
         """The Gaussian of the measures of real scans."""
         found = side_by_side(
             lambda sample: quality_measures(
-                leave_patient_out(NormalizedSample(sample, ground, device))
+                leave_patient_out(NormalizedSample(sample, reference, device))
             ),
             samples,
         )
@@ -108,9 +108,9 @@ class ImageQuality:
         arrays = {name: getattr(learned, name) for name in ARRAYS}
         return Learned(arrays, {"measures": list(found[0])}, held_out)
 
-    def read(self, view: NormalizedSample, learned: Learned) -> Reading:
+    def read(self, normalized: NormalizedSample, learned: Learned) -> Reading:
         """One statistic; there is no map."""
-        measures = quality_measures(view)
+        measures = quality_measures(normalized)
         vector = np.array(list(measures.values()))
         return Reading(_statistics(quality_model(learned), vector), details=measures)
 

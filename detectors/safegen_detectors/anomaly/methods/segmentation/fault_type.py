@@ -27,9 +27,9 @@ class FaultExample:
     descriptor: Vector
 
 
-def descriptor(view: NormalizedSample, where: torch.Tensor) -> Vector:
+def descriptor(normalized: NormalizedSample, where: torch.Tensor) -> Vector:
     """Mean and standard deviation of each standardized feature over a place (bool), (2 f,)."""
-    inside = view.relative[:, where.to(view.device)].clamp(-CLIPPED, CLIPPED)
+    inside = normalized.relative[:, where.to(normalized.device)].clamp(-CLIPPED, CLIPPED)
     if inside.shape[1] == 0:
         return np.zeros(2 * len(inside))
     spread = inside.std(1, correction=0)

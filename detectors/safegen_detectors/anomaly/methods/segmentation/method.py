@@ -55,7 +55,7 @@ class ArtefactSegmentation:
     """A small U-Net that learns to outline faults planted in the user's own real scans.
 
     `steps` of training a fold; `folds` of patients; `volumes` with planted faults a fold;
-    `validated` spoiled volumes a fold to choose the outline's limit on; `without` lists names or
+    `validated` corrupted volumes a fold to choose the outline's limit on; `without` lists names or
     groups of fault families not to learn from.
     """
 
@@ -67,7 +67,7 @@ class ArtefactSegmentation:
     without: tuple[str, ...] = ()
 
     def fit(
-        self, samples: Sequence[Sample], ground: ReferenceStatistics, *, seed: int, device: str
+        self, samples: Sequence[Sample], reference: ReferenceStatistics, *, seed: int, device: str
     ) -> Learned:
         """A network a fold, the statistics of all samples held out, and the outline's limit."""
         taught_by: dict[
@@ -75,7 +75,7 @@ class ArtefactSegmentation:
         ] = {}  # by the fold's seed, since folds end in any order
 
         def fold(train: Sequence[Sample], held: Sequence[Sample], own_seed: int) -> FoldResult:
-            part, taught = self._fold(train, held, ground, seed=own_seed, device=device)
+            part, taught = self._fold(train, held, reference, seed=own_seed, device=device)
             taught_by[own_seed] = taught
             return part
 
@@ -93,56 +93,56 @@ class ArtefactSegmentation:
         named = {f"resemblance/{name}": array for name, array in arrays.items()}
         return Learned({**learned.arrays, **named}, facts, learned.held_out)
 
-    def read(self, view: NormalizedSample, learned: Learned) -> Reading:
+    def read(self, normalized: NormalizedSample, learned: Learned) -> Reading:
         """Two statistics of the logits, and the map, 1 at the limit of the outline."""
-        inputs = inputs_of(view)
-        networks = networks_of(learned, view.device)
+        inputs = inputs_of(normalized)
+        networks = networks_of(learned, normalized.device)
         logits = side_by_side(lambda network: logits_of(network, inputs), networks)
         # Each network's statistics, not those of the mean logits: that is less noisy than the
         # single network by which real scans were held out, and would not compare with them.
-        readings = [Reading(_statistics(one, view.judged)) for one in logits]
-        limit = torch.tensor(float(learned.facts["limit"]), device=view.device)
+        readings = [Reading(_statistics(one, normalized.judged)) for one in logits]
+        limit = torch.tensor(float(learned.facts["limit"]), device=normalized.device)
         mean = torch.stack(logits).mean(0)
-        outline = functional.softplus(mean) / functional.softplus(limit) * view.judged
+        outline = functional.softplus(mean) / functional.softplus(limit) * normalized.judged
         return Reading(mean_reading(readings).statistics, outline)
 
     def _fold(
         self,
         train: Sequence[Sample],
         held: Sequence[Sample],
-        ground: ReferenceStatistics,
+        reference: ReferenceStatistics,
         *,
         seed: int,
         device: str,
     ) -> tuple[FoldResult, list[FaultExample]]:
-        families = families_for(ground.modality, without=self.without)
-        lessons = training_samples(train, ground, families, volumes=self.volumes, seed=seed)
+        families = families_for(reference.modality, without=self.without)
+        training_set = training_samples(train, reference, families, volumes=self.volumes, seed=seed)
         budget = Budget(self.steps, BATCH, RATE)
-        network, steps = train_network(lessons, budget, seed=seed, device=device)
-        read = [_held_out_statistics(network, one, ground, device) for one in held]
-        found = [list(o) for o in self._overlaps(network, held, ground, seed, device)]
+        network, steps = train_network(training_set, budget, seed=seed, device=device)
+        read = [_held_out_statistics(network, one, reference, device) for one in held]
+        found = [list(o) for o in self._overlaps(network, held, reference, seed, device)]
         return FoldResult(
             state_to_arrays(network), read, {"steps": steps, "overlaps": found}
-        ), lessons.examples
+        ), training_set.examples
 
     def _overlaps(
         self,
         network: nn.Module,
         held: Sequence[Sample],
-        ground: ReferenceStatistics,
+        reference: ReferenceStatistics,
         seed: int,
         device: str,
     ) -> Iterator[Sequence[float]]:
         """Overlaps at each limit, of faults planted in samples that the network never saw."""
-        families = families_for(ground.modality, without=self.without)
+        families = families_for(reference.modality, without=self.without)
         for index, sample in enumerate(held[: self.validated]):
             random = np.random.default_rng([seed, index, 1])
-            usual = expected_without_patient(sample, ground)
+            expected = expected_without_patient(sample, reference)
             donor = random_other_sample(held, index, random)
-            spoiled = corrupt(sample, donor, usual, ground, families, random=random)
-            if spoiled.faults:
-                logits = logits_of(network, inputs_of(spoiled.view).to(device)).cpu()
-                yield [float(value) for value in overlaps_at_limits(logits, spoiled)]
+            corrupted = corrupt(sample, donor, expected, reference, families, random=random)
+            if corrupted.faults:
+                logits = logits_of(network, inputs_of(corrupted.normalized).to(device)).cpu()
+                yield [float(value) for value in overlaps_at_limits(logits, corrupted)]
 
 
 def networks_of(learned: Learned, device: str) -> list[SegmentationNet]:
@@ -156,11 +156,15 @@ def _network(arrays: Mapping[str, Any], device: str) -> SegmentationNet:
 
 
 def _held_out_statistics(
-    network: nn.Module, sample: Sample, ground: ReferenceStatistics, device: str
+    network: nn.Module, sample: Sample, reference: ReferenceStatistics, device: str
 ) -> Mapping[str, float]:
     """The statistics of an untouched sample that the network never saw."""
-    view = NormalizedSample(sample, ground, usual=expected_without_patient(sample, ground))
-    return _statistics(logits_of(network, inputs_of(view).to(device)).cpu(), view.judged)
+    normalized = NormalizedSample(
+        sample, reference, expectation=expected_without_patient(sample, reference)
+    )
+    return _statistics(
+        logits_of(network, inputs_of(normalized).to(device)).cpu(), normalized.judged
+    )
 
 
 def _statistics(logits: torch.Tensor, judged: torch.Tensor) -> dict[str, float]:

@@ -59,11 +59,11 @@ class SegmentationNet(nn.Module):
         return logits
 
 
-def inputs_of(view: NormalizedSample) -> torch.Tensor:
+def inputs_of(normalized: NormalizedSample) -> torch.Tensor:
     """What the network sees of a view, float32 (c, i, j, k)."""
-    squashed = view.relative / view.relative.abs().div_(SQUASHING_LIMIT).add_(1)
-    usual = view.expected
-    return torch.cat([squashed, view.voxels[None], usual.place, usual.body[None]])
+    squashed = normalized.relative / normalized.relative.abs().div_(SQUASHING_LIMIT).add_(1)
+    expected = normalized.expected
+    return torch.cat([squashed, normalized.voxels[None], expected.place, expected.body[None]])
 
 
 def logits_of(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:

@@ -30,13 +30,13 @@ WEAKEST, STRONGEST = 0.25, 1.0
 class CorruptedSample:
     """A sample with planted faults: its view, and each family with where it is (i, j, k)."""
 
-    view: NormalizedSample
+    normalized: NormalizedSample
     faults: tuple[tuple[Family, Mask], ...]
 
     @property
     def truth(self) -> Mask:
         """Bool (i, j, k): wherever a fault is."""
-        nowhere = np.zeros(self.view.sample.own.shape, dtype=bool)
+        nowhere = np.zeros(self.normalized.sample.own.shape, dtype=bool)
         whole = np.logical_or.reduce([nowhere, *(mask for _, mask in self.faults)])
         return np.asarray(whole, dtype=bool)
 
@@ -54,8 +54,8 @@ def families_for(modality: str, *, without: Sequence[str] = ()) -> list[Family]:
 def corrupt(
     sample: Sample,
     donor: Sample,
-    usual: ExpectedFeatures,
-    ground: ReferenceStatistics,
+    expected: ExpectedFeatures,
+    reference: ReferenceStatistics,
     families: Sequence[Family],
     *,
     random: np.random.Generator,
@@ -75,7 +75,8 @@ def corrupt(
                 voxels = planted.voxels
                 faults.append((family, planted.mask))
     return CorruptedSample(
-        NormalizedSample(replace(sample, own=voxels), ground, usual=usual), tuple(faults)
+        NormalizedSample(replace(sample, own=voxels), reference, expectation=expected),
+        tuple(faults),
     )
 
 
@@ -98,9 +99,9 @@ def resampled_donor(donor: Sample, sample: Sample) -> Volume:
     return np.asarray(moved[0].numpy(), dtype=np.float32)
 
 
-def expected_without_patient(sample: Sample, ground: ReferenceStatistics) -> ExpectedFeatures:
+def expected_without_patient(sample: Sample, reference: ReferenceStatistics) -> ExpectedFeatures:
     """What is usual for a sample of the reference among scans of other patients."""
-    return leave_patient_out(NormalizedSample(sample, ground)).expected
+    return leave_patient_out(NormalizedSample(sample, reference)).expected
 
 
 def random_other_sample(

@@ -45,22 +45,22 @@ SHARE_OF_OVERLAP = 0.5
 SHARE_OF_PEAKS = 0.3
 FEWEST_VOXELS = 20  # below, the overlap says nothing
 VOXELS_OF_PEAK = 64
-MINING_START = 1 / 3  # of the steps
+HARD_NEGATIVES_START = 1 / 3  # of the steps
 LIMITS = tuple(float(n) for n in np.arange(-3, 3.01, 0.25))
 
 
 def train_network(
-    lessons: TrainingSamples, budget: Budget, *, seed: int, device: str
+    training_set: TrainingSamples, budget: Budget, *, seed: int, device: str
 ) -> tuple[SegmentationNet, int]:
     """A network, and the steps it was trained for: one cycle, then another with hard negatives."""
     with seeded(seed, device):
-        network = to_device(SegmentationNet(lessons.crops[0].inputs.shape[0]), device)
-    first = int(MINING_START * budget.steps)
-    done = _train_cycle(network, lessons.crops, replace(budget, steps=first), seed, device)
+        network = to_device(SegmentationNet(training_set.crops[0].inputs.shape[0]), device)
+    first = int(HARD_NEGATIVES_START * budget.steps)
+    done = _train_cycle(network, training_set.crops, replace(budget, steps=first), seed, device)
     random = torch.Generator().manual_seed(seed)
-    mined = hard_negatives(network, lessons.untouched, random=random, device=device)
+    negatives = hard_negatives(network, training_set.untouched, random=random, device=device)
     rest = replace(budget, steps=budget.steps - first)
-    done += _train_cycle(network, [*lessons.crops, *mined], rest, seed + 1, device)
+    done += _train_cycle(network, [*training_set.crops, *negatives], rest, seed + 1, device)
     return network.eval(), done
 
 
@@ -104,17 +104,17 @@ def peak_loss(logits: torch.Tensor, truth: torch.Tensor, region: torch.Tensor) -
     inside = logits.float().masked_fill(~region, -20.0).flatten(1)
     peaks = inside.topk(min(VOXELS_OF_PEAK, inside.shape[1]), dim=1).values.mean(1)
     faulty = (truth & region).flatten(1).sum(1)
-    told = (faulty > FEWEST_VOXELS) | ~truth.flatten(1).any(1)
+    decided = (faulty > FEWEST_VOXELS) | ~truth.flatten(1).any(1)
     each = functional.binary_cross_entropy_with_logits(
         peaks, (faulty > FEWEST_VOXELS).float(), reduction="none"
     )
-    return (each * told).sum() / told.sum().clamp_min(1)
+    return (each * decided).sum() / decided.sum().clamp_min(1)
 
 
-def overlaps_at_limits(logits: torch.Tensor, spoiled: CorruptedSample) -> NDArray[np.float64]:
+def overlaps_at_limits(logits: torch.Tensor, corrupted: CorruptedSample) -> NDArray[np.float64]:
     """Intersection over union of outline and truth at each of LIMITS, (25,)."""
-    truth = torch.tensor(spoiled.truth, device=logits.device) & spoiled.view.judged
-    found = [(logits > limit) & spoiled.view.judged for limit in LIMITS]
+    truth = torch.tensor(corrupted.truth, device=logits.device) & corrupted.normalized.judged
+    found = [(logits > limit) & corrupted.normalized.judged for limit in LIMITS]
     return np.array([float((f & truth).sum() / (f | truth).sum().clamp_min(1)) for f in found])
 
 

@@ -157,28 +157,30 @@ class TrainingSamples:
 
 def training_samples(
     samples: Sequence[Sample],
-    ground: ReferenceStatistics,
+    reference: ReferenceStatistics,
     families: Sequence[Family],
     *,
     volumes: int,
     seed: int,
 ) -> TrainingSamples:
-    """Lessons of about `volumes` spoiled volumes, from all samples alike."""
+    """Lessons of about `volumes` corrupted volumes, from all samples alike."""
     each = max(1, round(volumes / len(samples)))
-    lessons = TrainingSamples([], [], [])
-    shelf = CropBuffer(len(samples) * each * (CROPS_AT_FAULTS + CROPS_ANYWHERE))
+    training_set = TrainingSamples([], [], [])
+    buffer = CropBuffer(len(samples) * each * (CROPS_AT_FAULTS + CROPS_ANYWHERE))
     for index, sample in enumerate(samples):
         random = np.random.default_rng([seed, index])
-        usual = expected_without_patient(sample, ground)
+        expected = expected_without_patient(sample, reference)
         plain = sample if index % 2 else _other_scanner(sample, random)
-        lessons.untouched.append(_untouched_scan(NormalizedSample(plain, ground, usual=usual)))
+        training_set.untouched.append(
+            _untouched_scan(NormalizedSample(plain, reference, expectation=expected))
+        )
         for _ in range(each):
             donor = random_other_sample(samples, index, random)
-            spoiled = corrupt(sample, donor, usual, ground, families, random=random)
-            lessons.crops.extend(shelf.put(crop) for crop in _crops_of(spoiled, random))
-            lessons.examples.extend(_fault_examples(spoiled))
+            corrupted = corrupt(sample, donor, expected, reference, families, random=random)
+            training_set.crops.extend(buffer.put(crop) for crop in _crops_of(corrupted, random))
+            training_set.examples.extend(_fault_examples(corrupted))
         give_back_memory()
-    return lessons
+    return training_set
 
 
 def _other_scanner(sample: Sample, random: np.random.Generator) -> Sample:
@@ -187,19 +189,19 @@ def _other_scanner(sample: Sample, random: np.random.Generator) -> Sample:
     )
 
 
-def _untouched_scan(view: NormalizedSample) -> UntouchedScan:
-    return UntouchedScan(quantized(inputs_of(view)), view.judged)
+def _untouched_scan(normalized: NormalizedSample) -> UntouchedScan:
+    return UntouchedScan(quantized(inputs_of(normalized)), normalized.judged)
 
 
-def _fault_examples(spoiled: CorruptedSample) -> Iterator[FaultExample]:
-    for family, mask in spoiled.faults:
-        yield FaultExample(family.group, descriptor(spoiled.view, torch.tensor(mask)))
+def _fault_examples(corrupted: CorruptedSample) -> Iterator[FaultExample]:
+    for family, mask in corrupted.faults:
+        yield FaultExample(family.group, descriptor(corrupted.normalized, torch.tensor(mask)))
 
 
-def _crops_of(spoiled: CorruptedSample, random: np.random.Generator) -> Iterator[Crop]:
-    whole, mask = _untouched_scan(spoiled.view), spoiled.truth
+def _crops_of(corrupted: CorruptedSample, random: np.random.Generator) -> Iterator[Crop]:
+    whole, mask = _untouched_scan(corrupted.normalized), corrupted.truth
     truth = torch.tensor(mask)
-    faulty, body = np.argwhere(mask), np.argwhere(spoiled.view.sample.body)
+    faulty, body = np.argwhere(mask), np.argwhere(corrupted.normalized.sample.body)
     for number in range(CROPS_AT_FAULTS + CROPS_ANYWHERE):
         places = faulty if len(faulty) and number < CROPS_AT_FAULTS else body
         centre = places[random.integers(len(places))] + random.integers(-CROP // 4, CROP // 4, 3)
