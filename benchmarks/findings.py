@@ -159,7 +159,7 @@ def _phantoms(root: Path, _: Path) -> Sequence[str]:
     write_scan(copy, root / "release")
     (root / "safegen.toml").write_text(
         'reference = ["reference"]\nexplain = "all"\nheatmaps = "all"\n'
-        "[detectors.anomaly]\nexplained = 20\n"
+        "[detectors.anomaly]\nexplanation_volumes = 20\n"
         'methods = ["atlas", "image-quality", "artefact-segmentation", "autoencoder", '
         '"diffusion"]\n'
         "[detectors.anomaly.artefact-segmentation]\nsteps = 10\nvolumes = 8\nvalidated = 2\n"
@@ -225,7 +225,7 @@ def _chest(root: Path, data: Path) -> Sequence[str]:
         shutil.copytree(patient, root / "release" / patient.name)
     shutil.copytree(patients[2], root / "release" / "sub-copy")
     (root / "safegen.toml").write_text(
-        '[detectors.anomaly]\nmethods = ["atlas", "image-quality"]\nexplained = 0\n'
+        '[detectors.anomaly]\nmethods = ["atlas", "image-quality"]\nexplanation_volumes = 0\n'
     )
     return [f"--safegen-reference={root / 'reference'}"]
 

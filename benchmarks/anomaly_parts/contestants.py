@@ -22,7 +22,7 @@ from benchmarks.anomaly_parts.cohort import Reference
 from benchmarks.anomaly_parts.kinds import QUARTERS
 from pytest_safegen.api import limit_at
 from safegen_detectors.anomaly.methods import fusion
-from safegen_detectors.anomaly.methods.base import Learned, Method, Reading
+from safegen_detectors.anomaly.methods.base import Learned, Method, Reader, Reading
 from safegen_detectors.anomaly.methods.fusion import Scales, joined_statistics
 from safegen_detectors.anomaly.methods.segmentation.method import ArtefactSegmentation
 from safegen_detectors.anomaly.options import METHOD_NAMES, SEGMENTATION, methods_named
@@ -38,9 +38,10 @@ FROM_ANOMALIB = ("padim", "patchcore")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A method and what it learned; `variant` is the quarter that it never saw, "" if none."""
+    """What a method learned, and the method at work; `variant` is the quarter that it never saw, ""
+    if none."""
 
-    method: Method
+    reader: Reader
     variant: str
     learned: Learned
     seconds: float
@@ -171,7 +172,9 @@ def _lessons(steps: int) -> dict[str, Any]:
 def _fitted(method: Method, variant: str, reference: Reference, seed: int) -> Part:
     started = time.perf_counter()
     learned = method.fit(reference.samples, reference.ground, seed=seed, device="cpu")
-    return Part(method, variant, learned, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    reader = method.open(learned, reference.stored, device="cpu")
+    return Part(reader, variant, learned, seconds)
 
 
 def _panels(
@@ -215,7 +218,7 @@ def _outline(name: str, parts: Mapping[str, Part], reference: Reference) -> floa
     highest = []
     for sample in reference.samples[:SCANS_FOR_OUTLINE]:
         view = NormalizedSample(sample, reference.stored)
-        found = parts[name].method.read(view, parts[name].learned).map
+        found = parts[name].reader.read(view).map
         if found is not None:
             highest.append(float(np.quantile(found[view.judged].numpy(), OUTLINED)))
     return max(float(np.mean(highest)), 1e-9) if highest else 1.0

@@ -51,9 +51,7 @@ class ScoreOf(nn.Module):
     def _score(self, own: torch.Tensor) -> float:
         sample = replace(self.view.sample, own=own.numpy())
         view = NormalizedSample(sample, self.view.reference, expectation=self.view.expected)
-        readings = {
-            n: self.parts[n].method.read(view, self.parts[n].learned) for n in self.panel.parts
-        }
+        readings = {n: self.parts[n].reader.read(view) for n in self.panel.parts}
         return self.panel.score(readings)
 
 

@@ -144,12 +144,12 @@ class Judge:
         for name in dict.fromkeys(name for panel in panels for name in panel.parts):
             part = self.field.parts[name]
             with clock.of(name):
-                readings[name] = part.method.read(view, part.learned)
+                readings[name] = part.reader.read(view)
         return readings
 
     def _refused(self, target: ScanTarget) -> bool:
         try:
-            reject_dissimilar(target, _Likeness(self.reference.likeness))  # type: ignore[arg-type]
+            reject_dissimilar(target, self.reference.likeness)
         except NotJudged:
             return True
         return False
@@ -167,17 +167,6 @@ class Clock:
         started = time.perf_counter()
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
-
-
-@dataclass(frozen=True, slots=True)
-class _Likeness:
-    """The part of a profile that says which scans the reference does not fit."""
-
-    likeness: Mapping[str, float]
-
-    @property
-    def facts(self) -> Mapping[str, Mapping[str, float]]:
-        return {"likeness": self.likeness}
 
 
 def run(

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from safegen_detectors.anomaly.methods.base import Learned, Reading, top
+from safegen_detectors.anomaly.methods.base import Learned, ReadEach, Reader, Reading, top
 from safegen_detectors.anomaly.methods.crossfit import (
     FoldResult,
     arrays_by_fold,
@@ -94,17 +94,30 @@ class NetworkBaseline:
         learned = cross_fit(samples, fold, count=self.folds, seed=seed)
         return replace(learned, facts={**learned.facts, "limit": outline_limit(learned)})
 
-    def read(self, normalized: NormalizedSample, learned: Learned) -> Reading:
+    def open(
+        self,
+        learned: Learned,
+        reference: ReferenceStatistics,  # noqa: ARG002  each sample brings its own
+        *,
+        device: str,
+    ) -> Reader:
+        """The networks of all folds."""
+        modules = [
+            to_device(module_from_arrays(self.build, arrays), device)
+            for arrays in arrays_by_fold(learned)
+        ]
+        return ReadEach(partial(self._read, modules=modules, limit=learned.facts["limit"]))
+
+    def _read(
+        self, normalized: NormalizedSample, *, modules: Sequence[nn.Module], limit: float
+    ) -> Reading:
         """The mean over the networks."""
-        frame, limit = (
-            self._frame(normalized.sample, normalized.reference, normalized.device),
-            learned.facts["limit"],
-        )
+        sample = normalized.sample
+        frame = self._frame(sample, normalized.reference, normalized.device)
         readings = []
-        for arrays in arrays_by_fold(learned):
-            seen = self._seen(module_from_arrays(self.build, arrays), normalized.sample, frame)
-            outline = frame.on_own(seen.map / limit, normalized.sample)
-            readings.append(Reading(seen.statistics, outline))
+        for module in modules:
+            seen = self._seen(module, sample, frame)
+            readings.append(Reading(seen.statistics, frame.on_own(seen.map / limit, sample)))
         return mean_reading(readings)
 
     def _frame(self, sample: Sample, reference: ReferenceStatistics, device: str) -> Frame:

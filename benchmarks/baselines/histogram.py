@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from safegen_detectors.anomaly.methods.base import Learned, Reading
-from safegen_detectors.anomaly.reference.normalized import NormalizedSample
+from safegen_detectors.anomaly.methods.base import Learned, ReadEach, Reader, Reading
 from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample
 
 Vectors = NDArray[np.float64]
@@ -47,10 +46,20 @@ class Histogram:
         ]
         return Learned({"histograms": known}, {}, held_out)
 
-    def read(self, normalized: NormalizedSample, learned: Learned) -> Reading:
-        """The distance of the scan's histogram; it knows no places."""
+    def open(
+        self,
+        learned: Learned,
+        reference: ReferenceStatistics,  # noqa: ARG002
+        *,
+        device: str,  # noqa: ARG002
+    ) -> Reader:
+        """The distance of a scan's histogram; there is no map."""
         known = np.asarray(learned.arrays["histograms"])
-        return Reading({"distance": self._distance(self._histogram(normalized.sample), known)})
+        return ReadEach(
+            lambda normalized: Reading(
+                {"distance": self._distance(self._histogram(normalized.sample), known)}
+            )
+        )
 
     def _histogram(self, sample: Sample) -> Vectors:
         inside = np.clip(sample.own[sample.body].astype(np.float64), 0, 1.5)

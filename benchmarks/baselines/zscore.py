@@ -11,7 +11,14 @@ from dataclasses import dataclass
 
 import torch
 
-from safegen_detectors.anomaly.methods.base import Learned, Reading, limit_of, top
+from safegen_detectors.anomaly.methods.base import (
+    Learned,
+    ReadEach,
+    Reader,
+    Reading,
+    limit_of,
+    top,
+)
 from safegen_detectors.anomaly.methods.residuals import peak
 from safegen_detectors.anomaly.reference import grids
 from safegen_detectors.anomaly.reference.normalized import NormalizedSample
@@ -47,15 +54,19 @@ class ZScore:
         facts = {"count": count, "limit": limit_of(tops)}
         return Learned({"sums": sums.cpu().numpy()}, facts, held_out)
 
-    def read(self, normalized: NormalizedSample, learned: Learned) -> Reading:
-        """The absolute z-score per voxel; the map is 1 at the median top of real scans."""
-        sums = grids.tensor(learned.arrays["sums"], normalized.device)
-        z = _z(
-            grids.tensor(normalized.sample.aligned, normalized.device), sums, learned.facts["count"]
-        )
-        region = torch.tensor(normalized.reference.region, device=normalized.device)
-        outline = grids.onto_own((z * region / learned.facts["limit"])[None], normalized.sample)[0]
-        return Reading({"peak": peak(z, region)}, outline)
+    def open(self, learned: Learned, reference: ReferenceStatistics, *, device: str) -> Reader:
+        """The sums on the device."""
+        sums = grids.tensor(learned.arrays["sums"], device)
+        region = torch.tensor(reference.region, device=device)
+        count, limit = learned.facts["count"], learned.facts["limit"]
+
+        def read(normalized: NormalizedSample) -> Reading:
+            """The absolute z-score per voxel; the map is 1 at the median top of real scans."""
+            z = _z(grids.tensor(normalized.sample.aligned, device), sums, count)
+            outline = grids.onto_own((z * region / limit)[None], normalized.sample)[0]
+            return Reading({"peak": peak(z, region)}, outline)
+
+        return ReadEach(read)
 
 
 def _z(volume: torch.Tensor, sums: torch.Tensor, count: int) -> torch.Tensor:

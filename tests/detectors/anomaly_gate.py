@@ -60,7 +60,7 @@ def references(subjects: Sequence[int]) -> list[ScanTarget]:
 
 def detector_of(*methods: str) -> AnomalyDetector:
     """The check with some methods, or with those of its default, quickly trained."""
-    chosen = AnomalyDetector(options=QUICK, explanations=(), explained=0, device="cpu")
+    chosen = AnomalyDetector(options=QUICK, explanations=(), explanation_volumes=0, device="cpu")
     options = {name: QUICK[name] for name in QUICK if name in methods}
     return replace(chosen, methods=methods, options=options) if methods else chosen
 

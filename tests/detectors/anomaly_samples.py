@@ -14,7 +14,9 @@ from scipy import ndimage
 from pytest_safegen.prepare.canonical import canonical
 from pytest_safegen.prepare.options import PrepareOptions
 from pytest_safegen.testing import SPACING, phantom
+from safegen_detectors.anomaly.methods.base import Learned, Method, Reading
 from safegen_detectors.anomaly.reference import grids
+from safegen_detectors.anomaly.reference.normalized import NormalizedSample
 from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample
 
 BODY_SHARE = 0.05
@@ -73,3 +75,9 @@ def _ball(clean: Sample, radius: float) -> NDArray[np.bool_]:
     middle = np.add(ndimage.center_of_mass(clean.body), [3, -4, 2])
     index = np.indices(clean.own.shape).astype(float)
     return np.asarray(np.linalg.norm(index - middle[:, None, None, None], axis=0) <= radius)
+
+
+def read(method: Method, normalized: NormalizedSample, learned: Learned) -> Reading:
+    """The reading of one sample by a method that is opened for it alone."""
+    reader = method.open(learned, normalized.reference, device=normalized.device)
+    return reader.read(normalized)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from anomaly_samples import cohort, peak_of, with_hole
+from anomaly_samples import cohort, peak_of, read, with_hole
 
 from benchmarks.baselines import anomalib_models, padim, patchcore
 from safegen_detectors.anomaly.methods.base import Learned, Method
@@ -46,8 +46,8 @@ def test_a_hole_scores_higher_than_the_same_scan_without(method: Method, learned
     samples, ground = cohort(KNOWN + 1)
     faulty, _ = with_hole(samples[UNSEEN])
 
-    clean = method.read(NormalizedSample(samples[UNSEEN], ground), learned).statistics
-    found = method.read(NormalizedSample(faulty, ground), learned).statistics
+    clean = read(method, NormalizedSample(samples[UNSEEN], ground), learned).statistics
+    found = read(method, NormalizedSample(faulty, ground), learned).statistics
 
     assert found["peak"] > max([clean["peak"], *(one["peak"] for one in learned.held_out)])
 
@@ -56,7 +56,7 @@ def test_the_map_is_highest_at_the_hole(method: Method, learned: Learned) -> Non
     samples, ground = cohort(KNOWN + 1)
     faulty, hole = with_hole(samples[UNSEEN])
 
-    found = method.read(NormalizedSample(faulty, ground), learned).map
+    found = read(method, NormalizedSample(faulty, ground), learned).map
 
     assert found is not None
     assert found.shape == faulty.own.shape

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from anomaly_samples import cohort, peak_of, with_hole
+from anomaly_samples import cohort, peak_of, read, with_hole
 
 from safegen_detectors.anomaly.methods.atlas import SHRINKAGE, Atlas, distance, whitening_of
 from safegen_detectors.anomaly.methods.base import (
@@ -79,8 +79,8 @@ def test_a_hole_departs_more_than_the_same_scan_without() -> None:
     samples, reference, learned = known()
     faulty, _ = with_hole(samples[UNSEEN])
 
-    clean = Atlas().read(NormalizedSample(samples[UNSEEN], reference), learned).statistics
-    found = Atlas().read(NormalizedSample(faulty, reference), learned).statistics
+    clean = read(Atlas(), NormalizedSample(samples[UNSEEN], reference), learned).statistics
+    found = read(Atlas(), NormalizedSample(faulty, reference), learned).statistics
 
     assert all(found[name] > clean[name] for name in ("peak", "focal", "regional"))
 
@@ -89,7 +89,7 @@ def test_the_map_is_highest_in_the_hole_and_beyond_the_limit() -> None:
     samples, reference, learned = known()
     faulty, hole = with_hole(samples[UNSEEN])
 
-    found = Atlas().read(NormalizedSample(faulty, reference), learned).map
+    found = read(Atlas(), NormalizedSample(faulty, reference), learned).map
 
     assert found is not None
     assert hole[peak_of(found)]
@@ -100,7 +100,7 @@ def test_the_map_is_zero_where_nothing_is_judged() -> None:
     samples, reference, learned = known()
     normalized = NormalizedSample(samples[UNSEEN], reference)
 
-    found = Atlas().read(normalized, learned).map
+    found = read(Atlas(), normalized, learned).map
 
     assert found is not None
     assert float(found[~normalized.judged].abs().max()) == 0.0
@@ -109,7 +109,7 @@ def test_the_map_is_zero_where_nothing_is_judged() -> None:
 def test_every_sample_has_held_out_statistics() -> None:
     samples, reference, learned = known()
 
-    names = set(Atlas().read(NormalizedSample(samples[UNSEEN], reference), learned).statistics)
+    names = set(read(Atlas(), NormalizedSample(samples[UNSEEN], reference), learned).statistics)
 
     assert [set(statistics) for statistics in learned.held_out] == [names] * UNSEEN
 
@@ -117,9 +117,9 @@ def test_every_sample_has_held_out_statistics() -> None:
 def test_held_out_samples_are_as_far_as_unseen_ones() -> None:
     samples, reference, learned = known()
 
-    unseen = (
-        Atlas().read(NormalizedSample(samples[UNSEEN], reference), learned).statistics["overall"]
-    )
+    unseen = read(Atlas(), NormalizedSample(samples[UNSEEN], reference), learned).statistics[
+        "overall"
+    ]
 
     held_out = [statistics["overall"] for statistics in learned.held_out]
     assert unseen == pytest.approx(np.mean(held_out), rel=0.15)

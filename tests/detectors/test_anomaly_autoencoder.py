@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from anomaly_samples import blurred, cohort, peak_of, with_hole
+from anomaly_samples import blurred, cohort, peak_of, read, with_hole
 from safetensors.numpy import load_file, save_file
 from safetensors.torch import save_file as save_tensors
 
@@ -46,8 +46,8 @@ def test_a_hole_scores_higher_than_the_same_scan_without() -> None:
     samples, reference = cohort(COUNT)
     faulty, _ = with_hole(samples[UNSEEN])
 
-    clean = SMALL.read(NormalizedSample(samples[UNSEEN], reference), learned()).statistics
-    found = SMALL.read(NormalizedSample(faulty, reference), learned()).statistics
+    clean = read(SMALL, NormalizedSample(samples[UNSEEN], reference), learned()).statistics
+    found = read(SMALL, NormalizedSample(faulty, reference), learned()).statistics
 
     worse = ("reconstruction", "reconstruction peak", "feature distance")
     assert [found[name] > clean[name] for name in worse] == [True] * 3
@@ -57,7 +57,7 @@ def test_the_map_is_highest_in_the_hole() -> None:
     samples, reference = cohort(COUNT)
     faulty, hole = with_hole(samples[UNSEEN])
 
-    reading = SMALL.read(NormalizedSample(faulty, reference), learned())
+    reading = read(SMALL, NormalizedSample(faulty, reference), learned())
 
     assert reading.map is not None
     assert reading.map.shape == faulty.own.shape
@@ -68,8 +68,8 @@ def test_the_map_is_highest_in_the_hole() -> None:
 def test_a_blurred_scan_is_too_smooth() -> None:
     samples, reference = cohort(COUNT)
 
-    clean = SMALL.read(NormalizedSample(samples[UNSEEN], reference), learned()).statistics
-    found = SMALL.read(NormalizedSample(blurred(samples[UNSEEN]), reference), learned()).statistics
+    clean = read(SMALL, NormalizedSample(samples[UNSEEN], reference), learned()).statistics
+    found = read(SMALL, NormalizedSample(blurred(samples[UNSEEN]), reference), learned()).statistics
 
     assert found["smoothness peak"] > clean["smoothness peak"]
 
@@ -95,8 +95,8 @@ def test_what_was_learned_survives_a_safetensors_file_and_json(tmp_path: Path) -
     facts = json.loads(json.dumps(learned().facts))
     again = Learned(load_file(tmp_path / "learned.safetensors"), facts)
 
-    first = SMALL.read(NormalizedSample(samples[UNSEEN], reference), learned())
-    second = Autoencoder().read(NormalizedSample(samples[UNSEEN], reference), again)
+    first = read(SMALL, NormalizedSample(samples[UNSEEN], reference), learned())
+    second = read(Autoencoder(), NormalizedSample(samples[UNSEEN], reference), again)
 
     assert first.statistics == second.statistics
 
@@ -110,8 +110,8 @@ def test_stated_pathology_is_not_judged() -> None:
     faulty, hole = with_hole(samples[UNSEEN])
     stated = replace(faulty, pathology=hole)
 
-    judged = SMALL.read(NormalizedSample(faulty, reference), learned()).statistics
-    spared = SMALL.read(NormalizedSample(stated, reference), learned()).statistics
+    judged = read(SMALL, NormalizedSample(faulty, reference), learned()).statistics
+    spared = read(SMALL, NormalizedSample(stated, reference), learned()).statistics
 
     assert spared["reconstruction peak"] < judged["reconstruction peak"]
 
@@ -139,7 +139,7 @@ def test_own_weights_give_the_feature_distance(tmp_path: Path) -> None:
     found = method.fit(samples[:3], reference, seed=0, device="cpu")
 
     assert "extractor/conv1.weight" in found.arrays
-    reading = method.read(NormalizedSample(samples[UNSEEN], reference), found)
+    reading = read(method, NormalizedSample(samples[UNSEEN], reference), found)
     assert reading.statistics["feature distance"] > 0
 
 
@@ -163,7 +163,7 @@ def test_the_map_of_a_real_scan_reaches_about_the_limit_and_a_hole_more() -> Non
     faulty, _ = with_hole(samples[UNSEEN])
 
     views = [NormalizedSample(sample, reference) for sample in (samples[UNSEEN], faulty)]
-    clean, found = (SMALL.read(normalized, learned()).map for normalized in views)
+    clean, found = (read(SMALL, normalized, learned()).map for normalized in views)
 
     assert clean is not None
     assert found is not None

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from anomaly_samples import cohort, peak_of, with_hole
+from anomaly_samples import cohort, peak_of, read, with_hole
 
 from benchmarks.baselines import Histogram, ZScore, anomalib_models, dae, dia, fpi, phanes, thor
 from benchmarks.baselines.common import NetworkBaseline, box_mask
@@ -33,8 +33,8 @@ def test_a_baseline_keeps_the_contract(method: Method) -> None:
     samples, reference = cohort(COUNT)
 
     learned = method.fit(samples[:4], reference, seed=0, device="cpu")
-    first = method.read(NormalizedSample(samples[UNSEEN], reference), learned)
-    again = method.read(NormalizedSample(samples[UNSEEN], reference), learned)
+    first = read(method, NormalizedSample(samples[UNSEEN], reference), learned)
+    again = read(method, NormalizedSample(samples[UNSEEN], reference), learned)
 
     assert first.statistics == again.statistics
     assert [set(held_out) for held_out in learned.held_out] == [set(first.statistics)] * 4
@@ -50,8 +50,8 @@ def test_a_hole_scores_higher_than_the_same_scan_without(method: Method) -> None
     learned = method.fit(samples[:UNSEEN], reference, seed=0, device="cpu")
     faulty, _ = with_hole(samples[UNSEEN])
 
-    clean = method.read(NormalizedSample(samples[UNSEEN], reference), learned).statistics
-    found = method.read(NormalizedSample(faulty, reference), learned).statistics
+    clean = read(method, NormalizedSample(samples[UNSEEN], reference), learned).statistics
+    found = read(method, NormalizedSample(faulty, reference), learned).statistics
 
     assert all(found[name] > clean[name] for name in clean)
 
@@ -61,7 +61,7 @@ def test_the_z_score_is_highest_in_the_hole() -> None:
     learned = ZScore().fit(samples[:UNSEEN], reference, seed=0, device="cpu")
     faulty, hole = with_hole(samples[UNSEEN])
 
-    reading = ZScore().read(NormalizedSample(faulty, reference), learned)
+    reading = read(ZScore(), NormalizedSample(faulty, reference), learned)
 
     assert reading.map is not None
     assert hole[peak_of(reading.map)]
@@ -73,7 +73,7 @@ def test_a_z_score_is_held_out_as_if_the_sample_had_never_been_there() -> None:
     held_out = ZScore().fit(samples, reference, seed=0, device="cpu").held_out[0]
     never = ZScore().fit(samples[1:], reference, seed=0, device="cpu")
 
-    found = ZScore().read(NormalizedSample(samples[0], reference), never).statistics
+    found = read(ZScore(), NormalizedSample(samples[0], reference), never).statistics
     assert held_out == pytest.approx(found, rel=1e-2)
 
 
@@ -83,7 +83,7 @@ def test_the_limit_of_the_z_score_is_the_median_top_of_samples_never_seen() -> N
     for n, sample in enumerate(samples):
         never = ZScore().fit([*samples[:n], *samples[n + 1 :]], reference, seed=0, device="cpu")
         normalized = NormalizedSample(sample, reference)
-        found = ZScore().read(normalized, never).map
+        found = read(ZScore(), normalized, never).map
         assert found is not None
         tops.append(top(found, normalized.judged) * never.facts["limit"])
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from anomaly_samples import cohort, peak_of, with_hole
+from anomaly_samples import cohort, peak_of, read, with_hole
 from safetensors.numpy import load_file, save_file
 from torch import nn
 
 from pytest_safegen import UsageProblem
 from safegen_detectors.anomaly.methods.base import Learned, top
-from safegen_detectors.anomaly.methods.diffusion.method import Diffusion, denoising_path
+from safegen_detectors.anomaly.methods.diffusion.method import Diffusion
 from safegen_detectors.anomaly.methods.diffusion.network import (
     NOISE_LEVELS,
     SIZES,
@@ -61,8 +61,8 @@ def test_a_hole_scores_higher_than_the_same_scan_without() -> None:
     samples, reference = cohort(COUNT)
     faulty, _ = with_hole(samples[UNSEEN])
 
-    clean = SMALL.read(NormalizedSample(samples[UNSEEN], reference), learned()).statistics
-    found = SMALL.read(NormalizedSample(faulty, reference), learned()).statistics
+    clean = read(SMALL, NormalizedSample(samples[UNSEEN], reference), learned()).statistics
+    found = read(SMALL, NormalizedSample(faulty, reference), learned()).statistics
 
     worse = ("denoising", "denoising peak", "likelihood")
     assert [found[name] > clean[name] for name in worse] == [True] * 3
@@ -72,7 +72,7 @@ def test_the_map_is_highest_in_the_hole() -> None:
     samples, reference = cohort(COUNT)
     faulty, hole = with_hole(samples[UNSEEN])
 
-    reading = SMALL.read(NormalizedSample(faulty, reference), learned())
+    reading = read(SMALL, NormalizedSample(faulty, reference), learned())
 
     assert reading.map is not None
     assert reading.map.shape == faulty.own.shape
@@ -85,7 +85,7 @@ def test_the_way_back_from_noise_is_hardest_in_the_hole() -> None:
     faulty, hole = with_hole(samples[UNSEEN])
 
     before, after = (
-        denoising_path(NormalizedSample(sample, reference), learned())
+        SMALL.open(learned(), reference, device="cpu").denoising_path(sample)
         for sample in (samples[UNSEEN], faulty)
     )
 
@@ -113,9 +113,9 @@ def test_a_scan_scores_the_same_whatever_was_read_before_it() -> None:
     samples, reference = cohort(COUNT)
     faulty, _ = with_hole(samples[UNSEEN])
 
-    alone = SMALL.read(NormalizedSample(faulty, reference), learned())
-    SMALL.read(NormalizedSample(samples[UNSEEN], reference), learned())
-    after = SMALL.read(NormalizedSample(faulty, reference), learned())
+    alone = read(SMALL, NormalizedSample(faulty, reference), learned())
+    read(SMALL, NormalizedSample(samples[UNSEEN], reference), learned())
+    after = read(SMALL, NormalizedSample(faulty, reference), learned())
 
     assert alone.statistics == after.statistics
 
@@ -126,8 +126,8 @@ def test_what_was_learned_survives_a_safetensors_file_and_json(tmp_path: Path) -
     facts = json.loads(json.dumps(learned().facts))
     again = Learned(load_file(tmp_path / "learned.safetensors"), facts)
 
-    first = SMALL.read(NormalizedSample(samples[UNSEEN], reference), learned())
-    second = Diffusion().read(NormalizedSample(samples[UNSEEN], reference), again)
+    first = read(SMALL, NormalizedSample(samples[UNSEEN], reference), learned())
+    second = read(Diffusion(), NormalizedSample(samples[UNSEEN], reference), again)
 
     assert first.statistics == second.statistics
 
@@ -189,7 +189,7 @@ def test_the_map_of_a_real_scan_reaches_about_the_limit_and_a_hole_more() -> Non
     faulty, _ = with_hole(samples[UNSEEN])
 
     views = [NormalizedSample(sample, reference) for sample in (samples[UNSEEN], faulty)]
-    clean, found = (SMALL.read(normalized, learned()).map for normalized in views)
+    clean, found = (read(SMALL, normalized, learned()).map for normalized in views)
 
     assert clean is not None
     assert found is not None

@@ -24,21 +24,23 @@ def test_without_options_the_defaults_hold() -> None:
 
 def test_methods_and_their_options_are_handed_on() -> None:
     found = anomaly(
-        methods=["artefact-segmentation"], explained=0, **{"artefact-segmentation": {"steps": 7}}
+        methods=["artefact-segmentation"],
+        explanation_volumes=0,
+        **{"artefact-segmentation": {"steps": 7}},
     )
 
     assert found == AnomalyDetector(
         methods=("artefact-segmentation",),
         options={"artefact-segmentation": {"steps": 7}},
-        explained=0,
+        explanation_volumes=0,
     )
 
 
 @pytest.mark.parametrize(
     ("given", "named"),
     [
-        ({"explained": -1}, "-1"),
-        ({"explained": "many"}, "many"),
+        ({"explanation_volumes": -1}, "-1"),
+        ({"explanation_volumes": "many"}, "many"),
         ({"explanations": ["dreams"]}, "dreams"),
         ({"methods": ["magic"]}, "magic"),
         ({"methods": []}, "empty"),

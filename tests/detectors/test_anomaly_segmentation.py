@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from anomaly_samples import cohort
+from anomaly_samples import cohort, read
 from numpy.typing import NDArray
 
 from pytest_safegen.faults import FAMILIES
@@ -19,7 +19,6 @@ from safegen_detectors.anomaly.methods.segmentation.fault_type import (
     FaultExample,
     descriptor,
     fit_fault_types,
-    most_similar_fault_type,
 )
 from safegen_detectors.anomaly.methods.segmentation.method import ArtefactSegmentation
 from safegen_detectors.anomaly.methods.segmentation.network import (
@@ -381,10 +380,8 @@ def examples(count: int, *, apart: float = 5.0, seed: int = 0) -> list[FaultExam
 
 
 def named(tests: Sequence[FaultExample], known_as: Sequence[FaultExample]) -> float:
-    groups, arrays = fit_fault_types(known_as)
-    return float(
-        np.mean([most_similar_fault_type(e.descriptor, groups, arrays) == e.group for e in tests])
-    )
+    types = fit_fault_types(known_as)
+    return float(np.mean([types.most_similar(e.descriptor) == e.group for e in tests]))
 
 
 def test_groups_that_lie_apart_are_told_apart() -> None:
@@ -398,13 +395,13 @@ def test_groups_that_do_not_lie_apart_are_guessed() -> None:
 def test_a_group_with_few_examples_is_not_known() -> None:
     few = [*examples(MIN_EXAMPLES)[: 2 * MIN_EXAMPLES], FaultExample("c", np.zeros(6))]
 
-    assert fit_fault_types(few)[0] == ["a", "b"]
+    assert fit_fault_types(few).groups == ["a", "b"]
 
 
 def test_without_examples_nothing_is_resembled() -> None:
-    groups, arrays = fit_fault_types([])
+    types = fit_fault_types([])
 
-    assert most_similar_fault_type(np.zeros(6), groups, arrays) is None
+    assert types.most_similar(np.zeros(6)) is None
 
 
 def test_a_descriptor_is_mean_and_spread_of_each_feature() -> None:
@@ -430,7 +427,7 @@ def test_a_descriptor_of_nowhere_is_zero() -> None:
 def test_every_sample_is_held_out() -> None:
     samples, reference = known()
 
-    names = set(QUICK.read(NormalizedSample(samples[0], reference), learned()).statistics)
+    names = set(read(QUICK, NormalizedSample(samples[0], reference), learned()).statistics)
 
     assert [set(statistics) for statistics in learned().held_out] == [names] * UNSEEN
     assert all(np.isfinite(v) and v >= 0 for s in learned().held_out for v in s.values())
@@ -451,7 +448,7 @@ def test_the_map_is_one_at_the_limit_and_nothing_where_nothing_is_judged() -> No
     samples, reference = cohort(COUNT)[0], known()[1]
     normalized = NormalizedSample(samples[UNSEEN], reference)
 
-    found = QUICK.read(normalized, learned()).map
+    found = read(QUICK, normalized, learned()).map
 
     assert found is not None
     assert found.shape == normalized.sample.own.shape

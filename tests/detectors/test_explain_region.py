@@ -10,7 +10,12 @@ from hypothesis import given, settings, strategies as st
 from nibabel.affines import apply_affine
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 
-from safegen_detectors.explain.region import Region, describe_region, worst_region
+from safegen_detectors.explain.region import (
+    Region,
+    describe_region,
+    describe_volume,
+    worst_region,
+)
 
 SHAPE = (40, 50, 60)
 SPACING = (1.0, 2.0, 1.5)
@@ -90,7 +95,7 @@ def test_the_region_is_the_same_however_the_voxels_are_stored(orientation: np.nd
     turned = apply_orientation(values, orientation)
     affine = AFFINE @ inv_ornt_aff(orientation, SHAPE)
     expected, actual = region_of(values), region_of(turned, affine)
-    assert (actual.side, actual.part) == ("right", "upper front right")
+    assert (actual.side, actual.part) == ("right", "right anterior superior")
     assert actual.peak_mm == pytest.approx(expected.peak_mm)
     np.testing.assert_allclose(actual.box_mm, expected.box_mm)
 
@@ -104,17 +109,19 @@ def test_stored_left_to_right_or_right_to_left_is_no_matter() -> None:
 
 
 @pytest.mark.parametrize("corner", list(itertools.product((0.1, 0.5, 0.9), repeat=3)))
-def test_the_part_is_told_by_the_middle_of_the_body(corner: tuple[float, float, float]) -> None:
+def test_the_part_is_named_by_the_thirds_of_the_body(corner: tuple[float, float, float]) -> None:
     i, j, k = (int(share * length) for share, length in zip(corner, SHAPE, strict=True))
     region = region_of(map_with((slice(i, i + 1), slice(j, j + 1), slice(k, k + 1))))
     words = [
         {0.1: low, 0.5: "", 0.9: high}[share]
         for share, (low, high) in zip(
-            corner, (("left", "right"), ("back", "front"), ("lower", "upper")), strict=True
+            corner,
+            (("left", "right"), ("posterior", "anterior"), ("inferior", "superior")),
+            strict=True,
         )
     ]
-    assert region.part == (" ".join(word for word in words[::-1] if word) or "middle")
-    assert region.side == (words[0] or "middle")
+    assert region.part == (" ".join(word for word in words if word) or "central")
+    assert region.side == (words[0] or "central")
 
 
 def test_the_middle_is_that_of_the_body_and_not_of_the_grid() -> None:
@@ -155,21 +162,23 @@ def test_every_voxel_of_the_region_lies_in_its_box(start: list[int], degrees: fl
     assert (places <= np.array(high)).all()
 
 
-def spoken(volume_ml: float = 4.14, part: str = "upper left", anatomy: str = "") -> str:
+def described(volume_ml: float = 4.14, part: str = "left superior", anatomy: str = "") -> str:
     box = ((-32.0, 10.0, 20.0), (-14.0, 30.0, 41.0))
     return describe_region(Region(volume_ml, box, 2.0, (-20.0, 20.0, 30.0), "left", part, anatomy))
 
 
-def test_the_phrase_is_one_clause() -> None:
-    assert spoken() == (
-        "in the upper left part, a box from x -32 to -14, y 10 to 30, z 20 to 41 mm (4.1 ml)"
+def test_a_region_is_described_by_volume_part_and_box() -> None:
+    assert described() == (
+        "4.1 ml in the left superior part, x -32 to -14, y 10 to 30, z 20 to 41 mm"
     )
 
 
-def test_the_phrase_names_the_anatomy() -> None:
-    assert spoken(anatomy="thalamus").startswith("in the upper left part, mostly thalamus, a box")
+def test_the_description_names_the_anatomy() -> None:
+    assert "in the left superior part, mostly thalamus, x -32" in described(anatomy="thalamus")
 
 
-@pytest.mark.parametrize(("volume_ml", "said"), [(0.012, "0.012"), (12.4, "12"), (1234.0, "1234")])
-def test_volumes_are_said_as_people_read_them(volume_ml: float, said: str) -> None:
-    assert spoken(volume_ml).endswith(f"({said} ml)")
+@pytest.mark.parametrize(
+    ("millilitres", "text"), [(0.012, "0.012 ml"), (12.4, "12 ml"), (1234.0, "1234 ml")]
+)
+def test_volumes_have_two_digits_or_are_whole(millilitres: float, text: str) -> None:
+    assert describe_volume(millilitres) == text

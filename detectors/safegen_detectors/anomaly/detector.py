@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_safegen.api import Fitted, NotJudged, Profile, Rule, ScanTarget, Scope, Score
+from pytest_safegen.api import Fitted, NotJudged, Profile, Rule, ScanTarget, Scope
 from safegen_detectors.anomaly.options import (
     DEFAULT_EXPLANATIONS,
     DEFAULT_METHODS,
-    SEGMENTATION,
     methods_named,
 )
 
 if TYPE_CHECKING:
-    from pytest_safegen.api import Heatmap, Unexplained
+    from safegen_detectors.anomaly.scorer import AnomalyScorer
 
 RULES: Mapping[str, Rule] = {
     "score": Rule(false_alarm_rate=0.025, source="calibrated"),
@@ -40,7 +39,7 @@ class AnomalyDetector:
     methods: tuple[str, ...] = DEFAULT_METHODS
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     explanations: tuple[str, ...] = DEFAULT_EXPLANATIONS
-    explained: int = 40
+    explanation_volumes: int = 40
     device: str = "auto"
 
     name = "anomaly"
@@ -64,7 +63,7 @@ class AnomalyDetector:
                 methods,
                 seed=seed,
                 device=resolved(self.device),
-                explained=self.explained,
+                explanation_volumes=self.explanation_volumes,
             )
 
     def recalibrate(self, profile: Profile, holdout: Iterable[ScanTarget]) -> Fitted:
@@ -77,38 +76,12 @@ class AnomalyDetector:
             return fit.recalibrate(profile, methods, holdout, device=resolved(self.device))
 
     def open(self, profile: Profile | None, *, device: str) -> AnomalyScorer:
-        """The detector with a profile; raises NotJudged without one."""
+        """The methods with their networks on the device; raises NotJudged without a profile."""
         if profile is None:
             raise NotJudged("anomaly needs a profile of real scans")
-        return AnomalyScorer(self, profile, device)
-
-
-@dataclass(frozen=True)
-class AnomalyScorer:
-    """The methods of a detector at work with one profile."""
-
-    detector: AnomalyDetector
-    profile: Profile
-    device: str
-
-    def score(self, targets: Sequence[ScanTarget]) -> Sequence[Score]:
-        """One score a scan, with the map of what departs."""
-        from safegen_detectors.anomaly import score
+        from safegen_detectors.anomaly.scorer import open_scorer
         from safegen_detectors.threads import one_thread_each
 
-        methods = methods_named(self.detector.methods, self.detector.options)
+        methods = methods_named(self.methods, self.options)
         with one_thread_each():
-            return [
-                score.score(target, self.profile, methods, device=self.device) for target in targets
-            ]
-
-    def explain(self, target: ScanTarget, score: Score) -> Sequence[Heatmap | Unexplained]:
-        """Grad-CAM, SHAP and their sum with the map, for one scan."""
-        names = self.detector.explanations
-        if not names or SEGMENTATION not in self.detector.methods:
-            return []
-        from safegen_detectors.anomaly.explain import maps
-        from safegen_detectors.threads import one_thread_each
-
-        with one_thread_each():
-            return maps.explain(target, self.profile, score, names, device=self.device)
+            return open_scorer(profile, methods, self.explanations, device=device)

@@ -9,17 +9,17 @@ import numpy as np
 from pytest_safegen.api import Fitted, Profile, ScanTarget
 from safegen_detectors.anomaly.explain.fit import fit_explanations
 from safegen_detectors.anomaly.methods import fusion
-from safegen_detectors.anomaly.methods.base import Learned, Method, read_all
+from safegen_detectors.anomaly.methods.base import Learned, Method
 from safegen_detectors.anomaly.methods.fusion import Statistics, joined_statistics
+from safegen_detectors.anomaly.model import open_model
 from safegen_detectors.anomaly.options import NEED_FEATURES, SEGMENTATION
 from safegen_detectors.anomaly.reference import statistics as reference_statistics
-from safegen_detectors.anomaly.reference.normalized import NormalizedSample
 from safegen_detectors.anomaly.reference.samples import (
     reference_samples,
     sample_of,
     similarity_facts,
 )
-from safegen_detectors.anomaly.reference.statistics import PROFILE_KEY, statistics_from_profile
+from safegen_detectors.anomaly.reference.statistics import PROFILE_KEY
 
 FEWEST_FOR_SCALES = 8  # scans; a quarter of them makes the tail
 
@@ -30,11 +30,11 @@ def fit(
     *,
     seed: int,
     device: str,
-    explained: int = 0,
+    explanation_volumes: int = 0,
 ) -> Fitted:
     """What the methods learn, and the score of each patient by what the others taught.
 
-    `explained` is the number of spoiled scans from which explanations are learned, 0 for none.
+    `explanation_volumes` is the number of corrupted scans that explanations learn from, 0 for none.
     """
     samples, bodies, one = reference_samples(reference)
     cropped = all(np.allclose(np.diag(s.to_template)[:3], 1, atol=1e-6) for s in samples)
@@ -44,9 +44,9 @@ def fit(
     if any(method.name in NEED_FEATURES for method in methods):
         statistics = reference_statistics.with_gaussian(statistics, samples)
     learned = {m.name: m.fit(samples, statistics, seed=seed, device=device) for m in methods}
-    if explained and SEGMENTATION in learned:
+    if explanation_volumes and SEGMENTATION in learned:
         learned[SEGMENTATION] = fit_explanations(
-            learned[SEGMENTATION], samples, statistics, seed=seed, volumes=explained
+            learned[SEGMENTATION], samples, statistics, seed=seed, volumes=explanation_volumes
         )
     joined = [joined_statistics(parts) for parts in _by_sample(learned, len(samples))]
     arrays = {
@@ -70,16 +70,15 @@ def recalibrate(
 
     Too few scans make no scales: they are scored on those of the reference.
     """
-    statistics = statistics_from_profile(profile)
+    model = open_model(profile, methods, device=device)
     patients, joined = [], []
     for target in holdout:
         sample = sample_of(target)
-        readings = read_all(NormalizedSample(sample, statistics, device), methods, profile)
+        readings = model.read(model.normalized(sample))
         patients.append(sample.patient)
         joined.append(joined_statistics({n: r.statistics for n, r in readings.items()}))
     if len(joined) < FEWEST_FOR_SCALES:
-        known = fusion.scales_from(profile.facts["scales"])
-        scores = [float(known.departures(statistics).max()) for statistics in joined]
+        scores = [float(model.scales.departures(statistics).max()) for statistics in joined]
         return Fitted(profile.arrays, profile.facts, _highest_by_patient(patients, scores))
     facts = {
         **profile.facts,

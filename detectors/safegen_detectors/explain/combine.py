@@ -74,8 +74,9 @@ def combine(maps: Mapping[str, Map], weights: Weights) -> NDArray[np.float32]:
 def choose_weights(maps: Mapping[str, Sequence[Map]], truths: Sequence[Mask]) -> Weights:
     """The weights, and one limit for all, with the best mean IoU over validation faults.
 
-    `maps` by METHODS, a map a fault, each in its own unit. Every mixture in steps of 0.1
-    is tried with 256 limits; of equals the larger a1 wins, then the larger a2.
+    `maps` by METHODS, a map a fault, each in its own unit; a method that is missing gets no
+    weight. Every mixture in steps of 0.1 is tried with 256 limits; of equals the larger a1 wins,
+    then the larger a2.
 
     Raises:
         ValueError: there is no fault, or all maps are zero.
@@ -83,10 +84,13 @@ def choose_weights(maps: Mapping[str, Sequence[Map]], truths: Sequence[Mask]) ->
     if not truths:
         raise ValueError("weights cannot be chosen without a validation fault")
     best = Weights(1.0, 0.0, 0.0, 0.0, -1.0)
-    for a1, a2, a3 in _simplex():
+    for mixture in _simplex():
+        shares = dict(zip(METHODS, mixture, strict=True))
+        if any(share for name, share in shares.items() if name not in maps):
+            continue
+        present = [(shares[name], maps[name]) for name in METHODS if name in maps]
         sums = [
-            a1 * np.abs(own) + a2 * np.abs(cam) + a3 * np.abs(shap)
-            for own, cam, shap in zip(*(maps[name] for name in METHODS), strict=True)
+            _weighted_sum([(share, each[n]) for share, each in present]) for n in range(len(truths))
         ]
         limits = _limits(sums)
         found = np.mean(
@@ -94,10 +98,14 @@ def choose_weights(maps: Mapping[str, Sequence[Map]], truths: Sequence[Mask]) ->
         )
         if limits.size and found.max() > best.mean_iou + TIE:
             at = int(found.argmax())
-            best = Weights(a1, a2, a3, float(limits[at]), float(found[at]))
+            best = Weights(*mixture, float(limits[at]), float(found[at]))
     if best.mean_iou < 0:
         raise ValueError("weights cannot be chosen: all maps of the validation faults are zero")
     return best
+
+
+def _weighted_sum(parts: Sequence[tuple[float, Map]]) -> Map:
+    return np.asarray(sum(share * np.abs(values) for share, values in parts))
 
 
 def _simplex() -> Iterator[tuple[float, float, float]]:

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 Point = tuple[float, float, float]
 
-MIDDLE = 0.1
-"""Share of the body's length on either side of its middle that is still called the middle."""
-SIDES = (("left", "right"), ("back", "front"), ("lower", "upper"))
+MIDDLE = 1 / 6
+"""Share of the body's length on either side of its middle that is central: the middle third."""
+SIDES = (("left", "right"), ("posterior", "anterior"), ("inferior", "superior"))
 """What lies at the low and at the high end of x, y and z in RAS+."""
+CENTRAL = "central"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,8 @@ class Region:
     """A connected region of a map; places in mm of the scan's world, RAS+.
 
     `box_mm` is its lowest and its highest corner, whole voxels counted; `side` is the patient's
-    "left", "right" or "middle"; `part` is such as "upper front left", or "middle"; `anatomy` is
-    the structure that most of it lies in, "" where nobody said.
+    "left", "right" or "central"; `part` is such as "left anterior superior", or "central";
+    `anatomy` is the structure that most of it lies in, "" if unknown.
     """
 
     volume_ml: float
@@ -73,18 +74,21 @@ def worst_region(
 
 
 def describe_region(region: Region) -> str:
-    """One clause for a radiologist, without a full stop.
+    """Its volume, part of the body and box in mm, as a radiologist reads them.
 
     >>> box = ((-32.0, 10.0, 20.0), (-14.0, 30.0, 41.0))
-    >>> phrase(Region(4.14, box, 2.0, (-20.0, 20.0, 30.0), "left", "upper left"))
-    'in the upper left part, a box from x -32 to -14, y 10 to 30, z 20 to 41 mm (4.1 ml)'
+    >>> describe_region(Region(4.14, box, 2.0, (-20.0, 20.0, 30.0), "left", "left superior"))
+    '4.1 ml in the left superior part, x -32 to -14, y 10 to 30, z 20 to 41 mm'
     """
-    lows, highs = region.box_mm
-    spans = zip("xyz", lows, highs, strict=True)
+    spans = zip("xyz", *region.box_mm, strict=True)
     box = ", ".join(f"{axis} {low:.0f} to {high:.0f}" for axis, low, high in spans)
-    mostly = f", mostly {region.anatomy}" if region.anatomy else ""
-    millilitres = f"{region.volume_ml:.2g}" if region.volume_ml < 10 else f"{region.volume_ml:.0f}"
-    return f"in the {region.part} part{mostly}, a box from {box} mm ({millilitres} ml)"
+    anatomy = f", mostly {region.anatomy}" if region.anatomy else ""
+    return f"{describe_volume(region.volume_ml)} in the {region.part} part{anatomy}, {box} mm"
+
+
+def describe_volume(millilitres: float) -> str:
+    """Two digits and the unit: "0.51 ml", "27 ml"."""
+    return f"{millilitres:.2g} ml" if millilitres < 10 else f"{millilitres:.0f} ml"
 
 
 def _component(values: Map, limit: float) -> Mask | None:
@@ -122,16 +126,14 @@ def _sides(
     """For x, y and z on which side of the body's middle a place lies, or "middle"."""
     offset = (place - low) / np.maximum(high - low, 1e-6) - 0.5
     x, y, z = (
-        "middle" if abs(far) <= MIDDLE else ends[int(far > 0)]
+        CENTRAL if abs(far) <= MIDDLE else ends[int(far > 0)]
         for far, ends in zip(offset, SIDES, strict=True)
     )
     return x, y, z
 
 
 def _part_name(words: tuple[str, str, str]) -> str:
-    x, y, z = words
-    said = [word for word in (z, y, x) if word != "middle"]
-    return " ".join(said) or "middle"
+    return " ".join(word for word in words if word != CENTRAL) or CENTRAL
 
 
 def _anatomy(inside: Mask, labels: NDArray[Any] | None, names: Mapping[int, str]) -> str:

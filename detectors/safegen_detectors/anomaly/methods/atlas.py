@@ -60,10 +60,29 @@ class Atlas:
         limit = float(np.median([statistics["peak"] for statistics in held_out]))
         return Learned({"whitening": whitening.cpu().numpy()}, {"limit": limit}, held_out)
 
-    def read(self, normalized: NormalizedSample, learned: Learned) -> Reading:
+    def open(
+        self,
+        learned: Learned,
+        reference: ReferenceStatistics,  # noqa: ARG002  each sample brings its own
+        *,
+        device: str,
+    ) -> AtlasReader:
+        """The reader, with the whitening on the device."""
+        whitening = grids.tensor(learned.arrays["whitening"], device)
+        return AtlasReader(whitening, float(learned.facts["limit"]))
+
+
+@dataclass(frozen=True, slots=True)
+class AtlasReader:
+    """Reads distances with a whitening (f, f); `limit` is the distance of the outline."""
+
+    whitening: torch.Tensor
+    limit: float
+
+    def read(self, normalized: NormalizedSample) -> Reading:
         """Four statistics of the distance map, and the map."""
-        found = _reading(normalized, grids.tensor(learned.arrays["whitening"], normalized.device))
-        return Reading(found.statistics, found.map / float(learned.facts["limit"]))
+        found = _reading(normalized, self.whitening)
+        return Reading(found.statistics, found.map / self.limit)
 
 
 def whitening_of(moments: torch.Tensor) -> torch.Tensor:

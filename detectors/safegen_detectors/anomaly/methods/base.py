@@ -1,12 +1,12 @@
 """The interface of a method, and the summaries of maps (i, j, k) that methods report.
 
-A method learns from samples and reads samples. It never decides: `fusion` brings the statistics of
-all methods to one scale, and the gate judges the result.
+A method learns from samples, and is opened with what it learned to read samples. It never decides:
+`fusion` brings the statistics of all methods to one scale, and the gate judges the result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -37,8 +37,8 @@ class Reading:
 
     `statistics`: positive numbers by name, higher is worse, the names always the same for a
     method. `map`: float32 tensor (i, j, k) on the own grid, at least 0, higher is worse, 1 where
-    the method would outline; None for a method that knows no places. `details`: the numbers
-    behind the statistics, for words.
+    the method would outline; None for a method without a map. `details`: the numbers behind the
+    statistics, for messages.
     """
 
     statistics: Mapping[str, float]
@@ -46,8 +46,26 @@ class Reading:
     details: Mapping[str, float] = field(default_factory=dict)
 
 
+class Reader(Protocol):
+    """A method at work: what it learned is decoded, and its networks are on the device."""
+
+    def read(self, normalized: NormalizedSample) -> Reading:
+        """Measure one sample with what was learned from others."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEach:
+    """A reader made of a function, for methods with nothing to build."""
+
+    measure: Callable[[NormalizedSample], Reading]
+
+    def read(self, normalized: NormalizedSample) -> Reading:
+        """The function's reading of the sample."""
+        return self.measure(normalized)
+
+
 class Method(Protocol):
-    """One way to tell an anomaly; holds options, never state."""
+    """One way to detect an anomaly; holds options, never state."""
 
     @property
     def name(self) -> str: ...  # noqa: D102  as in `methods = [...]`
@@ -57,17 +75,8 @@ class Method(Protocol):
     ) -> Learned:
         """Learn from samples of real patients."""
 
-    def read(self, normalized: NormalizedSample, learned: Learned) -> Reading:
-        """Measure one sample with what was learned from others."""
-
-
-def read_all(
-    normalized: NormalizedSample, methods: Sequence[Method], profile: Profile
-) -> dict[str, Reading]:
-    """What each method sees in one sample."""
-    return {
-        method.name: method.read(normalized, learned_of(profile, method.name)) for method in methods
-    }
+    def open(self, learned: Learned, reference: ReferenceStatistics, *, device: str) -> Reader:
+        """Build what reading needs, once for all samples that are compared with the reference."""
 
 
 def learned_of(profile: Profile, method: str) -> Learned:

@@ -115,7 +115,7 @@ def held_out_tops(observations: Sequence[Residuals]) -> list[float]:
 
 
 def relative_residual(observed: Residuals, expected: Residuals) -> torch.Tensor:
-    """The residual over its expected value (i, j, k), about 1 for real scans, 0 outside the region."""
+    """The residual over its expected value (i, j, k), about 1 for real scans, 0 outside."""
     return (
         observed.residual
         / _smoothed_expectation(expected.residual, expected.region)

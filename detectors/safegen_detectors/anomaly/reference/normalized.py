@@ -59,6 +59,7 @@ SMALLEST_VARIANCE = 1e-8
 VOXELS_FOR_LEVELS = 20_000
 QUARTILES_OF_NORMAL = 1.349  # the distance of a standard normal's quartiles
 SPREADS = (0.5, 2.0)
+HELD_WHEN_COMPACT = ("expected", "region", "judged", "voxels", "relative")
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class ExpectedFeatures:
 class NormalizedSample:
     """A sample, what it was learned from, and lazily all that methods derive from both.
 
-    `expectation` replaces what the reference expects, as for a sample that the reference has learned from.
+    `expectation` replaces what the reference expects, as for a sample that is part of it.
     """
 
     sample: Sample
@@ -95,9 +96,18 @@ class NormalizedSample:
     device: str = "cpu"
     expectation: ExpectedFeatures | None = None
 
+    def compacted(self) -> NormalizedSample:
+        """The same sample, without the maps that nothing but `relative` is made from."""
+        fresh = replace(self)
+        held = {name: value for name, value in self.__dict__.items() if name in HELD_WHEN_COMPACT}
+        fresh.__dict__.update(held)
+        if "expected" in held:
+            fresh.__dict__["expected"] = replace(held["expected"])  # without its deviation
+        return fresh
+
     @lazy_property
     def expected(self) -> ExpectedFeatures:
-        """What is usual on the sample's own grid."""
+        """What is expected on the sample's own grid."""
         return self.expectation or expected_at(self.sample, self.reference, device=self.device)
 
     @lazy_property

@@ -5,7 +5,7 @@ A scan that is too unlike the reference is rejected here, since no measurement o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,6 @@ from pytest_safegen.api import (
     Heatmap,
     NotJudged,
     Prepared,
-    Profile,
     ScanTarget,
     spacing_of,
     to_scan_grid,
@@ -110,15 +109,14 @@ def similarity_facts(targets: Iterable[ScanTarget]) -> dict[str, float]:
     return {"middle": middle, "spread": max(spread, MIN_SPREAD)}
 
 
-def reject_dissimilar(target: ScanTarget, profile: Profile) -> None:
-    """Nothing, or the reason why this scan cannot be judged by this reference.
+def reject_dissimilar(target: ScanTarget, facts: Mapping[str, float]) -> None:
+    """Refuse a scan that is nothing like the reference, whose `similarity_facts` these are.
 
     Raises:
         NotJudged: another modality, body part or orientation than the reference.
     """
     if target.prepared is None or target.prepared.similarity is None:
         return
-    facts = profile.facts["likeness"]
     away = (_fisher_z(target.prepared.similarity) - facts["middle"]) / facts["spread"]
     if away < -MAX_DEVIATIONS:
         expected = float(np.tanh(facts["middle"]))

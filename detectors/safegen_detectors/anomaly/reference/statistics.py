@@ -55,7 +55,8 @@ def intensity_statistics(
 
 
 def with_gaussian(reference: ReferenceStatistics, samples: Sequence[Sample]) -> ReferenceStatistics:
-    """The reference with mean and variance of all features at each place, and those without a patient.
+    """The statistics with mean and variance of all features at each place, and those without each
+    patient.
 
     Patients are put into groups, and each patient's Gaussian without it leaves its whole group
     out. So a real scan is measured as a new one will be, by scans that it had no part in.

@@ -153,17 +153,20 @@ class Autoencoder:
         }
         return replace(learned, arrays={**learned.arrays, **shared}, facts=facts)
 
-    def read(self, normalized: NormalizedSample, learned: Learned) -> Reading:
-        """The mean over the networks; the map is 1 where the tops of half the real scans begin."""
+    def open(
+        self, learned: Learned, reference: ReferenceStatistics, *, device: str
+    ) -> AutoencoderReader:
+        """The reader, with the network of each fold on the device."""
         channels, latent = tuple(learned.facts["channels"]), learned.facts["latent"]
-        build = partial(_network, normalized.reference, channels, latent)
+        build = partial(_network, reference, channels, latent)
         extractor = _extractor_from_arrays(learned.arrays)
-        readings = []
+        region = framing.region(reference, STRIDE)
+        folds = []
         for arrays in arrays_by_fold(learned):
-            network = module_from_arrays(build, arrays, NETWORK)
-            restorer = Restorer(network, normalized.reference, normalized.device, extractor)
-            readings.append(_reading(restorer, arrays, normalized.sample, learned.facts["limit"]))
-        return mean_reading(readings)
+            network = to_device(module_from_arrays(build, arrays, NETWORK), device)
+            expected = residuals.residuals_from_arrays(arrays, region)
+            folds.append((Restorer(network, reference, device, extractor), expected))
+        return AutoencoderReader(tuple(folds), learned.facts["limit"])
 
     def _fit_fold(
         self,
@@ -192,6 +195,25 @@ class Autoencoder:
         return FoldResult(arrays, residuals.held_out(observations, statistics), facts)
 
 
+@dataclass(frozen=True, slots=True)
+class AutoencoderReader:
+    """The network of each fold with the residuals it leaves of real scans."""
+
+    folds: tuple[tuple[Restorer, Residuals], ...]
+    limit: float
+
+    def read(self, normalized: NormalizedSample) -> Reading:
+        """The mean over the networks; the map is 1 where the tops of half the real scans begin."""
+        return mean_reading([self._reading(*fold, normalized.sample) for fold in self.folds])
+
+    def _reading(self, restorer: Restorer, expected: Residuals, sample: Sample) -> Reading:
+        observed = restorer.observe(sample)
+        outline = residuals.relative_residual(observed, expected) / self.limit
+        return Reading(
+            statistics(observed, expected), framing.whole_map(outline, sample, restorer.reference)
+        )
+
+
 def statistics(observed: Residuals, expected: Residuals) -> Mapping[str, float]:
     """How far residuals are from the expected ones, by name; higher is worse."""
     departure = residuals.relative_residual(observed, expected)
@@ -205,16 +227,6 @@ def statistics(observed: Residuals, expected: Residuals) -> Mapping[str, float]:
             residuals.texture_log_ratio(observed, expected), observed.region
         ),
     }
-
-
-def _reading(restorer: Restorer, arrays: Arrays, sample: Sample, limit: float) -> Reading:
-    observed = restorer.observe(sample)
-    everywhere = framing.region(restorer.reference, STRIDE)
-    expected = residuals.residuals_from_arrays(arrays, everywhere)
-    outline = residuals.relative_residual(observed, expected) / limit
-    return Reading(
-        statistics(observed, expected), framing.whole_map(outline, sample, restorer.reference)
-    )
 
 
 def _network(

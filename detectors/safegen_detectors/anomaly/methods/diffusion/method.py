@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
+from torch import nn
 
 from safegen_detectors.anomaly.methods import residuals
 from safegen_detectors.anomaly.methods.base import Learned, Reading
@@ -34,7 +35,7 @@ from safegen_detectors.anomaly.methods.diffusion.network import (
     size_from_facts,
 )
 from safegen_detectors.anomaly.methods.residuals import Residuals
-from safegen_detectors.anomaly.methods.training import Budget, seeded
+from safegen_detectors.anomaly.methods.training import Budget, seeded, to_device
 from safegen_detectors.anomaly.methods.weights import module_from_arrays, state_to_arrays
 from safegen_detectors.anomaly.reference.normalized import NormalizedSample
 from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample
@@ -88,18 +89,24 @@ class Diffusion:
         learned = cross_fit(samples, fold, count=self.folds, seed=seed)
         return replace(learned, facts={**facts, **learned.facts, "limit": outline_limit(learned)})
 
-    def read(self, normalized: NormalizedSample, learned: Learned) -> Reading:
-        """The mean over the networks; the map is 1 where the tops of half the real scans begin."""
-        readings = []
-        for denoiser, arrays in zip(
-            denoisers(normalized, learned), arrays_by_fold(learned), strict=True
-        ):
-            observed = denoiser.observe(normalized.sample, _denoising_plan(learned.facts))
-            expected = residuals.residuals_from_arrays(arrays, denoiser.frame.region().cpu())
-            outline = residuals.relative_residual(observed, expected) / learned.facts["limit"]
-            found = denoiser.frame.on_own(outline, normalized.sample)
-            readings.append(Reading(statistics(observed, expected), found))
-        return mean_reading(readings)
+    def open(
+        self, learned: Learned, reference: ReferenceStatistics, *, device: str
+    ) -> DiffusionReader:
+        """The reader, with the network of each fold on the device."""
+        size = size_from_facts(learned.facts["size"])
+        nowhere = torch.zeros(0, dtype=torch.bool)  # the region depends on a sample's spacing
+        folds = tuple(
+            DiffusionFold(
+                to_device(
+                    module_from_arrays(partial(build_network, size), arrays, NETWORK), device
+                ),
+                facts["scale"],
+                residuals.residuals_from_arrays(arrays, nowhere),
+            )
+            for arrays, facts in zip(arrays_by_fold(learned), learned.facts["folds"], strict=True)
+        )
+        plan = _denoising_plan(learned.facts)
+        return DiffusionReader(folds, size, plan, reference, device, learned.facts["limit"])
 
     def _fit_fold(
         self,
@@ -137,25 +144,47 @@ class Diffusion:
         return FoldResult(arrays, residuals.held_out(observations, statistics), found)
 
 
-def denoisers(normalized: NormalizedSample, learned: Learned) -> Iterator[Denoiser]:
-    """The network of each fold, in the frame of a view."""
-    size = size_from_facts(learned.facts["size"])
-    for arrays, facts in zip(arrays_by_fold(learned), learned.facts["folds"], strict=True):
-        frame = _frame(
-            size, normalized.sample, normalized.reference, normalized.device, facts["scale"]
+@dataclass(frozen=True, slots=True)
+class DiffusionFold:
+    """A network, the scale of its inputs, and the residuals it leaves of real scans."""
+
+    unet: nn.Module
+    scale: float
+    expected: Residuals
+
+
+@dataclass(frozen=True, slots=True)
+class DiffusionReader:
+    """Denoises scans with the network of each fold."""
+
+    folds: tuple[DiffusionFold, ...]
+    size: Size
+    plan: DenoisingPlan
+    reference: ReferenceStatistics
+    device: str
+    limit: float
+
+    def read(self, normalized: NormalizedSample) -> Reading:
+        """The mean over the networks; the map is 1 where the tops of half the real scans begin."""
+        return mean_reading([self._reading(fold, normalized.sample) for fold in self.folds])
+
+    def denoising_path(self, sample: Sample) -> torch.Tensor:
+        """How wrong the networks are at each voxel (i, j, k) on the way back from noise."""
+        denoisers = [self._denoiser(fold, sample) for fold in self.folds]
+        maps = [one.frame.on_own(one.path(sample, self.plan), sample) for one in denoisers]
+        return torch.stack(maps).mean(0)
+
+    def _reading(self, fold: DiffusionFold, sample: Sample) -> Reading:
+        denoiser = self._denoiser(fold, sample)
+        observed = denoiser.observe(sample, self.plan)
+        expected = replace(fold.expected, region=denoiser.frame.region().cpu())
+        outline = residuals.relative_residual(observed, expected) / self.limit
+        return Reading(statistics(observed, expected), denoiser.frame.on_own(outline, sample))
+
+    def _denoiser(self, fold: DiffusionFold, sample: Sample) -> Denoiser:
+        return Denoiser(
+            fold.unet, _frame(self.size, sample, self.reference, self.device, fold.scale)
         )
-        yield Denoiser(module_from_arrays(partial(build_network, size), arrays, NETWORK), frame)
-
-
-def denoising_path(normalized: NormalizedSample, learned: Learned) -> torch.Tensor:
-    """How wrong the networks are at each voxel (i, j, k) of the own grid on the way from noise."""
-    plan = _denoising_plan(learned.facts)
-    return torch.stack(
-        [
-            one.frame.on_own(one.path(normalized.sample, plan), normalized.sample)
-            for one in denoisers(normalized, learned)
-        ]
-    ).mean(0)
 
 
 def statistics(observed: Residuals, expected: Residuals) -> Mapping[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,26 +108,32 @@ class ImageQuality:
         arrays = {name: getattr(learned, name) for name in ARRAYS}
         return Learned(arrays, {"measures": list(found[0])}, held_out)
 
-    def read(self, normalized: NormalizedSample, learned: Learned) -> Reading:
-        """One statistic; there is no map."""
+    def open(
+        self,
+        learned: Learned,
+        reference: ReferenceStatistics,  # noqa: ARG002  each sample brings its own
+        *,
+        device: str,  # noqa: ARG002  measures are computed on the processor
+    ) -> ImageQualityReader:
+        """The reader, with the Gaussian of real scans."""
+        return ImageQualityReader(QualityModel(*(learned.arrays[name] for name in ARRAYS)))
+
+
+@dataclass(frozen=True, slots=True)
+class ImageQualityReader:
+    """Compares the measures of scans with those of real scans."""
+
+    model: QualityModel
+
+    def read(self, normalized: NormalizedSample) -> Reading:
+        """One statistic and no map; the details are each measure's robust deviations."""
         measures = quality_measures(normalized)
         vector = np.array(list(measures.values()))
-        return Reading(_statistics(quality_model(learned), vector), details=measures)
+        deviations = self.model.standardized(vector).tolist()
+        return Reading(
+            _statistics(self.model, vector), details=dict(zip(measures, deviations, strict=True))
+        )
 
 
-def quality_model(learned: Learned) -> QualityModel:
-    """The model of what was learned."""
-    return QualityModel(*(learned.arrays[name] for name in ARRAYS))
-
-
-def most_unusual(
-    measures: Mapping[str, float], learned: Learned, *, most: int = 3
-) -> list[tuple[str, float]]:
-    """The most unusual of a scan's measures: name, and robust deviations from real scans."""
-    away = quality_model(learned).standardized(np.array(list(measures.values())))
-    names = list(measures)
-    return [(names[n], float(away[n])) for n in np.argsort(-np.abs(away))[:most]]
-
-
-def _statistics(known: QualityModel, vector: Vector) -> dict[str, float]:
-    return {"distance": known.distance(vector)}
+def _statistics(model: QualityModel, vector: Vector) -> dict[str, float]:
+    return {"distance": model.distance(vector)}

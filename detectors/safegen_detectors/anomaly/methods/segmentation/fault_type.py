@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,28 +36,33 @@ def descriptor(normalized: NormalizedSample, where: torch.Tensor) -> Vector:
     return np.asarray(torch.cat([inside.mean(1), spread]).double().cpu().numpy())
 
 
-def fit_fault_types(examples: Sequence[FaultExample]) -> tuple[list[str], dict[str, NDArray[Any]]]:
-    """The groups, and the linear discriminant (Fisher 1936): weights (g, 2 f) and offsets (g,)."""
+@dataclass(frozen=True, slots=True)
+class FaultTypes:
+    """The linear discriminant (Fisher 1936) of groups: weights (g, 2 f) and offsets (g,)."""
+
+    groups: Sequence[str]
+    weights: NDArray[Any]
+    offsets: NDArray[Any]
+
+    def most_similar(self, vector: Vector) -> str | None:
+        """The group that a descriptor resembles most; None where no group is known."""
+        if not self.groups:
+            return None
+        return self.groups[int(np.argmax(self.weights @ vector + self.offsets))]
+
+
+def fit_fault_types(examples: Sequence[FaultExample]) -> FaultTypes:
+    """The discriminant of all groups with enough examples."""
     names = [example.group for example in examples]
     groups = sorted(name for name in set(names) if names.count(name) >= MIN_EXAMPLES)
     if not groups:
-        return [], {}
+        return FaultTypes([], np.empty((0, 0)), np.empty(0))
     rows = [np.array([e.descriptor for e in examples if e.group == group]) for group in groups]
     means = np.array([part.mean(0) for part in rows])
-    apart = np.concatenate([part - mean for part, mean in zip(rows, means, strict=True)])
-    covariance = apart.T @ apart / max(len(apart) - len(groups), 1)
+    centred = np.concatenate([part - mean for part, mean in zip(rows, means, strict=True)])
+    covariance = centred.T @ centred / max(len(centred) - len(groups), 1)
     level = np.eye(len(covariance)) * np.trace(covariance) / len(covariance)
     inverse = np.linalg.inv((1 - SHRINKAGE) * covariance + SHRINKAGE * level + 1e-6 * level)
     weights = means @ inverse
     offsets = -0.5 * np.einsum("gf,gf->g", weights, means)
-    return groups, {"weights": weights, "offsets": offsets}
-
-
-def most_similar_fault_type(
-    found: Vector, groups: Sequence[str], arrays: Mapping[str, NDArray[Any]]
-) -> str | None:
-    """The group that a descriptor resembles most; None where no group is known."""
-    if not groups:
-        return None
-    scores = arrays["weights"] @ found + arrays["offsets"]
-    return groups[int(np.argmax(scores))]
+    return FaultTypes(groups, weights, offsets)

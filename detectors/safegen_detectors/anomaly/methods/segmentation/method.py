@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
@@ -18,8 +19,11 @@ from safegen_detectors.anomaly.methods.crossfit import (
     cross_fit,
     mean_reading,
 )
-from safegen_detectors.anomaly.methods.segmentation import fault_type
-from safegen_detectors.anomaly.methods.segmentation.fault_type import FaultExample
+from safegen_detectors.anomaly.methods.segmentation.fault_type import (
+    FaultExample,
+    FaultTypes,
+    fit_fault_types,
+)
 from safegen_detectors.anomaly.methods.segmentation.network import (
     SegmentationNet,
     inputs_of,
@@ -41,7 +45,7 @@ from safegen_detectors.anomaly.methods.training import Budget, to_device
 from safegen_detectors.anomaly.methods.weights import module_from_arrays, state_to_arrays
 from safegen_detectors.anomaly.reference.features import box_mean
 from safegen_detectors.anomaly.reference.normalized import NormalizedSample
-from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample
+from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample, arrays_below
 from safegen_detectors.threads import side_by_side
 
 BATCH = 4
@@ -70,46 +74,41 @@ class ArtefactSegmentation:
         self, samples: Sequence[Sample], reference: ReferenceStatistics, *, seed: int, device: str
     ) -> Learned:
         """A network a fold, the statistics of all samples held out, and the outline's limit."""
-        taught_by: dict[
-            int, list[FaultExample]
-        ] = {}  # by the fold's seed, since folds end in any order
+        by_seed: dict[int, list[FaultExample]] = {}  # the folds' seeds: folds end in any order
 
-        def fold(train: Sequence[Sample], held: Sequence[Sample], own_seed: int) -> FoldResult:
-            part, taught = self._fold(train, held, reference, seed=own_seed, device=device)
-            taught_by[own_seed] = taught
+        def fold(train: Sequence[Sample], unseen: Sequence[Sample], own_seed: int) -> FoldResult:
+            part, examples = self._fold(train, unseen, reference, seed=own_seed, device=device)
+            by_seed[own_seed] = examples
             return part
 
         learned = cross_fit(samples, fold, count=self.folds, seed=seed)
-        examples = [example for n in sorted(taught_by) for example in taught_by[n]]
-        groups, arrays = fault_type.fit_fault_types(examples)
+        types = fit_fault_types([example for n in sorted(by_seed) for example in by_seed[n]])
         found = np.array([o for part in learned.facts["folds"] for o in part["overlaps"]])
         limit = LIMITS[int(found.mean(0).argmax())] if len(found) else 0.0
         facts = {
             "limit": limit,
             "overlap": float(found.mean(0).max()) if len(found) else None,
-            "groups": groups,
+            "groups": list(types.groups),
             "folds": [{"steps": part["steps"]} for part in learned.facts["folds"]],
         }
-        named = {f"resemblance/{name}": array for name, array in arrays.items()}
-        return Learned({**learned.arrays, **named}, facts, learned.held_out)
+        return Learned({**learned.arrays, **_arrays_of(types)}, facts, learned.held_out)
 
-    def read(self, normalized: NormalizedSample, learned: Learned) -> Reading:
-        """Two statistics of the logits, and the map, 1 at the limit of the outline."""
-        inputs = inputs_of(normalized)
-        networks = networks_of(learned, normalized.device)
-        logits = side_by_side(lambda network: logits_of(network, inputs), networks)
-        # Each network's statistics, not those of the mean logits: that is less noisy than the
-        # single network by which real scans were held out, and would not compare with them.
-        readings = [Reading(_statistics(one, normalized.judged)) for one in logits]
-        limit = torch.tensor(float(learned.facts["limit"]), device=normalized.device)
-        mean = torch.stack(logits).mean(0)
-        outline = functional.softplus(mean) / functional.softplus(limit) * normalized.judged
-        return Reading(mean_reading(readings).statistics, outline)
+    def open(
+        self,
+        learned: Learned,
+        reference: ReferenceStatistics,  # noqa: ARG002  each sample brings its own
+        *,
+        device: str,
+    ) -> SegmentationReader:
+        """The reader, with the network of each fold on the device."""
+        networks = tuple(_network(arrays, device) for arrays in arrays_by_fold(learned))
+        limit = torch.tensor(float(learned.facts["limit"]), device=device)
+        return SegmentationReader(networks, limit, _fault_types_of(learned))
 
     def _fold(
         self,
         train: Sequence[Sample],
-        held: Sequence[Sample],
+        unseen: Sequence[Sample],
         reference: ReferenceStatistics,
         *,
         seed: int,
@@ -119,8 +118,8 @@ class ArtefactSegmentation:
         training_set = training_samples(train, reference, families, volumes=self.volumes, seed=seed)
         budget = Budget(self.steps, BATCH, RATE)
         network, steps = train_network(training_set, budget, seed=seed, device=device)
-        read = [_held_out_statistics(network, one, reference, device) for one in held]
-        found = [list(o) for o in self._overlaps(network, held, reference, seed, device)]
+        read = [_held_out_statistics(network, sample, reference, device) for sample in unseen]
+        found = [list(o) for o in self._overlaps(network, unseen, reference, seed, device)]
         return FoldResult(
             state_to_arrays(network), read, {"steps": steps, "overlaps": found}
         ), training_set.examples
@@ -128,26 +127,60 @@ class ArtefactSegmentation:
     def _overlaps(
         self,
         network: nn.Module,
-        held: Sequence[Sample],
+        unseen: Sequence[Sample],
         reference: ReferenceStatistics,
         seed: int,
         device: str,
     ) -> Iterator[Sequence[float]]:
         """Overlaps at each limit, of faults planted in samples that the network never saw."""
         families = families_for(reference.modality, without=self.without)
-        for index, sample in enumerate(held[: self.validated]):
+        for index, sample in enumerate(unseen[: self.validated]):
             random = np.random.default_rng([seed, index, 1])
             expected = expected_without_patient(sample, reference)
-            donor = random_other_sample(held, index, random)
+            donor = random_other_sample(unseen, index, random)
             corrupted = corrupt(sample, donor, expected, reference, families, random=random)
             if corrupted.faults:
                 logits = logits_of(network, inputs_of(corrupted.normalized).to(device)).cpu()
                 yield [float(value) for value in overlaps_at_limits(logits, corrupted)]
 
 
-def networks_of(learned: Learned, device: str) -> list[SegmentationNet]:
-    """The network of each fold."""
-    return [_network(arrays, device) for arrays in arrays_by_fold(learned)]
+@dataclass(frozen=True, slots=True)
+class SegmentationReader:
+    """Outlines faults with the network of each fold; `limit` is the logit of the outline."""
+
+    networks: tuple[SegmentationNet, ...]
+    limit: torch.Tensor
+    fault_types: FaultTypes
+
+    def read(self, normalized: NormalizedSample) -> Reading:
+        """Two statistics of the logits, and the map, 1 at the limit of the outline."""
+        inputs = inputs_of(normalized)
+        logits = side_by_side(lambda network: logits_of(network, inputs), self.networks)
+        # Each network's statistics, not those of the mean logits: that is less noisy than the
+        # single network by which real scans were held out, and would not compare with them.
+        readings = [Reading(_statistics(one, normalized.judged)) for one in logits]
+        mean = torch.stack(logits).mean(0)
+        outline = functional.softplus(mean) / functional.softplus(self.limit) * normalized.judged
+        return Reading(mean_reading(readings).statistics, outline)
+
+
+FAULT_TYPES_KEY = "resemblance"
+
+
+def _arrays_of(types: FaultTypes) -> dict[str, NDArray[Any]]:
+    if not types.groups:
+        return {}
+    return {
+        f"{FAULT_TYPES_KEY}/weights": types.weights,
+        f"{FAULT_TYPES_KEY}/offsets": types.offsets,
+    }
+
+
+def _fault_types_of(learned: Learned) -> FaultTypes:
+    arrays = arrays_below(learned.arrays, FAULT_TYPES_KEY)
+    if not arrays:
+        return FaultTypes([], np.empty((0, 0)), np.empty(0))
+    return FaultTypes(learned.facts["groups"], arrays["weights"], arrays["offsets"])
 
 
 def _network(arrays: Mapping[str, Any], device: str) -> SegmentationNet:

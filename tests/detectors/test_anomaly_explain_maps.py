@@ -19,7 +19,9 @@ CHEAP = tuple(name for name in EXPLANATION_LEGENDS if name not in ("occlusion", 
 
 @cache
 def explaining() -> Gate:
-    detector = AnomalyDetector(options=QUICK, explanations=CHEAP, explained=20, device="cpu")
+    detector = AnomalyDetector(
+        options=QUICK, explanations=CHEAP, explanation_volumes=20, device="cpu"
+    )
     fitted = detector.fit(references(range(REFERENCE)), seed=0)
     return Gate(detector, template(), profile_of(fitted), fitted)
 

@@ -9,7 +9,7 @@ import pytest
 from anomaly_gate import prepared, references, template
 from scipy import ndimage
 
-from pytest_safegen import NotJudged, Profile, UsageProblem
+from pytest_safegen import NotJudged, UsageProblem
 from pytest_safegen.prepare.resample import resample
 from pytest_safegen.testing import phantom, targets
 from safegen_detectors.anomaly.options import DEFAULT_METHODS, METHOD_NAMES, methods_named
@@ -21,10 +21,7 @@ from safegen_detectors.anomaly.reference.samples import (
     similarity_facts,
 )
 
-
-def profile(middle: float = 1.0, spread: float = 0.1) -> Profile:
-    facts = {"likeness": {"middle": middle, "spread": spread}}
-    return Profile("anomaly", "", {}, facts, np.empty(0), "", 1)
+SIMILARITY = {"middle": 1.0, "spread": 0.1}
 
 
 # samples
@@ -99,7 +96,7 @@ def alike(similarity: float | None) -> object:
 
 @pytest.mark.parametrize("away", [-MAX_DEVIATIONS + 0.1, 0.0, 5.0])
 def test_a_scan_about_as_alike_as_real_scans_is_judged(away: float) -> None:
-    reject_dissimilar(alike(float(np.tanh(1.0 + 0.1 * away))), profile())  # type: ignore[arg-type]
+    reject_dissimilar(alike(float(np.tanh(1.0 + 0.1 * away))), SIMILARITY)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -107,11 +104,11 @@ def test_a_scan_about_as_alike_as_real_scans_is_judged(away: float) -> None:
 )
 def test_a_scan_much_less_alike_is_not_judged_and_told_how_much(similarity: float) -> None:
     with pytest.raises(NotJudged, match=rf"correlates .* by {similarity:.2f}, .* about 0\.76"):
-        reject_dissimilar(alike(similarity), profile())  # type: ignore[arg-type]
+        reject_dissimilar(alike(similarity), SIMILARITY)  # type: ignore[arg-type]
 
 
 def test_a_scan_of_unknown_likeness_is_judged() -> None:
-    reject_dissimilar(alike(None), profile())  # type: ignore[arg-type]
+    reject_dissimilar(alike(None), SIMILARITY)  # type: ignore[arg-type]
 
 
 def test_the_likeness_of_real_scans_is_a_median_and_a_spread() -> None:
