@@ -1,4 +1,4 @@
-"""The anomaly check: how far a scan is, anywhere or as a whole, from what real scans show there."""
+"""The anomaly check: how far a scan departs, anywhere or as a whole, from real scans."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RULES: Mapping[str, Rule] = {
     "excluded_share": Rule(
         warn_above=0.1,
         fail_above=0.3,
-        source="engineering default: more cannot be annotated pathology",
+        source="engineering default: annotated pathology is rarely larger",
     ),
 }
 
@@ -31,9 +31,9 @@ class AnomalyDetector:
     """Several methods on one scale; the score is the largest departure of any.
 
     `methods` are names from `options.METHOD_NAMES`; `options` hold the options of each by its name;
-    `explanations` are the maps made for scans that do not pass, and `explained` the corrupted scans
-    they are learned from, 0 for none. `device` is where it learns. Annotated pathology is left out
-    of the judgement.
+    `explanations` are the maps made for scans that do not pass, and `explanation_volumes` the
+    number of corrupted scans they are learned from, 0 for none. `device` is where it learns.
+    Annotated pathology is not judged.
     """
 
     methods: tuple[str, ...] = DEFAULT_METHODS

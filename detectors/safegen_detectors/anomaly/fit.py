@@ -32,7 +32,7 @@ def fit(
     device: str,
     explanation_volumes: int = 0,
 ) -> Fitted:
-    """What the methods learn, and the score of each patient by what the others taught.
+    """What the methods learn, and each patient's score by what they learned from others.
 
     `explanation_volumes` is the number of corrupted scans that explanations learn from, 0 for none.
     """

@@ -81,12 +81,12 @@ def _class_of(name: str) -> Any:
 EXPLANATION_LEGENDS = {
     "grad-cam": "where the network's coarse features raise the score (Grad-CAM)",
     "gradients": "how the score changes with the features, times their departure",
-    "integrated-gradients": "the part of each place in the way of the score from usual to here",
-    "occlusion": "how much the score falls where the scan is made usual",
-    "denoising-path": "how wrong the diffusion model is on the way back from noise",
-    "shap": "what each place adds to the foretold score (SHAP, expected gradients)",
-    "deep-shap": "what each place adds to the foretold score (SHAP, DeepLIFT)",
-    "partition-shap": "what each cube adds to the foretold score (SHAP, Owen values)",
+    "integrated-gradients": "each place's share of the rise of the score above that of a mean scan",
+    "occlusion": "how much the score falls where the mean scan replaces this one",
+    "denoising-path": "the diffusion model's error while it removes noise",
+    "shap": "what each place adds to the predicted score (SHAP, expected gradients)",
+    "deep-shap": "what each place adds to the predicted score (SHAP, DeepLIFT)",
+    "partition-shap": "what each cube adds to the predicted score (SHAP, Owen values)",
     "combined": "weighted sum of the check's map, Grad-CAM and SHAP; 1 is its limit",
 }
 

@@ -65,24 +65,24 @@ def gradient_times_change(
 def integrated_gradients(
     score_of: nn.Module, volume: torch.Tensor, baseline: torch.Tensor, *, steps: int, batch: int = 4
 ) -> torch.Tensor:
-    """Mean gradient on the straight way from baseline to volume, times the way: (i, j, k).
+    """Mean gradient on the line from baseline to volume, times their difference: (i, j, k).
 
     Its sum is the score of the volume minus that of the baseline, up to the error of the midpoint
     rule with `steps` points (Sundararajan et al., ICML 2017).
     """
-    way = volume - baseline
+    difference = volume - baseline
     points = [(step + 0.5) / steps for step in range(steps)]
     total = torch.zeros_like(volume)
     for start in range(0, steps, batch):
-        places = _points_between(baseline, way, points[start : start + batch])
+        places = _points_between(baseline, difference, points[start : start + batch])
         total += gradients(score_of, places).sum(dim=0)
-    return (total / steps * way).sum(dim=0)
+    return (total / steps * difference).sum(dim=0)
 
 
 def _points_between(
-    baseline: torch.Tensor, way: torch.Tensor, points: Sequence[float]
+    baseline: torch.Tensor, difference: torch.Tensor, points: Sequence[float]
 ) -> torch.Tensor:
-    return torch.stack([baseline + point * way for point in points])
+    return torch.stack([baseline + point * difference for point in points])
 
 
 def occlusion(
@@ -98,7 +98,7 @@ def occlusion(
     """The fall of the score where cubes are replaced by the baseline: float32 (i, j, k).
 
     At each voxel the mean over the cubes that hold it, cubes of `side` voxels every `step` voxels
-    (Zeiler and Fergus, ECCV 2014). Cubes without a voxel of `body` bool (i, j, k) are left out
+    (Zeiler and Fergus, ECCV 2014). Cubes without a voxel of `body` bool (i, j, k) are skipped,
     and voxels that no cube holds are 0.
     """
     places = cubes_of(volume.shape[1:], side=side, step=step)

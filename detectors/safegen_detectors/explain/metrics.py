@@ -50,7 +50,7 @@ def dice(values: Map, truth: Mask, *, limit: float = 1.0) -> float:
 def average_precision(values: Map, truth: Mask) -> float:
     """Voxel average precision: the sum of (R_n - R_(n-1)) P_n over all distinct values.
 
-    A map that says nothing gets the truth's share of all voxels.
+    An uninformative map gets the truth's share of all voxels.
 
     Raises:
         ValueError: the truth is empty.
@@ -104,9 +104,9 @@ def deletion(
     The smaller the area, the better the map (Petsiuk et al., BMVC 2018).
     """
     order = np.argsort(-supervoxel_means(values, labels), kind="stable")
-    kept = [~changed for changed in _cumulative_choices(order, steps)]
-    volumes = (replace_supervoxels(volume, baseline, labels, one) for one in kept)
-    return _curve(scores(score_of, volumes, batch=batch), [1 - one.mean() for one in kept])
+    unchanged = [~changed for changed in _cumulative_choices(order, steps)]
+    volumes = (replace_supervoxels(volume, baseline, labels, one) for one in unchanged)
+    return _curve(scores(score_of, volumes, batch=batch), [1 - one.mean() for one in unchanged])
 
 
 def insertion(
@@ -124,9 +124,9 @@ def insertion(
     The larger the area, the better the map (Petsiuk et al., BMVC 2018).
     """
     order = np.argsort(-supervoxel_means(values, labels), kind="stable")
-    kept = list(_cumulative_choices(order, steps))
-    volumes = (replace_supervoxels(volume, baseline, labels, one) for one in kept)
-    return _curve(scores(score_of, volumes, batch=batch), [one.mean() for one in kept])
+    unchanged = list(_cumulative_choices(order, steps))
+    volumes = (replace_supervoxels(volume, baseline, labels, one) for one in unchanged)
+    return _curve(scores(score_of, volumes, batch=batch), [one.mean() for one in unchanged])
 
 
 def _cumulative_choices(order: NDArray[np.intp], steps: int) -> Iterator[NDArray[np.bool_]]:

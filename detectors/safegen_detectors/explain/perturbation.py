@@ -1,4 +1,4 @@
-"""Supervoxels that are kept or replaced as one, and the scores of volumes in batches."""
+"""Supervoxels that are replaced as one, and the scores of volumes in batches."""
 
 from __future__ import annotations
 
@@ -89,11 +89,11 @@ def replace_supervoxels(
     volume: torch.Tensor,
     baseline: torch.Tensor,
     labels: Labels,
-    kept: NDArray[np.bool_],
+    unchanged: NDArray[np.bool_],
 ) -> torch.Tensor:
-    """The volume (c, i, j, k) with the baseline in each super-voxel that is not `kept` (m,).
+    """The volume (c, i, j, k) with the baseline in each super-voxel that is not `unchanged` (m,).
 
     What lies in no super-voxel stays as in the volume.
     """
-    shown = np.concatenate([kept, [True]])[labels]  # the label -1 takes the last
+    shown = np.concatenate([unchanged, [True]])[labels]  # the label -1 takes the last
     return torch.where(torch.from_numpy(shown).to(volume.device), volume, baseline)

@@ -1,6 +1,6 @@
 """Shapley values of voxels and super-voxels, by the shap library.
 
-All three share the score's distance from normal among the places, so that the map's sum is the
+All three divide the score's difference from normal among the places, so that the map's sum is the
 score of the volume minus the (mean) score of what it is compared with.
 """
 
@@ -86,8 +86,8 @@ def partition_shap(
     """
     number = supervoxel_count(labels)
 
-    def score_with(kept: NDArray[Any]) -> NDArray[Any]:
-        volumes = (replace_supervoxels(volume, baseline, labels, row > 0.5) for row in kept)
+    def score_with(unchanged: NDArray[Any]) -> NDArray[Any]:
+        volumes = (replace_supervoxels(volume, baseline, labels, row > 0.5) for row in unchanged)
         return scores(score_of, volumes, batch=batch).double().cpu().numpy()
 
     if number == 1:

@@ -96,18 +96,18 @@ def train_surrogate(
     Raises:
         ValueError: samples of fewer than 10 patients, or a score that is not above 0.
     """
-    whose = patients or [str(number) for number in range(len(scores))]
-    if len(set(whose)) < FEWEST_PATIENTS or not (np.asarray(scores) > 0).all():
+    patient_names = patients or [str(number) for number in range(len(scores))]
+    if len(set(patient_names)) < FEWEST_PATIENTS or not (np.asarray(scores) > 0).all():
         raise ValueError(
             f"a predictor needs {FEWEST_PATIENTS} patients or more, with scores above 0"
         )
-    held = _held_out(whose, seed)
+    is_held_out = _held_out(patient_names, seed)
     logs = torch.from_numpy(np.log(np.asarray(scores, dtype=np.float32))).to(volumes.device)
-    module = _train(volumes[~held], logs[~held], seed=seed, steps=steps)
+    module = _train(volumes[~is_held_out], logs[~is_held_out], seed=seed, steps=steps)
     with torch.no_grad():
-        foretold = torch.cat([module(one[None]) for one in volumes[held]])[:, 0]
+        predicted = torch.cat([module(one[None]) for one in volumes[is_held_out]])[:, 0]
     return TrainedSurrogate(
-        to_arrays(module), _rank_correlation(foretold, logs[held]), int(held.sum())
+        to_arrays(module), _rank_correlation(predicted, logs[is_held_out]), int(is_held_out.sum())
     )
 
 
@@ -154,11 +154,11 @@ def _held_out(patients: Sequence[str], seed: int) -> torch.Tensor:
     return torch.tensor([patient in chosen for patient in patients])
 
 
-def _rank_correlation(foretold: torch.Tensor, truth: torch.Tensor) -> float:
+def _rank_correlation(predicted: torch.Tensor, truth: torch.Tensor) -> float:
     """Spearman's correlation; 0 where either side is constant."""
     from scipy.stats import rankdata
 
-    x, y = (rankdata(side.cpu().numpy()) for side in (foretold, truth))
+    x, y = (rankdata(side.cpu().numpy()) for side in (predicted, truth))
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return 0.0
     return float(np.corrcoef(x, y)[0, 1])

@@ -86,7 +86,7 @@ def gradients(scores: NetworkScores) -> torch.Tensor:
 
 
 def integrated_gradients(scores: NetworkScores) -> torch.Tensor:
-    """The share of each voxel in the way of the score from the baseline to the sample."""
+    """Each voxel's share of the rise of the score from the baseline to the sample."""
     found = [
         maps.integrated_gradients(
             m, scores.inputs, scores.baseline, steps=PATH_STEPS, batch=1

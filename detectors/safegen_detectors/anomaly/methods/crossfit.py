@@ -46,13 +46,13 @@ def folds_of(patients: Sequence[str], *, count: int, seed: int) -> list[Fold]:
     Raises:
         ValueError: fewer patients than folds, or fewer than two folds.
     """
-    known = sorted(set(patients))
-    if not 2 <= count <= len(known):
+    names = sorted(set(patients))
+    if not 2 <= count <= len(names):
         raise ValueError(
             f"{count} folds need at least {max(count, 2)} patients and 2 folds;"
-            f" there are {len(known)} patients"
+            f" there are {len(names)} patients"
         )
-    shuffled = np.random.default_rng(seed).permutation(known)
+    shuffled = np.random.default_rng(seed).permutation(names)
     fold_of = {str(patient): n % count for n, patient in enumerate(shuffled)}
     place = np.array([fold_of[patient] for patient in patients])
     return [Fold(_indices(place != n), _indices(place == n)) for n in range(count)]

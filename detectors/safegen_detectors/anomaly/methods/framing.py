@@ -1,6 +1,6 @@
 """The input of reconstruction networks: the box around the region, padded to their strides.
 
-The networks see deviations from the mean of the reference, so that zero is the usual anatomy.
+The networks see deviations from the mean of the reference, so that zero is average anatomy.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sampl
 
 Shape = tuple[int, int, int]
 
-WEIGHT_OUTSIDE = 0.1  # air teaches little, but an object in it must not be free
+WEIGHT_OUTSIDE = 0.1  # air holds little to learn, but an object in it must cost something
 GAIN, GAMMA = 0.08, 0.1
 
 
@@ -79,15 +79,15 @@ def region(reference: ReferenceStatistics, multiple: int) -> torch.Tensor:
 def judged_region(
     sample: Sample, reference: ReferenceStatistics, multiple: int, *, device: str
 ) -> torch.Tensor:
-    """bool, framed: the region without the pathology that is stated for the sample.
+    """bool, framed: the region without the annotated pathology of the sample.
 
     Raises:
         NotJudged: nothing of the region is left.
     """
     where = grids.tensor(reference.region, device)
     if sample.pathology is not None:
-        stated = grids.onto_template(grids.tensor(sample.pathology, device)[None], sample)[0]
-        where = where * (stated == 0)
+        pathology = grids.onto_template(grids.tensor(sample.pathology, device)[None], sample)[0]
+        where = where * (pathology == 0)
     if not where.any():
         raise NotJudged("the annotated pathology covers all that could be judged")
     return framed(where, reference, multiple) > 0

@@ -69,17 +69,21 @@ def held_out_scores(
 
     `patients` names the patient of each scan; without it, each scan is a patient's only one.
     """
-    whose = patients or [str(n) for n in range(len(held_out))]
+    patient_names = patients or [str(n) for n in range(len(held_out))]
     return [
-        float(scales_of(_other_patients(held_out, whose, patient)).departures(statistics).max())
-        for statistics, patient in zip(held_out, whose, strict=True)
+        float(
+            scales_of(_other_patients(held_out, patient_names, patient))
+            .departures(statistics)
+            .max()
+        )
+        for statistics, patient in zip(held_out, patient_names, strict=True)
     ]
 
 
 def _other_patients(
-    held_out: Sequence[Statistics], whose: Sequence[str], patient: str
+    held_out: Sequence[Statistics], patient_names: Sequence[str], patient: str
 ) -> list[Statistics]:
-    others = [one for one, name in zip(held_out, whose, strict=True) if name != patient]
+    others = [one for one, name in zip(held_out, patient_names, strict=True) if name != patient]
     return others or list(held_out)  # of one patient alone there is nothing else to compare with
 
 

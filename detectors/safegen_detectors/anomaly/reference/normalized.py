@@ -37,7 +37,7 @@ class lazy_property(Generic[Owner, Value]):
         self.__doc__ = compute.__doc__
 
     def __set_name__(self, owner: type[Owner], name: str) -> None:
-        """Remember under which name the value is kept."""
+        """Remember under which name the value is stored."""
         self._name = name
 
     @overload
@@ -64,7 +64,7 @@ HELD_WHEN_COMPACT = ("expected", "region", "judged", "voxels", "relative")
 
 @dataclass(frozen=True)
 class ExpectedFeatures:
-    """What is usual at each voxel of a sample's own grid.
+    """What is expected at each voxel of a sample's own grid.
 
     `mean` and `variance` (f, i, j, k) of the features; `place` (3, i, j, k), coordinates -1..1 in
     the template; `body` (i, j, k), share of real scans with body there; `region` bool (i, j, k).
@@ -122,20 +122,20 @@ class NormalizedSample:
         """Bool (i, j, k): the region without annotated pathology."""
         if self.sample.pathology is None:
             return self.region
-        stated = torch.tensor(self.sample.pathology, device=self.device)
-        return self.region & ~dilated(stated)
+        pathology = torch.tensor(self.sample.pathology, device=self.device)
+        return self.region & ~dilated(pathology)
 
     @lazy_property
     def voxels(self) -> torch.Tensor:
-        """The scan (i, j, k), its annotated pathology replaced by what is usual there.
+        """The scan (i, j, k), its annotated pathology replaced by what is expected there.
 
         Features see several voxels around, so that it would disturb its surroundings.
         """
         own = grids.tensor(self.sample.own, self.device)
         if self.sample.pathology is None:
             return own
-        stated = torch.tensor(self.sample.pathology, device=self.device)
-        return torch.where(stated, self.expected.mean[1], own)
+        pathology = torch.tensor(self.sample.pathology, device=self.device)
+        return torch.where(pathology, self.expected.mean[1], own)
 
     @lazy_property
     def features(self) -> torch.Tensor:
@@ -144,9 +144,9 @@ class NormalizedSample:
 
     @lazy_property
     def standardized(self) -> torch.Tensor:
-        """How many standard deviations each feature is from its usual value, (f, i, j, k)."""
+        """How many standard deviations each feature is from its expected value, (f, i, j, k)."""
         if self.expectation is None and self.device == "cpu" and self.sample.pathology is None:
-            # Neither needs the other, and both are kept for the next line.
+            # Neither needs the other, and both are stored for the next line.
             side_by_side(lambda name: getattr(self, name), ["features", "expected"])
         return (self.features - self.expected.mean).div_(self.expected.deviation)
 
@@ -194,7 +194,7 @@ def features_of(
 
 
 def expected_at(sample: Sample, reference: ReferenceStatistics, *, device: str) -> ExpectedFeatures:
-    """What is usual on the sample's own grid; all but the mean is smooth enough for half of it."""
+    """What is expected on the own grid; all but the mean is smooth enough for half of it."""
     gaussian = _gaussian(reference)
     shape = reference.region.shape
     axes = [torch.linspace(-1, 1, n, device=device) for n in shape]
@@ -227,14 +227,14 @@ def inside_template(sample: Sample, shape: Sequence[int], *, device: str) -> tor
 
 
 def leave_patient_out(normalized: NormalizedSample) -> NormalizedSample:
-    """The view of a sample of the reference, against real scans of other patients alone.
+    """A sample of the reference, compared with real scans of other patients alone.
 
     Raises:
         ValueError: the reference holds nothing without this patient.
     """
     patient, reference = normalized.sample.patient, normalized.reference
     if patient not in reference.without:
-        raise ValueError(f"nothing is known of real scans without those of {patient}")
+        raise ValueError(f"the reference holds no statistics without {patient}")
     others = replace(reference, gaussian=reference.without[patient])
     return NormalizedSample(normalized.sample, others, normalized.device)
 

@@ -95,14 +95,14 @@ def heatmap_of(
     return Heatmap(native, target.scan.affine, meaning, name=name)
 
 
-# Robust deviations below the median likeness of real scans. On brains of one scanner, those of
+# Robust deviations below the median similarity of real scans. On brains of one scanner, those of
 # another are 4 below, upside down 7, and other contrasts (T2, FLAIR) 11 or more.
 MAX_DEVIATIONS = 6.0
-MIN_SPREAD = 0.08  # of Fisher's z; a cohort can be more alike than scans of one kind are
+MIN_SPREAD = 0.08  # of Fisher's z; scans of a small cohort can vary less than those of its kind
 
 
 def similarity_facts(targets: Iterable[ScanTarget]) -> dict[str, float]:
-    """Median and robust deviation of the reference's likeness to the mean scan (Fisher's z)."""
+    """Median and robust deviation of the reference's similarity to the mean scan (Fisher's z)."""
     known = [_fisher_z(target.prepared.similarity) for target in targets if target.prepared]
     middle = float(np.median(known))
     spread = 1.4826 * float(np.median(np.abs(np.array(known) - middle)))
@@ -117,8 +117,8 @@ def reject_dissimilar(target: ScanTarget, facts: Mapping[str, float]) -> None:
     """
     if target.prepared is None or target.prepared.similarity is None:
         return
-    away = (_fisher_z(target.prepared.similarity) - facts["middle"]) / facts["spread"]
-    if away < -MAX_DEVIATIONS:
+    deviations = (_fisher_z(target.prepared.similarity) - facts["middle"]) / facts["spread"]
+    if deviations < -MAX_DEVIATIONS:
         expected = float(np.tanh(facts["middle"]))
         raise NotJudged(
             "the reference does not fit this scan: after alignment it correlates with the mean "

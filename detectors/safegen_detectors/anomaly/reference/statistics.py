@@ -1,6 +1,6 @@
 """Estimate the reference statistics from samples of real patients, and store them in a profile.
 
-Leave-patient-out Gaussians are kept while methods are fitted, so that each real scan is compared
+Leave-patient-out Gaussians are held while methods are fitted, so that each real scan is compared
 with other patients only, as a new scan will be.
 """
 

@@ -135,7 +135,7 @@ class Autoencoder:
     def fit(
         self, samples: Sequence[Sample], reference: ReferenceStatistics, *, seed: int, device: str
     ) -> Learned:
-        """Networks by cross-fitting, and what they usually leave at each place.
+        """Networks by cross-fitting, and the residuals they leave of real scans.
 
         Raises:
             UsageProblem: the weights are no .safetensors file of the right network.

@@ -113,7 +113,7 @@ class Denoiser:
     def learn(self, samples: Sequence[Sample], budget: Budget, *, highest: int, seed: int) -> int:
         """Train the network to tell the noise up to the highest level; the steps that were done.
 
-        Levels at which no scan is ever read are left out: they would take most of a short training.
+        Levels at which no scan is ever read are excluded: they would take most of a short training.
         """
         device = self.frame.device
         shares, weight = signal_variance(device), self.frame.weight()

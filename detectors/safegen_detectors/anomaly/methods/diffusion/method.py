@@ -70,7 +70,7 @@ class Diffusion:
     def fit(
         self, samples: Sequence[Sample], reference: ReferenceStatistics, *, seed: int, device: str
     ) -> Learned:
-        """Networks by cross-fitting, and what they usually change at each place.
+        """Networks by cross-fitting, and the residuals they leave of real scans.
 
         Raises:
             ValueError: fewer patients than folds.

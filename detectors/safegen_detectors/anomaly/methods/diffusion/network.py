@@ -76,7 +76,7 @@ NOISE_LEVELS = 1000
 
 
 def build_network(size: Size) -> nn.Module:
-    """A 3-D U-Net that is told the level of noise; attention in its lowest block only."""
+    """A 3-D U-Net conditioned on the level of noise; attention in its lowest block only."""
     from monai.networks.nets.diffusion_model_unet import DiffusionModelUNet  # takes seconds
 
     return DiffusionModelUNet(
@@ -101,7 +101,7 @@ def signal_variance(device: str) -> torch.Tensor:
 
 
 def add_noise(x: torch.Tensor, noise: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-    """x with noise, both (n, 1, i, j, k), of which a share (n,) of the variance is kept."""
+    """x with noise, both (n, 1, i, j, k), which keeps a share (n,) of the variance."""
     share = share.reshape(-1, 1, 1, 1, 1)
     return share.sqrt() * x + (1 - share).sqrt() * noise
 
@@ -139,5 +139,5 @@ def predict(unet: nn.Module, x: torch.Tensor, level: int) -> torch.Tensor:
 
 
 def noise_levels_down(start: int, steps: int) -> list[int]:
-    """`steps` levels of noise, evenly from `start` down, zero left out."""
+    """`steps` levels of noise, evenly from `start` down, without zero."""
     return [round(start * (steps - n) / steps) for n in range(steps)]

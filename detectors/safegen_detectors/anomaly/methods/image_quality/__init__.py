@@ -1,4 +1,4 @@
-"""The method `image-quality`: some hundred global measures of a scan, and how usual they are.
+"""The method `image-quality`: the distance of some hundred global measures from real scans.
 
 It imports `reference` and the shared modules of `methods`; no other method may import it.
 """

@@ -189,7 +189,7 @@ SLICE_MEASURES = (
 
 
 def slice_measures(volume: Volume, body: Mask, expected: Volume) -> dict[str, float]:
-    """Measures by name, of a scan, its body, and what is usual at each voxel, all (i, j, k)."""
+    """Measures by name, of a scan, its body, and the values expected, all (i, j, k)."""
     found: dict[str, float] = {}
     for axis, name in enumerate(AXES):
         along, expected_along = (np.moveaxis(v, axis, 0) for v in (volume, expected))
@@ -234,7 +234,7 @@ def _slice_measures_along(volume: Volume, body: Mask, expected: Volume) -> list[
 
 
 def _log_gain(volume: Volume, body: Mask, expected: Volume) -> NDArray[np.float64]:
-    """Log ratio of each slice's mean in the body to the usual one, (slices,)."""
+    """Log ratio of each slice's mean in the body to the expected one, (slices,)."""
     count = np.maximum(body.sum((1, 2)), 1)
     means = [
         np.maximum((v * body).sum((1, 2)) / count, INTENSITY_FLOOR) for v in (volume, expected)

@@ -67,10 +67,10 @@ def shrunken_covariance(x: NDArray[np.float64]) -> Matrix:
     centred = x - x.mean(axis=0)
     sample = centred.T @ centred / n
     level = np.trace(sample) / m
-    apart = float(((sample - level * np.eye(m)) ** 2).sum()) / m
+    dispersion = float(((sample - level * np.eye(m)) ** 2).sum()) / m
     squares = centred**2
     noise = float((squares.T @ squares / n - sample**2).sum()) / (n * m)
-    share = 1.0 if apart == 0 else min(max(noise / apart, 0.0), 1.0)
+    share = 1.0 if dispersion == 0 else min(max(noise / dispersion, 0.0), 1.0)
     return np.asarray((1 - share) * sample + share * level * np.eye(m))
 
 

@@ -45,7 +45,7 @@ class SegmentationNet(nn.Module):
 
     @property
     def finest(self) -> nn.Module:
-        """The last layer with channels, at half resolution, which Grad-CAM looks into."""
+        """The last layer with channels, at half resolution, which Grad-CAM explains."""
         return self.up[0]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # noqa: D102  described above
@@ -60,7 +60,7 @@ class SegmentationNet(nn.Module):
 
 
 def inputs_of(normalized: NormalizedSample) -> torch.Tensor:
-    """What the network sees of a view, float32 (c, i, j, k)."""
+    """The network's inputs for a sample, float32 (c, i, j, k)."""
     squashed = normalized.relative / normalized.relative.abs().div_(SQUASHING_LIMIT).add_(1)
     expected = normalized.expected
     return torch.cat([squashed, normalized.voxels[None], expected.place, expected.body[None]])

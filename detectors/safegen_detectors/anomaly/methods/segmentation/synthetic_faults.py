@@ -28,7 +28,7 @@ WEAKEST, STRONGEST = 0.25, 1.0
 
 @dataclass(frozen=True, slots=True)
 class CorruptedSample:
-    """A sample with planted faults: its view, and each family with where it is (i, j, k)."""
+    """A sample with planted faults: normalized, and each family with its mask (i, j, k)."""
 
     normalized: NormalizedSample
     faults: tuple[tuple[Family, Mask], ...]
@@ -100,7 +100,7 @@ def resampled_donor(donor: Sample, sample: Sample) -> Volume:
 
 
 def expected_without_patient(sample: Sample, reference: ReferenceStatistics) -> ExpectedFeatures:
-    """What is usual for a sample of the reference among scans of other patients."""
+    """What scans of other patients lead to expect of a sample of the reference."""
     return leave_patient_out(NormalizedSample(sample, reference)).expected
 
 

@@ -1,7 +1,7 @@
 """Train the network on crops and on hard negatives, and measure its overlap with the truth.
 
 Hard negatives are crops of untouched scans around the highest logits of a network that is still
-learning. A few of the half million voxels of a real scan always look odd, and they decide how
+learning. A few of the half million voxels of a real scan always look abnormal, and they decide how
 strong a fault must be to stand out; training on them as untouched removes that (bootstrapping of
 Sung and Poggio 1998; Shrivastava et al., CVPR 2016).
 """
@@ -43,7 +43,7 @@ from safegen_detectors.anomaly.methods.training import (
 WEIGHT_OF_FAULTS = 2.0
 SHARE_OF_OVERLAP = 0.5
 SHARE_OF_PEAKS = 0.3
-FEWEST_VOXELS = 20  # below, the overlap says nothing
+FEWEST_VOXELS = 20  # below, the overlap is meaningless
 VOXELS_OF_PEAK = 64
 HARD_NEGATIVES_START = 1 / 3  # of the steps
 LIMITS = tuple(float(n) for n in np.arange(-3, 3.01, 0.25))
@@ -76,7 +76,7 @@ def _train_cycle(
 
 
 def training_loss(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """The outline's loss, and the peaks' by which whole scans are told apart."""
+    """The outline's loss, and the peaks' by which whole scans are separated."""
     outline = outline_loss(logits, batch.truth, batch.region)
     return outline + SHARE_OF_PEAKS * peak_loss(logits, batch.truth, batch.region)
 
@@ -99,7 +99,7 @@ def outline_loss(logits: torch.Tensor, truth: torch.Tensor, region: torch.Tensor
 def peak_loss(logits: torch.Tensor, truth: torch.Tensor, region: torch.Tensor) -> torch.Tensor:
     """Cross-entropy of each crop's mean highest logit: is there a fault? All (n, i, j, k).
 
-    Crops with a few voxels of a fault say nothing either way and are left out.
+    Crops with only a few voxels of a fault are excluded.
     """
     inside = logits.float().masked_fill(~region, -20.0).flatten(1)
     peaks = inside.topk(min(VOXELS_OF_PEAK, inside.shape[1]), dim=1).values.mean(1)

@@ -1,6 +1,6 @@
 """What the network learns from: crops of corrupted and of untouched scans.
 
-Crops are quantized to 8 bits and share one block of memory, so that thousands can be kept.
+Crops are quantized to 8 bits and share one block of memory, so that thousands fit.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ QUANTIZATION_STEPS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """One lesson: inputs int8 (c, n, n, n) in steps of 1/20, truth and region bool (n, n, n)."""
+    """One crop: inputs int8 (c, n, n, n) in steps of 1/20, truth and region bool (n, n, n)."""
 
     inputs: torch.Tensor
     truth: torch.Tensor
@@ -79,8 +79,8 @@ class UntouchedScan:
 class CropBuffer:
     """Room for some crops in one piece of memory.
 
-    Crops that are kept one by one between maps that come and go leave gaps that no map fits into,
-    and a fit would take twice the memory.
+    Crops allocated one by one between short-lived maps would fragment the memory, and a fit would
+    take twice as much.
     """
 
     def __init__(self, room: int) -> None:
@@ -89,13 +89,13 @@ class CropBuffer:
         self._memory: Crop | None = None
 
     def put(self, crop: Crop) -> Crop:
-        """The crop, kept; there must be room."""
+        """The crop, copied into the buffer; there must be room."""
         memory = self._memory or self._made_for(crop)
-        kept = Crop(*(part[self._used] for part in memory.parts))
-        for place, part in zip(kept.parts, crop.parts, strict=True):
+        slot = Crop(*(part[self._used] for part in memory.parts))
+        for place, part in zip(slot.parts, crop.parts, strict=True):
             place.copy_(part)
         self._used += 1
-        return kept
+        return slot
 
     def _made_for(self, crop: Crop) -> Crop:
         self._memory = Crop(*(part.new_empty((self._room, *part.shape)) for part in crop.parts))
@@ -148,7 +148,7 @@ CROPS_AT_FAULTS, CROPS_ANYWHERE = 3, 1
 @dataclass(frozen=True, slots=True)
 class TrainingSamples:
     """The crops to learn outlines from, scans in which nothing was planted (every second with
-    another contrast), and examples of families to learn resemblances from."""
+    another contrast), and examples of families to learn fault types from."""
 
     crops: list[Crop]
     untouched: list[UntouchedScan]
@@ -163,7 +163,7 @@ def training_samples(
     volumes: int,
     seed: int,
 ) -> TrainingSamples:
-    """Lessons of about `volumes` corrupted volumes, from all samples alike."""
+    """Crops of about `volumes` corrupted volumes, as many from each sample."""
     each = max(1, round(volumes / len(samples)))
     training_set = TrainingSamples([], [], [])
     buffer = CropBuffer(len(samples) * each * (CROPS_AT_FAULTS + CROPS_ANYWHERE))
