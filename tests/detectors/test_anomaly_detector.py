@@ -346,7 +346,7 @@ def test_an_empty_mask_changes_nothing() -> None:
 def test_a_mask_over_everything_is_not_judged() -> None:
     scan = phantom(53)
 
-    with pytest.raises(NotJudged, match="annotated pathology covers all"):
+    with pytest.raises(NotJudged, match="annotated pathology covers everything"):
         gate().score(replace(scan, mask=np.ones(scan.voxels.shape, dtype=bool)))
 
 

@@ -54,12 +54,16 @@ APPEARANCES: Sequence[tuple[str, str, str]] = (
     ("mean steps", BLURRED, NOISY),
     ("mean checkerboard", BLURRED, NOISY),
     ("mean voxel-to-voxel", BLURRED, NOISY),
+    ("mean contrast", ": low contrast", ": high contrast"),
+    ("mean", ": abnormal grey values", ": abnormal grey values"),
+    ("power of large structures", ": low contrast", ": high contrast"),
     ("power at scale", BLURRED, NOISY),
     ("fine waves", BLURRED, NOISY),
     ("voxel-to-voxel waves", BLURRED, PATTERN),
     ("strongest single waves", PATTERN, PATTERN),
     ("strong single waves", PATTERN, PATTERN),
     ("raised single waves", PATTERN, PATTERN),
+    ("weak single waves", PATTERN, PATTERN),
     ("brightness steps", SLICES, SLICES),
     ("largest brightness step", SLICES, SLICES),
     ("every other", SLICES, SLICES),
@@ -70,6 +74,8 @@ APPEARANCES: Sequence[tuple[str, str, str]] = (
     ("variation of", ": overly uniform texture", ": uneven texture"),
 )
 """How a headline on the whole scan ends, by how a measure's name begins: too low, too high."""
+
+LEFT_AGAINST_RIGHT = "left against right"
 
 MEASURES_THAT_VOTE = 10
 MEASURES_NAMED = 3
@@ -123,6 +129,8 @@ def _largest(deviations: Mapping[str, float], count: int) -> list[tuple[str, flo
 
 
 def _appearance(name: str, deviation: float) -> str:
+    if name.endswith(LEFT_AGAINST_RIGHT):
+        return ": left and right differ"
     for start, low, high in APPEARANCES:
         if name.startswith(start):
             return high if deviation > 0 else low

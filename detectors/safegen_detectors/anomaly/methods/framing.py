@@ -89,7 +89,7 @@ def judged_region(
         pathology = grids.onto_template(grids.tensor(sample.pathology, device)[None], sample)[0]
         where = where * (pathology == 0)
     if not where.any():
-        raise NotJudged("the annotated pathology covers all that could be judged")
+        raise NotJudged("the annotated pathology covers everything that could be judged")
     return framed(where, reference, multiple) > 0
 
 
