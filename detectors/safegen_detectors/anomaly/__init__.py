@@ -28,7 +28,7 @@ def detector_from(options: Mapping[str, Any]) -> AnomalyDetector:
     Raises:
         UsageProblem: an unknown option, method or explanation, or an invalid value.
     """
-    known = ("methods", "explanations", "explained", *METHOD_NAMES)
+    known = ("methods", "explanations", "explanation_volumes", *METHOD_NAMES)
     refuse_unknown_options("anomaly", options, *known)
     methods = _names(options.get("methods", DEFAULT_METHODS), "methods")
     explanations = _names(options.get("explanations", DEFAULT_EXPLANATIONS), "explanations")
@@ -38,10 +38,10 @@ def detector_from(options: Mapping[str, Any]) -> AnomalyDetector:
     if unknown:
         expected = f"names of {', '.join(EXPLANATION_LEGENDS)}"
         raise invalid_option("anomaly", "explanations", unknown[0], expected)
-    explained = options.get("explained", AnomalyDetector.explained)
-    if not isinstance(explained, int) or isinstance(explained, bool) or explained < 0:
-        raise invalid_option("anomaly", "explained", explained, "an integer ≥ 0")
-    return AnomalyDetector(methods, by_method, explanations, explained)
+    volumes = options.get("explanation_volumes", AnomalyDetector.explanation_volumes)
+    if not isinstance(volumes, int) or isinstance(volumes, bool) or volumes < 0:
+        raise invalid_option("anomaly", "explanation_volumes", volumes, "an integer ≥ 0")
+    return AnomalyDetector(methods, by_method, explanations, volumes)
 
 
 def _names(value: Any, option: str) -> tuple[str, ...]:
