@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 from anomaly_gate import gate
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy import ndimage
 
 from pytest_safegen import Scan
@@ -80,6 +80,7 @@ def test_a_headline_on_a_region_has_at_most_90_characters(
     assert len(local_headline(region(volume, part), group)) <= HEADLINE_LENGTH
 
 
+@settings(deadline=None)  # the first example fits a profile
 @given(data=st.data())
 def test_a_headline_on_the_whole_scan_has_at_most_90_characters(data: st.DataObject) -> None:
     names = measure_names()

@@ -48,7 +48,10 @@ def test_a_suite_is_relative_to_the_project(tmp_path: Path) -> None:
         ),
         ({"memorization": {"salt": 5}}, "Invalid memorization.salt=5: expected text."),
         ({"metadata": {"suite": 5}}, "Invalid metadata.suite=5: expected the path of a JSON file."),
-        ({"anomaly": {"explained": -1}}, "Invalid anomaly.explained=-1: expected an integer ≥ 0."),
+        (
+            {"anomaly": {"explanation_volumes": -1}},
+            "Invalid anomaly.explanation_volumes=-1: expected an integer ≥ 0.",
+        ),
         ({"anomaly": {"methods": 5}}, "Invalid anomaly.methods=5: expected a list of names."),
         (
             {"memorization": {"size": 1}},
