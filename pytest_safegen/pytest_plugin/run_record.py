@@ -7,15 +7,16 @@ import os
 import platform
 import sys
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 
+from pytest_safegen.config.hookspecs import Detector
 from pytest_safegen.config.settings import Settings
 from pytest_safegen.core.finding import Run, Verdict
 from pytest_safegen.judging.runner import Runner
 from pytest_safegen.pytest_plugin.plan import Plan
-from pytest_safegen.results.provenance import provenance_of
+from pytest_safegen.results.provenance import limits_in_force, provenance_of
 
 PACKAGES = ("pytest-safegen", "pytest", "numpy", "torch", "SimpleITK", "nibabel")
 
@@ -40,7 +41,7 @@ def record_of(plan: Plan, runner: Runner | None) -> Run:
         version=version or None,
         commit=provenance.commit,
         dirty=provenance.dirty,
-        config_digest=_digest_of_settings(settings),
+        config_digest=config_digest(settings, plan.detectors),
         profile_digests={"profile": profiles.digest} if profiles else {},
         calibrations=runner.calibrations() if runner and profiles else {},
         limits=runner.limits() if runner else {},
@@ -53,10 +54,12 @@ def record_of(plan: Plan, runner: Runner | None) -> Run:
     )
 
 
-def _digest_of_settings(settings: Settings) -> str:
+def config_digest(settings: Settings, detectors: Mapping[str, Detector]) -> str:
+    """The digest of the settings that decide verdicts, with the limits that a file sets."""
     text = repr((settings.checks, settings.exclude_checks, sorted(settings.thresholds.items())))
     more = repr((settings.min_scans, settings.seed, sorted(settings.detectors.items())))
-    return hashlib.blake2b((text + more).encode(), digest_size=8).hexdigest()
+    limits = limits_in_force(settings, detectors)
+    return hashlib.blake2b((text + more + limits).encode(), digest_size=8).hexdigest()
 
 
 def _digest_of_release(expected: Iterable[tuple[str, str]]) -> str:

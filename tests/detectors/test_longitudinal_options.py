@@ -10,6 +10,7 @@ from pytest_safegen.config.plugins import build_manager, detectors
 from pytest_safegen.config.settings import Settings
 from pytest_safegen.core.errors import UsageProblem
 from pytest_safegen.profiles.digest import digest_of
+from pytest_safegen.pytest_plugin.run_record import config_digest
 from pytest_safegen.results.provenance import comparability_of
 from safegen_detectors.longitudinal.calibrate import Calibration, write_calibration
 from safegen_detectors.longitudinal.inputs.columns import METADATA_COLUMNS
@@ -52,6 +53,16 @@ def test_new_limits_in_a_file_of_the_same_name_are_not_comparable(tmp_path, firs
     after = comparability(settings_with(tmp_path, second))
 
     assert before["limits and options"] != after["limits and options"]
+
+
+@pytest.mark.parametrize(("first", "second"), CHANGES, ids=["rules", "votes"])
+def test_new_limits_in_a_file_of_the_same_name_change_the_config_digest(tmp_path, first, second):
+    digests = set()
+    for calibration in (first, second):
+        settings = settings_with(tmp_path, calibration)
+        digests.add(config_digest(settings, detectors(build_manager(settings), settings)))
+
+    assert len(digests) == 2
 
 
 @pytest.mark.parametrize(("first", "second"), CHANGES, ids=["rules", "votes"])
