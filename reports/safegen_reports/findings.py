@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_safegen.api import Finding, Verdict, breach_line, shortened
+from pytest_safegen.api import Finding, Verdict, shortened
 
 ACCOUNTING_STEPS = ("discovered", "collected", "judged", "reported")
 
@@ -45,6 +45,8 @@ def explanation_of(finding: Finding) -> str:
 
 def breach_lines(finding: Finding) -> list[str]:
     """A line for each number beyond its limit, the worst first."""
+    from pytest_safegen.api import breach_line  # loads numpy, which `safegen --help` does without
+
     return [breach_line(breach) for breach in finding.breaches]
 
 
