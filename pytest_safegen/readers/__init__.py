@@ -5,8 +5,10 @@ The libraries of a format are imported when the first file of it is read.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_safegen.core.errors import ReadError
 from pytest_safegen.core.scan import Scan, ScanRef
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
     from pytest_safegen.readers.base import Volume
 
 MAX_VOXELS = 2**30
+FORMATS: Mapping[tuple[str, ...], str] = {
+    (".nii", ".nii.gz"): "nifti.read_nifti",
+    (".nrrd", ".nhdr", ".mha", ".mhd"): "itk.read_itk",
+}
+"""The reader of each file format, by endings: a module of this package and its function."""
 
 
 def read_scan(ref: ScanRef, *, max_voxels: int = MAX_VOXELS) -> Scan:
@@ -30,24 +37,23 @@ def read_scan(ref: ScanRef, *, max_voxels: int = MAX_VOXELS) -> Scan:
 
 
 def _read_volume(path: Path, name: str, *, max_voxels: int) -> Volume:
+    read: Callable[..., Volume] = _reader_of(path, name)
+    return read(path, name, max_voxels=max_voxels)
+
+
+def _reader_of(path: Path, name: str) -> Any:
+    """The function that reads a file or folder; its library is imported now, not before."""
     lower = path.name.lower()
-    if path.is_dir():
-        from pytest_safegen.readers.dicom import read_dicom
-
-        return read_dicom(path, name, max_voxels=max_voxels)
-    if lower.endswith((".nii", ".nii.gz")):
-        from pytest_safegen.readers.nifti import read_nifti
-
-        return read_nifti(path, name, max_voxels=max_voxels)
-    if lower.endswith((".nrrd", ".nhdr", ".mha", ".mhd")):
-        from pytest_safegen.readers.itk import read_itk
-
-        return read_itk(path, name, max_voxels=max_voxels)
-    raise ReadError(
-        f"{name} is not NIfTI, NRRD, MetaImage or a folder with a DICOM series. "
-        "Convert it to .nii.gz, or name the folder that holds its slices.",
-        headline="Unsupported file format",
-    )
+    known = (reader for endings, reader in FORMATS.items() if lower.endswith(endings))
+    reader = "dicom.read_dicom" if path.is_dir() else next(known, None)
+    if reader is None:
+        raise ReadError(
+            f"{name} is not NIfTI, NRRD, MetaImage or a folder with a DICOM series. "
+            "Convert it to .nii.gz, or name the folder that holds its slices.",
+            headline="Unsupported file format",
+        )
+    module, function = reader.split(".")
+    return getattr(import_module(f"{__name__}.{module}"), function)
 
 
 def _read_mask(ref: ScanRef, scan: Volume, *, max_voxels: int) -> tuple[BoolArray | None, str]:
