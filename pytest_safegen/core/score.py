@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pytest_safegen.core.scan import Affine, FloatArray
 
 
+SCORE = "score"
+"""The name by which rules and limits mean `Score.value`, beside those of the measures."""
+
+
 @dataclass(frozen=True, slots=True)
 class Heatmap:
     """Where a detector sees what it measured.

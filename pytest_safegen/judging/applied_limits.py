@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from pytest_safegen.config.hookspecs import Detector
 from pytest_safegen.core.calibration import Calibration, MeasureLimits
-from pytest_safegen.core.score import Profile, Rule
-from pytest_safegen.judging.limits import SCORE, Limits, concrete, rules_for
+from pytest_safegen.core.score import SCORE, Profile, Rule
+from pytest_safegen.judging.limits import Limits, concrete, rules_for
 from pytest_safegen.profiles.model import ANY_MODALITY, ProfileSet
 
 Thresholds = Mapping[str, str]

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from pytest_safegen.core.errors import UsageProblem
-from pytest_safegen.core.score import Profile, Rule
+from pytest_safegen.core.score import SCORE, Profile, Rule
 from pytest_safegen.judging.calibration import limit_at
 from pytest_safegen.profiles.model import HOLDOUT
-
-SCORE = "score"
 
 CALIBRATED = Rule(false_alarm_rate=0.01, source="calibrated")
 

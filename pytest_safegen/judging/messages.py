@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pytest_safegen.core.finding import HEADLINE_LENGTH, Breach, shortened
-from pytest_safegen.core.score import Measure
-from pytest_safegen.judging.limits import SCORE, Limits
+from pytest_safegen.core.score import SCORE, Measure
+
+if TYPE_CHECKING:
+    from pytest_safegen.judging.limits import Limits
 
 MOST_SENTENCES = 12  # the rest of what a check finds wrong is only named
 

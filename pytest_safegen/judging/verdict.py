@@ -6,10 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 
 from pytest_safegen.core.finding import Breach, Finding, Verdict, worst
-from pytest_safegen.core.score import Measure, Profile, Rule, Score
+from pytest_safegen.core.score import SCORE, Measure, Profile, Rule, Score
 from pytest_safegen.judging.calibration import p_value
 from pytest_safegen.judging.limits import (
-    SCORE,
     Limits,
     concrete,
     limit_ratio,

@@ -106,7 +106,7 @@ def test_a_bad_release_is_red_at_the_last_step_only(project: Project) -> None:
     assert job.run() == 1
     assert job.output("verdict") == "FAIL"
     assert "FAIL" in job.summary.read_text()
-    assert "::error title=brightness%3A FAIL,file=data/a.nii.gz::" in job.text
+    assert "::error title=brightness FAIL%3A Too bright,file=data/a.nii.gz::" in job.text
 
 
 def test_fail_on_never_is_green_and_still_tells(project: Project) -> None:

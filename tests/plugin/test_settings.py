@@ -126,7 +126,7 @@ WRONG = {
     "unknown check": ('checks = "brightnes"', "Did you mean brightness?"),
     "unknown excluded check": ('exclude_checks = "grow"', "Did you mean growth?"),
     "threshold of an unknown check": ('thresholds = {grwth = "1"}', "Did you mean growth?"),
-    "bad threshold": ('thresholds = {growth = "big"}', "'big' is not understood"),
+    "bad threshold": ('thresholds = {growth = "big"}', "Invalid threshold 'big'"),
     "bad mode": ('mode = "loose"', "expected one of enforce, warn, record (--safegen-mode)"),
     "bad number": ("min_scans = -1", "expected an integer >= 0 (--safegen-min-scans)"),
     "not TOML": ("data = [", "is not valid TOML"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from gate_project import BAD, Project, outcomes
 
-NO_REFERENCE = "This check compares with real scans, and none were given"
+NO_REFERENCE = "No real scans to compare with"
 SCANS = 6
 
 
