@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from pytest_safegen.core.calibration import (
         Calibration as Calibration,
         MeasureLimits as MeasureLimits,
-        calibration_of as calibration_of,
-        limits_of as limits_of,
     )
     from pytest_safegen.core.errors import (
         NotJudged as NotJudged,
@@ -46,6 +44,8 @@ if TYPE_CHECKING:
         Finding as Finding,
         Run as Run,
         Verdict as Verdict,
+        calibration_of as calibration_of,
+        limits_of as limits_of,
         shortened as shortened,
         worst as worst,
     )
@@ -155,8 +155,6 @@ _HOMES = {
     "pytest_safegen.core.calibration": (
         "Calibration",
         "MeasureLimits",
-        "calibration_of",
-        "limits_of",
     ),
     "pytest_safegen.core.errors": (
         "NotJudged",
@@ -171,6 +169,8 @@ _HOMES = {
         "Finding",
         "Run",
         "Verdict",
+        "calibration_of",
+        "limits_of",
         "shortened",
         "worst",
     ),

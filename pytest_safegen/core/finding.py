@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_safegen.core.score import Measure
 
@@ -37,6 +38,8 @@ class Verdict(StrEnum):
         """0 for PASS, up to 5 for FAIL, the order of badness."""
         return list(Verdict).index(self)
 
+
+T = TypeVar("T")
 
 HEADLINE_LENGTH = 90
 
@@ -144,3 +147,29 @@ class Run:
     directions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     regression: Mapping[str, Any] = field(default_factory=dict)
     schema: int = 1
+
+
+def calibration_of(run: Run, check: str, modality: str = "") -> Calibration | None:
+    """The calibration by which a check judged scans of a modality; None where it used fixed limits.
+
+    `modality` is `Finding.modality`. Real scans of a single modality stand under "" and serve all.
+    """
+    return _of_modality(run.calibrations.get(check, {}), modality)
+
+
+def limits_of(run: Run, check: str, measure: str, modality: str = "") -> MeasureLimits | None:
+    """The limits of a measure (or of "score") of a check; None where it has none.
+
+    A limit may be set for a pattern of names, such as `volume@*`; one for the name itself goes
+    first.
+    """
+    known = _of_modality(run.limits.get(check, {}), modality) or {}
+    if measure in known:
+        return known[measure]
+    return next((limit for name, limit in known.items() if fnmatchcase(measure, name)), None)
+
+
+def _of_modality(known: Mapping[str, T], modality: str) -> T | None:
+    if modality in known:
+        return known[modality]
+    return known[""] if set(known) == {""} else None

@@ -10,8 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from pytest_safegen.core.atomic_io import write_text
-from pytest_safegen.core.calibration import calibration_of
-from pytest_safegen.core.finding import Finding, Run
+from pytest_safegen.core.finding import Finding, Run, calibration_of
 from pytest_safegen.judging.waivers import Judgement, Review, Waivers, read_reviews, to_toml
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,25 +23,8 @@ from safegen_reports.html.images import viewer_data
 from safegen_reports.html.images.geometry import to_ras
 from safegen_reports.html.images.slices import Figure, draw_figure, write_thumbnail
 from safegen_reports.html.images.timepoints import Timepoint, align_series
-from safegen_reports.html.targets import Target
+from safegen_reports.html.targets import PictureBudget, Target
 from safegen_reports.limits import MeasureRow, measure_rows
-
-
-class PictureBudget:
-    """Counts the bytes of pictures; the target that reaches the limit is still drawn."""
-
-    def __init__(self, megabytes: float = math.inf) -> None:
-        self._left = megabytes * 1e6
-
-    @property
-    def is_spent(self) -> bool:
-        """True if no more pictures may be drawn."""
-        return self._left <= 0
-
-    def spend(self, size: int) -> None:
-        """Count some bytes."""
-        self._left -= size
-
 
 ReadScan = Callable[[ScanRef], Scan]
 LoadHeatmap = Callable[[Path], Heatmap]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import unicodedata
 from collections import defaultdict
@@ -100,3 +101,19 @@ def page_stem(target: str) -> str:
     """A file name without ending for a target: a readable part, then 8 digits of its SHA-256."""
     digest = hashlib.sha256(target.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return "-".join(part for part in (slug(target), digest) if part)
+
+
+class PictureBudget:
+    """Counts the bytes of pictures; the target that reaches the limit is still drawn."""
+
+    def __init__(self, megabytes: float = math.inf) -> None:
+        self._left = megabytes * 1e6
+
+    @property
+    def is_spent(self) -> bool:
+        """True if no more pictures may be drawn."""
+        return self._left <= 0
+
+    def spend(self, size: int) -> None:
+        """Count some bytes."""
+        self._left -= size
