@@ -27,10 +27,6 @@ if TYPE_CHECKING:
         write_json as write_json,
         write_text as write_text,
     )
-    from pytest_safegen.core.calibration import (
-        Calibration as Calibration,
-        MeasureLimits as MeasureLimits,
-    )
     from pytest_safegen.core.errors import (
         NotJudged as NotJudged,
         ProfileError as ProfileError,
@@ -41,7 +37,9 @@ if TYPE_CHECKING:
     )
     from pytest_safegen.core.finding import (
         Breach as Breach,
+        Calibration as Calibration,
         Finding as Finding,
+        MeasureLimits as MeasureLimits,
         Run as Run,
         Verdict as Verdict,
         calibration_of as calibration_of,
@@ -152,9 +150,17 @@ _HOMES = {
         "write_json",
         "write_text",
     ),
-    "pytest_safegen.core.calibration": (
+    "pytest_safegen.core.finding": (
+        "Breach",
         "Calibration",
+        "Finding",
         "MeasureLimits",
+        "Run",
+        "Verdict",
+        "calibration_of",
+        "limits_of",
+        "shortened",
+        "worst",
     ),
     "pytest_safegen.core.errors": (
         "NotJudged",
@@ -163,16 +169,6 @@ _HOMES = {
         "SafegenError",
         "UsageProblem",
         "format_error",
-    ),
-    "pytest_safegen.core.finding": (
-        "Breach",
-        "Finding",
-        "Run",
-        "Verdict",
-        "calibration_of",
-        "limits_of",
-        "shortened",
-        "worst",
     ),
     "pytest_safegen.core.scan": (
         "Affine",

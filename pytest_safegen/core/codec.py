@@ -125,16 +125,21 @@ def _refuse_constant(name: str) -> float:
 def _record_of(finding: Finding) -> FindingRecord:
     values = {name: getattr(finding, name) for name in FindingRecord.__struct_fields__[1:]}
     numbers = {name: _float(values[name]) for name in ("score", "threshold", "p_value", "seconds")}
-    measures = {m.name: MeasureRecord(float(m.value), m.unit) for m in finding.measures}
+    # A stranger's detector may give numpy's texts, or a number for a patient.
+    measures = {
+        str(m.name): MeasureRecord(float(m.value), str(m.unit or "")) for m in finding.measures
+    }
+    texts = {"nearest": None if finding.nearest is None else str(finding.nearest)}
     breaches = [_breach_record(breach) for breach in finding.breaches]
-    fields = values | numbers | {"measures": measures, "breaches": breaches}
+    fields = values | numbers | texts | {"measures": measures, "breaches": breaches}
     return FindingRecord(schema=SCHEMA, **fields)
 
 
 def _breach_record(breach: Breach) -> BreachRecord:
     values = {name: getattr(breach, name) for name in BreachRecord.__struct_fields__}
     numbers = {"value": float(breach.value), "limit": float(breach.limit)}
-    return BreachRecord(**(values | numbers))
+    texts = {"measure": str(breach.measure), "unit": str(breach.unit or "")}
+    return BreachRecord(**(values | numbers | texts))
 
 
 def _finding_of(record: FindingRecord) -> Finding:

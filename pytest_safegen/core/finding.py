@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import reduce
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Annotated, Any, TypeVar
+
+from msgspec import Meta, Struct
 
 from pytest_safegen.core.score import Measure
-
-if TYPE_CHECKING:
-    from pytest_safegen.core.calibration import Calibration, MeasureLimits
 
 
 class Verdict(StrEnum):
@@ -104,6 +103,27 @@ class Finding:
     headline: str = ""
     breaches: tuple[Breach, ...] = ()
     modality: str = ""
+
+
+class Calibration(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the score of one check was calibrated on real scans of one modality."""
+
+    scores: Annotated[
+        tuple[float, ...], Meta(description="of real scans that the check had not seen")
+    ]
+    source: Annotated[str, Meta(description="where the limit is from")] = ""
+    limit: float | None = None
+    warn_limit: float | None = None
+
+
+class MeasureLimits(Struct, frozen=True, forbid_unknown_fields=True):
+    """The limits of one measure; null where there is none on that side."""
+
+    fail_above: float | None = None
+    warn_above: float | None = None
+    fail_below: float | None = None
+    warn_below: float | None = None
+    source: Annotated[str, Meta(description="where the limits are from")] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta, Struct
 from msgspec.json import schema_components
 
-from pytest_safegen.core.calibration import Calibration, MeasureLimits
-from pytest_safegen.core.finding import HEADLINE_LENGTH, Verdict
+from pytest_safegen.core.finding import HEADLINE_LENGTH, Calibration, MeasureLimits, Verdict
 
 SCHEMA: Final = 1
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -80,7 +79,7 @@ class FindingRecord(Record, frozen=True):
         ),
     ]
     nearest: Annotated[
-        str | None, Meta(description="the reference patient or timepoint that the score speaks of")
+        str | None, Meta(description="the reference patient or timepoint that the score refers to")
     ]
     seconds: Annotated[float, Meta(ge=0, description="how long the check took")]
     content: Annotated[
@@ -143,13 +142,13 @@ class RunRecord(Record, frozen=True):
     ]
     limits: Annotated[
         dict[str, dict[str, dict[str, MeasureLimits]]],
-        Meta(description="the limits in force, per check, modality as above, and measure"),
+        Meta(description="the limits applied, per check, modality as above, and measure"),
     ]
     environment: Annotated[dict[str, str], Meta(description="versions, device, platform")]
     release: Annotated[str, Meta(description="digest of what a complete run judges")]
     checks: Annotated[
         dict[str, Literal["scan", "series", "release"]],
-        Meta(description="the checks in force and what each speaks of"),
+        Meta(description="the active checks and what each judges"),
     ]
     data_digest: Annotated[str, Meta(description="of the names and contents of all scans")]
     comparability: Annotated[

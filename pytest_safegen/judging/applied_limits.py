@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from pytest_safegen.config.hookspecs import Detector
-from pytest_safegen.core.calibration import Calibration, MeasureLimits
+from pytest_safegen.core.finding import Calibration, MeasureLimits
 from pytest_safegen.core.score import SCORE, Profile, Rule
 from pytest_safegen.judging.limits import Limits, concrete, rules_for
 from pytest_safegen.profiles.model import ANY_MODALITY, ProfileSet

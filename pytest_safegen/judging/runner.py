@@ -13,9 +13,8 @@ from dataclasses import replace
 from pytest_safegen.config.device import resolve_device
 from pytest_safegen.config.hookspecs import Detector
 from pytest_safegen.config.settings import Settings
-from pytest_safegen.core.calibration import Calibration, MeasureLimits
 from pytest_safegen.core.errors import ProfileError, SafegenError
-from pytest_safegen.core.finding import Finding, Verdict
+from pytest_safegen.core.finding import Calibration, Finding, MeasureLimits, Verdict
 from pytest_safegen.core.scan import Fact, Scan, ScanRef, Series
 from pytest_safegen.core.score import Profile, Score
 from pytest_safegen.core.targets import ReleaseTarget, ScanTarget, Scope, SeriesTarget, Target

@@ -35,7 +35,8 @@ class Scorers:
                 self._open[key] = problem
         scorer = self._open[key]
         if isinstance(scorer, Exception):
-            raise scorer
+            # Without the frames of earlier calls, which hold the scans that were scored there.
+            raise scorer.with_traceback(None)
         return scorer
 
     def score(
@@ -45,7 +46,7 @@ class Scorers:
         try:
             (score,) = self.open(detector, profile).score([target])
         except Exception as problem:  # noqa: BLE001  see the class
-            return problem
+            return problem.with_traceback(None)
         return score
 
     def score_scan(

@@ -60,7 +60,7 @@ def run_self_test(
     not_passed = {finding.target for finding in findings if finding.verdict is not Verdict.PASS}
     passed = [ref for ref in refs if ref.target not in not_passed]
     if not checks:
-        return _inconclusive("No check that compares scans with real ones is in force.")
+        return _inconclusive("No active check compares scans with real ones.")
     if not passed:
         return _inconclusive("No scan passed, so a planted fault would show nothing.")
     from numpy.random import default_rng

@@ -46,18 +46,29 @@ class ProfileCache:
         A profile used in the past hour is kept, since another run may be reading it. Files that
         are not profiles of the cache are never removed.
         """
-        used = {path: path.stat().st_mtime for path in self._profiles()}
+        used = {path: time_ for path in self._profiles() if (time_ := _last_use(path)) is not None}
         by_use = sorted(used, key=lambda path: used[path], reverse=True)
         for path in by_use[MOST_PROFILES:]:
             if used[path] < time.time() - IN_USE_SECONDS and is_profile(path):
                 _remove(path)
 
     def _profiles(self) -> list[Path]:
+        try:
+            found = list(self.folder.iterdir())
+        except OSError:  # another run removed it
+            return []
         return [
             path
-            for path in self.folder.iterdir()
+            for path in found
             if _NAME.fullmatch(path.name) and path.is_file() and not path.is_symlink()
         ]
+
+
+def _last_use(path: Path) -> float | None:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # another run removed it
+        return None
 
 
 def _remove(path: Path) -> None:

@@ -34,12 +34,12 @@ def profiles_for(
         return None
     reference, holdout = discover_real_scans(settings)
     path = cache.path(_digest(settings, detectors, reference, holdout))
+    cache.mark_used(path)  # before it is looked for, so that no other run removes it meanwhile
     if not path.is_file():
         fitter = Fitter(detectors, settings.seed, resolve_device(settings.device), progress)
         save_profiles(fitter.fit(reference, holdout), path)
         cache.ignore_in_git()
         cache.prune()
-    cache.mark_used(path)
     return load_profiles(path, detectors)
 
 

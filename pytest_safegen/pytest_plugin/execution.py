@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -77,7 +78,10 @@ class Execution:
         finding = item.stash.get(FINDING, None) if report.when == "call" else None
         finding = finding or _own_finding(item, report)
         if finding is not None:
-            attach(report, finding, by_gate=isinstance(item, CheckItem), row=self._row(item))
+            by_gate = isinstance(item, CheckItem)
+            if by_gate and report.failed and not finding.verdict.blocks:
+                finding, by_gate = _failed_outside(finding, report), False
+            attach(report, finding, by_gate=by_gate, row=self._row(item))
         return report
 
     def pytest_unconfigure(self) -> None:
@@ -111,6 +115,15 @@ def attach(
     """Put a finding on a report; `by_gate` is False for a user's own test."""
     sent = {"finding": encode_finding(finding), "by_gate": by_gate, "row": row}
     report.safegen = sent  # type: ignore[attr-defined]
+
+
+def _failed_outside(finding: Finding, report: pytest.TestReport) -> Finding:
+    """The finding of an item that another plug-in failed, though the check let the scan through."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = str(getattr(crash, "message", None) or report.longrepr).strip().splitlines()
+    reason = f"The item failed outside the check: {text[0] if text else 'no reason given'}"
+    headline = "Failed outside the check"
+    return replace(finding, verdict=Verdict.ERROR, headline=headline, reason=reason)
 
 
 def _own_finding(item: pytest.Item, report: pytest.TestReport) -> Finding | None:

@@ -14,6 +14,7 @@ from importlib import metadata
 from pytest_safegen.config.hookspecs import Detector
 from pytest_safegen.config.settings import Settings
 from pytest_safegen.core.finding import Run, Verdict
+from pytest_safegen.judging.applied_limits import limits_of_checks
 from pytest_safegen.judging.runner import Runner
 from pytest_safegen.pytest_plugin.plan import Plan
 from pytest_safegen.results.provenance import limits_in_force, provenance_of
@@ -44,7 +45,7 @@ def record_of(plan: Plan, runner: Runner | None) -> Run:
         config_digest=config_digest(settings, plan.detectors),
         profile_digests={"profile": profiles.digest} if profiles else {},
         calibrations=runner.calibrations() if runner and profiles else {},
-        limits=runner.limits() if runner else {},
+        limits=limits_of_checks(plan.detectors, settings.thresholds, profiles),
         release=_digest_of_release(plan.accounting.expected),
         checks={name: str(one.scope) for name, one in plan.detectors.items()},
         environment=_environment(device),

@@ -1,4 +1,4 @@
-"""gate.json: what release automation needs of a run, and whether it speaks of this data."""
+"""gate.json: what release automation needs of a run, and whether it belongs to this data."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def read_gate(path: Path) -> GateRecord:
 def verify_gate(
     gate: GateRecord, folder: Path, *, data: str | None, profile: str | None
 ) -> Iterator[Check]:
-    """Whether a gate.json lets a release through, and speaks of what lies here.
+    """Whether a gate.json lets a release through, and belongs to what lies here.
 
     `folder` holds its results; `data` and `profile` are digests of what is to be released, None
     where they were not given.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from gate_project import BAD, CRASH, INTERRUPT, NOT_A_NUMBER, Project
+from gate_project import BAD, CRASH, INTERRUPT, NOT_A_NUMBER, STAND_INS, Project
 
 from pytest_safegen.judging.self_test import SELF_TEST
 
@@ -154,3 +156,36 @@ def test_without_a_self_test_there_is_no_verdict_on_it(project: Project) -> None
     project.scan("data/a.nii.gz")
     project.gate(checks="brightness")
     assert (SELF_TEST, "") not in project.verdicts()
+
+
+STRANGER = """
+import pytest
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    yield
+    if item.name == "brightness":
+        raise RuntimeError("out of licences")
+"""
+
+
+def test_an_item_that_another_plug_in_fails_is_an_error_with_its_traceback(cohort: Project) -> None:
+    cohort.pytester.makeconftest(STAND_INS + STRANGER)
+    result = cohort.gate()
+    assert result.ret == FAILED
+    assert cohort.verdicts()[("brightness", "a.nii.gz")] == "ERROR"
+    assert "out of licences" in cohort.reason("brightness", "a.nii.gz")
+    assert cohort.gate_json()["verdict"] == "ERROR"
+    result.stdout.fnmatch_lines("*raise RuntimeError*")
+
+
+def test_a_rate_for_a_measure_is_wrong_use_before_anything_is_judged(cohort: Project) -> None:
+    result = cohort.gate("--safegen-threshold=brightness.mean=p<=0.01")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines("*is a false-alarm rate, and only the score of a check is calibrated*")
+
+
+def test_limits_are_in_the_results_though_the_main_process_judged_nothing(cohort: Project) -> None:
+    cohort.gate("-n1", "--safegen-checks=brightness")
+    run = json.loads((cohort.report / "results.json").read_text(encoding="utf-8"))
+    assert run["limits"]["brightness"][""]["score"]["fail_above"] == 1.0

@@ -125,3 +125,11 @@ def test_what_is_refused_is_named_in_one_sentence(change: dict[str, Any], messag
 def test_a_decoded_line_is_encoded_as_it_was(finding: Finding) -> None:
     line = encode_finding(finding)
     assert encode_finding(decode_finding(line)) == line
+
+
+@pytest.mark.parametrize("nearest", [np.str_("sub-01"), 1])
+def test_what_a_detector_gives_for_a_text_becomes_text(nearest: Any) -> None:
+    measure = Measure("size", 1.0, np.str_("mm"))
+    finding = replace(PLAIN, nearest=nearest, measures=(measure,))
+    read = decode_finding(encode_finding(finding))
+    assert (read.nearest, read.measures[0].unit) == (str(nearest), "mm")

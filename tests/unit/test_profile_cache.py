@@ -139,3 +139,13 @@ def test_a_fit_that_fails_prunes_nothing(cache: ProfileCache, tmp_path: Path) ->
     with pytest.raises(ProfileError):
         fitted(tmp_path)
     assert len(names(cache)) == MOST_PROFILES + 5
+
+
+def test_profiles_that_another_run_removes_meanwhile_are_no_problem(
+    cache: ProfileCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = cache.path("f" * 32)
+    found = cache._profiles()
+    monkeypatch.setattr(ProfileCache, "_profiles", lambda _: [gone, *found])
+    cache.prune()
+    assert not gone.exists()

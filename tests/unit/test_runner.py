@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from stand_in import StandIn, StubReader, giving, mean_of, profile_of, raising, ref_of, set_of
 
-from pytest_safegen.core.calibration import MeasureLimits
 from pytest_safegen.core.errors import NotJudged, ReadError, UsageProblem
-from pytest_safegen.core.finding import Finding, Verdict
+from pytest_safegen.core.finding import Finding, MeasureLimits, Verdict
 from pytest_safegen.core.scan import ScanRef, Series
 from pytest_safegen.core.score import Heatmap, Measure, Rule, Score
 from pytest_safegen.core.targets import ReleaseTarget, Scope, SeriesTarget

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +15,7 @@ from pytest_safegen.core.errors import NotJudged
 from pytest_safegen.core.finding import Finding, Verdict
 from pytest_safegen.core.score import Profile, Score
 from pytest_safegen.judging.runner import Runner
-from pytest_safegen.judging.scorers import BATCH_ON_ACCELERATOR
+from pytest_safegen.judging.scorers import BATCH_ON_ACCELERATOR, Scorers
 
 REFS = [ref_of(f"sub-{n:02d}") for n in range(12)]
 Maker = Callable[..., Runner]
@@ -119,3 +121,22 @@ def test_a_batch_with_too_few_scores_is_scored_one_by_one(made: Maker) -> None:
             return OnAccelerator.score(self, targets[:1], profile, device=device)
 
     assert judged_in_batches(made, Miscounting())[3].score == pytest.approx(3.5, abs=0.1)
+
+
+class Unopenable(StandIn):
+    def open(self, profile: Profile | None, *, device: str) -> Any:
+        del profile, device
+        raise RuntimeError("no such library")
+
+
+def test_a_detector_that_cannot_be_opened_holds_no_scan() -> None:
+    class Held:
+        """A target that can be watched."""
+
+    scorers, held, detector = Scorers("cpu"), [Held() for _ in range(3)], Unopenable()
+    problems = [str(scorers.score(detector, None, target)) for target in held]  # type: ignore[arg-type]
+    watched = [weakref.ref(target) for target in held]
+    held.clear()
+    gc.collect()
+    assert problems == ["no such library"] * 3
+    assert [ref() for ref in watched] == [None] * 3

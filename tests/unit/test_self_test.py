@@ -93,7 +93,7 @@ def test_faults_are_planted_in_scans_that_passed_alone(judged: Any, verdict: Ver
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"checks": []}, "No check that compares scans with real ones is in force."),
+        ({"checks": []}, "No active check compares scans with real ones."),
         ({"refs": []}, "No scan passed, so a planted fault would show nothing."),
     ],
 )

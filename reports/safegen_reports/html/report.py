@@ -37,8 +37,8 @@ from safegen_reports.html.index import (
     table_data,
     write_list_pages,
 )
-from safegen_reports.html.pages import LastScanCache, PageRenderer, TargetPage, finding_section
 from safegen_reports.html.regressions import new_failure_keys, new_failure_records, new_failures
+from safegen_reports.html.scan_pages import LastScanCache, PageRenderer, TargetPage, finding_section
 from safegen_reports.html.targets import PictureBudget, Target, collect_targets, worst_targets_first
 from safegen_reports.limits import SCORE, finite_limit, limit_rows
 
