@@ -263,7 +263,7 @@ def test_a_fault_without_room_is_one_sentence_and_the_others_go_on(
         (["--kinds", "rust"], "Unknown kind of fault: rust"),
         (["--kinds", ""], "Unknown kind of fault: none given"),
         (["--strength", "2"], "above 0 and up to 1"),
-        (["--strength", "much"], "no list of numbers"),
+        (["--strength", "much"], "expected numbers separated by commas"),
         (["--per-scan", "0"], "number of kinds per scan 0"),
     ],
 )

@@ -13,7 +13,7 @@ from safegen_detectors.memorization.search.margins import Margins
 from safegen_detectors.memorization.search.orientation import OrientedScan
 from safegen_detectors.memorization.search.poses import describe_pose
 
-LONGEST_NAME = 36
+LONGEST_NAME = 32
 """Characters of a patient's name in a headline; persons with several names have long ones."""
 
 CLAIMS = {
