@@ -16,6 +16,8 @@ from benchmarks.baselines import anomalib_models, padim, patchcore
 from safegen_detectors.anomaly.methods.base import Learned, Method
 from safegen_detectors.anomaly.reference.normalized import NormalizedSample
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("anomalib.models", reason="`pip install anomalib` runs these tests")
 
 KNOWN, UNSEEN = 6, 6

@@ -21,6 +21,8 @@ from safegen_detectors.anomaly.reference import statistics as reference_statisti
 from safegen_detectors.anomaly.reference.normalized import NormalizedSample
 from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample
 
+pytestmark = pytest.mark.slow
+
 COUNT, UNSEEN = 7, 6
 SHAPE = (8, 8, 8)
 EVERYWHERE = torch.ones(SHAPE, dtype=torch.bool)

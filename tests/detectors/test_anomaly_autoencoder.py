@@ -24,6 +24,8 @@ from safegen_detectors.anomaly.methods.autoencoder.network import (
 from safegen_detectors.anomaly.methods.base import Learned, top
 from safegen_detectors.anomaly.reference.normalized import NormalizedSample
 
+pytestmark = pytest.mark.slow
+
 COUNT, UNSEEN = 7, 6
 SMALL = Autoencoder(channels=(4, 8, 8, 8, 8), latent=8, steps=12)
 NAMES = [

@@ -16,6 +16,8 @@ from safegen_detectors.anomaly.methods.base import Method, top
 from safegen_detectors.anomaly.methods.training import to_device
 from safegen_detectors.anomaly.reference.normalized import NormalizedSample
 
+pytestmark = pytest.mark.slow
+
 COUNT, UNSEEN = 7, 6
 NETWORKS = [dae, dia, fpi, phanes, thor]
 PLAIN = [ZScore(), Histogram(bins=16)]

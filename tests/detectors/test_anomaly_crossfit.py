@@ -37,6 +37,8 @@ from safegen_detectors.anomaly.methods.weights import (
 )
 from safegen_detectors.anomaly.reference.types import Sample
 
+pytestmark = pytest.mark.slow
+
 VOLUME = np.zeros((2, 2, 2), dtype=np.float32)
 PATIENTS = ["a", "b", "c", "d", "e", "c", "a"]
 

@@ -35,6 +35,8 @@ from pytest_safegen.testing import (
 )
 from safegen_detectors.anomaly import AnomalyDetector
 
+pytestmark = pytest.mark.slow
+
 QUICKEST = ("atlas", "image-quality")
 FAULTS = {"noise": with_noise_ball, "gap": with_gap}
 RADIUS = 16.0

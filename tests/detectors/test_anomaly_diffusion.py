@@ -31,6 +31,8 @@ from safegen_detectors.anomaly.methods.diffusion.network import (
 )
 from safegen_detectors.anomaly.reference.normalized import NormalizedSample
 
+pytestmark = pytest.mark.slow
+
 COUNT, UNSEEN = 7, 6
 TINY = Size(8.0, (8, 16), blocks=1, groups=4, steps=10, batch=1)
 SMALL = Diffusion(size=TINY, restore_steps=2, likelihood_levels=(100, 400))

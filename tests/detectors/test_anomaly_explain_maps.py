@@ -14,6 +14,8 @@ from pytest_safegen.testing import phantom, with_noise_ball
 from safegen_detectors.anomaly import AnomalyDetector
 from safegen_detectors.anomaly.options import EXPLANATION_LEGENDS
 
+pytestmark = pytest.mark.slow
+
 CHEAP = tuple(name for name in EXPLANATION_LEGENDS if name not in ("occlusion", "denoising-path"))
 
 

@@ -19,6 +19,8 @@ from safegen_detectors.anomaly.reference.features import (
     second_difference,
 )
 
+pytestmark = pytest.mark.slow
+
 Volume = NDArray[np.float32]
 SHAPE = (9, 8, 10)
 AXES = ("steps from left to right", "steps from back to front", "steps from bottom to top")

@@ -17,6 +17,8 @@ from safegen_detectors.anomaly.methods.fusion import (
     scales_of,
 )
 
+pytestmark = pytest.mark.slow
+
 COUNT = 60
 
 

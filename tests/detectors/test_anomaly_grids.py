@@ -14,6 +14,8 @@ from safegen_detectors.anomaly.reference import grids
 from safegen_detectors.anomaly.reference.features import box_mean
 from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (9, 8, 10)
 
 

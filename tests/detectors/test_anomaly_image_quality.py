@@ -31,6 +31,8 @@ from safegen_detectors.anomaly.reference import statistics as reference_statisti
 from safegen_detectors.anomaly.reference.normalized import NormalizedSample
 from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample
 
+pytestmark = pytest.mark.slow
+
 Volume = NDArray[np.float32]
 
 COUNT, UNSEEN = 9, 8

@@ -25,6 +25,8 @@ from safegen_detectors.anomaly.messages import (
 )
 from safegen_detectors.explain.region import Region
 
+pytestmark = pytest.mark.slow
+
 BOX = ((-32.0, 10.0, 20.0), (-14.0, 30.0, 41.0))
 SIDES = (("left", "right"), ("posterior", "anterior"), ("inferior", "superior"))
 PARTS = [

@@ -28,6 +28,8 @@ from safegen_detectors.anomaly.reference.normalized import (
 from safegen_detectors.anomaly.reference.statistics import template_features
 from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample
 
+pytestmark = pytest.mark.slow
+
 COUNT = 5
 SHAPE = (12, 12, 12)
 WAIT = 5.0  # seconds

@@ -12,6 +12,8 @@ from pytest_safegen import Detector, UsageProblem
 from pytest_safegen.config.settings import Settings
 from safegen_detectors.anomaly import AnomalyDetector
 
+pytestmark = pytest.mark.slow
+
 
 def anomaly(**given: Any) -> Detector:
     settings = Settings(root=Path(), detectors={"anomaly": given})

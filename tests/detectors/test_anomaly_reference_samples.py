@@ -21,6 +21,8 @@ from safegen_detectors.anomaly.reference.samples import (
     similarity_facts,
 )
 
+pytestmark = pytest.mark.slow
+
 SIMILARITY = {"middle": 1.0, "spread": 0.1}
 
 

@@ -20,6 +20,8 @@ from safegen_detectors.anomaly.methods.segmentation import network
 from safegen_detectors.anomaly.methods.segmentation.network import SegmentationNet
 from safegen_detectors.anomaly.reference import statistics
 
+pytestmark = pytest.mark.slow
+
 ALL = {
     **QUICK,
     "autoencoder": {"channels": (4, 4, 4, 4, 4), "latent": 4, "steps": 2},

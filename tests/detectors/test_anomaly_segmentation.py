@@ -61,6 +61,8 @@ from safegen_detectors.anomaly.reference import statistics as reference_statisti
 from safegen_detectors.anomaly.reference.normalized import NormalizedSample, feature_names
 from safegen_detectors.anomaly.reference.types import ReferenceStatistics, Sample
 
+pytestmark = pytest.mark.slow
+
 COUNT, UNSEEN = 5, 4
 QUICK = ArtefactSegmentation(steps=4, volumes=4, validated=2)
 

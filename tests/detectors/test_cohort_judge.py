@@ -14,6 +14,8 @@ from pytest_safegen import (
     Verdict,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("unknown", [None, math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("column", ["spacing_j", "median", "p99"])

@@ -11,6 +11,8 @@ from metadata_tables import Row, between, finding_of, release, row_of, values_of
 from safegen_detectors.cohort.judge import Outcome
 from safegen_detectors.cohort.messages import Failure
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_reason_names_the_scan_and_the_range() -> None:
     reason = finding_of(release(spacing_i=3.0)).reason

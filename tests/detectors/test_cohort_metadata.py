@@ -24,6 +24,8 @@ from pytest_safegen import (
 )
 from safegen_detectors.cohort import MetadataDetector
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_is_a_detector() -> None:
     assert isinstance(MetadataDetector(), Detector)

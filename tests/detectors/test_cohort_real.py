@@ -16,6 +16,8 @@ from pytest_safegen import (
 )
 from pytest_safegen.data.table import facts_of
 
+pytestmark = pytest.mark.slow
+
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
 

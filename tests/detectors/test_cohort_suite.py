@@ -14,6 +14,8 @@ from pytest_safegen import (
 )
 from safegen_detectors.cohort import MetadataDetector
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_derived_suite_says_why_mr_intensities_only_warn() -> None:
     (found,) = [

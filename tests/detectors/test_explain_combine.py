@@ -18,6 +18,8 @@ from safegen_detectors.explain.combine import (
 )
 from safegen_detectors.explain.metrics import iou
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (8, 8, 8)
 
 

@@ -20,6 +20,8 @@ from safegen_detectors.explain.maps import (
 )
 from safegen_detectors.explain.perturbation import scores
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (8, 10, 12)
 CORNER = (slice(0, 4), slice(0, 4), slice(0, 4))
 

@@ -28,6 +28,8 @@ from safegen_detectors.explain.perturbation import (
     supervoxel_means,
 )
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (6, 6, 6)
 TRUTH = np.zeros(SHAPE, bool)
 TRUTH[:2, :2, :2] = True

@@ -17,6 +17,8 @@ from safegen_detectors.explain.region import (
     worst_region,
 )
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (40, 50, 60)
 SPACING = (1.0, 2.0, 1.5)
 AFFINE = np.diag([*SPACING, 1.0])

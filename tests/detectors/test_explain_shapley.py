@@ -25,6 +25,8 @@ from safegen_detectors.explain.shapley import (
 )
 from safegen_detectors.explain.surrogate import SurrogateNetwork
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (6, 6, 6)
 SMALL = cubic_supervoxels(np.ones(SHAPE, bool), side=3)
 MANY = 200

@@ -15,6 +15,8 @@ from safegen_detectors.explain.surrogate import (
     train_surrogate,
 )
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (10, 11, 9)
 SAMPLES = 60
 STEPS = 60

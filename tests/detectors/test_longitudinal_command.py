@@ -14,6 +14,8 @@ from safegen_detectors.longitudinal.calibrate import (
     read_calibration,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def loaded() -> set[str]:

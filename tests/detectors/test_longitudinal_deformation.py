@@ -14,6 +14,8 @@ from safegen_detectors.longitudinal.maths.deformation import (
 )
 from safegen_detectors.longitudinal.series import ComparisonOptions, compare_series
 
+pytestmark = pytest.mark.slow
+
 SPACING = 2.0
 SHAPE = (48, 48, 48)
 PLACES = (np.indices(SHAPE) - 23.5) * SPACING

@@ -15,6 +15,8 @@ from pytest_safegen.core.targets import ScanTarget, SeriesTarget
 from pytest_safegen.judging.verdict import judge
 from safegen_detectors.longitudinal import LongitudinalDetector
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (44, 52, 48)
 SPACING = 3.0
 CENTRE = np.array([29.0, 26.0, 24.0])

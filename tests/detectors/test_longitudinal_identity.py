@@ -10,6 +10,8 @@ from pytest_safegen.core.targets import ScanTarget, SeriesTarget
 from pytest_safegen.testing import phantom, write_scan
 from safegen_detectors.longitudinal import LongitudinalDetector
 
+pytestmark = pytest.mark.slow
+
 
 def written(root, scan):
     return replace(scan, ref=replace(scan.ref, path=write_scan(scan, root)))

@@ -29,6 +29,8 @@ from safegen_detectors.longitudinal.measures.growth import growth_measures
 from safegen_detectors.longitudinal.measures.identity import cohort_measures
 from safegen_detectors.longitudinal.series import ComparisonOptions, compare_series
 
+pytestmark = pytest.mark.slow
+
 PER_PAIR = (
     *("spacing_change", "orientation_change", "coverage", "grid_changed_despite_same_grid"),
     *("registration_shift", "registration_turn", "identity_votes", "local_match", "fine_structure"),

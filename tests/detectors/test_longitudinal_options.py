@@ -16,6 +16,8 @@ from safegen_detectors.longitudinal.calibrate import Calibration, write_calibrat
 from safegen_detectors.longitudinal.inputs.columns import METADATA_COLUMNS
 from safegen_detectors.longitudinal.options import OPTIONS, detector_from
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / "docs" / "longitudinal.md"
 IDENTITY = ("local_match", "self_similarity_distance", "gradient_match")
 

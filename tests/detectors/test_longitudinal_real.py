@@ -23,7 +23,7 @@ REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 PAIRS, BRAINS, NODULES = (REAL / name for name in ("ms-longitudinal", "ixi-t1", "lidc-nodules"))
 MODALITIES = ("FLAIR", "T1w", "T2w")
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 needs_pairs = pytest.mark.skipif(
     not PAIRS.is_dir(), reason="the real scans ms-longitudinal are not here"
 )

@@ -15,6 +15,8 @@ from safegen_detectors.longitudinal import LongitudinalDetector, registration
 from safegen_detectors.longitudinal.heatmaps import HEATMAPS
 from safegen_detectors.longitudinal.scorer import LongitudinalScorer
 
+pytestmark = pytest.mark.slow
+
 
 def series_of(subject: int, *, visits: int = 2) -> SeriesTarget:
     scans = [phantom(subject, session=number) for number in range(1, visits + 1)]

@@ -15,6 +15,8 @@ from pytest_safegen.profiles.fit import Fitter
 from pytest_safegen.testing import phantom, targets, write_cohort
 from safegen_detectors.memorization import MemorizationDetector
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def template() -> Template:

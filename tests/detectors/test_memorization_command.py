@@ -10,6 +10,8 @@ from pytest_safegen.cli.main import main
 from pytest_safegen.testing import phantom, write_cohort, write_scan
 from safegen_detectors.memorization.features.descriptors import Describer  # noqa: F401  torch, once
 
+pytestmark = pytest.mark.slow
+
 Ask = Callable[..., tuple[int, str, str]]
 
 

@@ -25,6 +25,8 @@ from safegen_detectors.memorization.search.index import (
     Index,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def crops() -> Index:

@@ -13,6 +13,8 @@ from pytest_safegen.prepare.template import Template
 from pytest_safegen.testing import check_detector, phantom, targets, template_of
 from safegen_detectors.memorization import MemorizationDetector
 
+pytestmark = pytest.mark.slow
+
 REFERENCE, UNSEEN = range(12), range(50, 56)
 DETECTOR = MemorizationDetector()
 SOURCE = 3

@@ -8,6 +8,8 @@ from memorization_cohort import fitted_cohort
 from pytest_safegen import Fitted, ScanTarget
 from safegen_detectors.memorization import MemorizationDetector
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def reference() -> list[ScanTarget]:

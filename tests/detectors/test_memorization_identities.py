@@ -16,6 +16,8 @@ from safegen_detectors.memorization.search.index import (
 from safegen_detectors.memorization.search.match import Likeness
 from safegen_detectors.memorization.search.poses import Pose
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def bodies() -> Index:

@@ -11,6 +11,8 @@ from safegen_detectors.memorization.search.index import (
     person_numbers,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def bodies() -> Index:

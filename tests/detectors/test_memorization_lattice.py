@@ -13,6 +13,8 @@ from safegen_detectors.memorization.features.lattice import (
     lattice_of,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_blocks_lie_within_the_grid() -> None:
     assert LATTICE.corners.min() >= 0

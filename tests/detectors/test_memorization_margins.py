@@ -14,6 +14,8 @@ from safegen_detectors.memorization.search.margins import (
     standard_scores,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def bodies() -> Index:

@@ -35,6 +35,8 @@ from safegen_detectors.memorization.search.margins import (
 from safegen_detectors.memorization.search.match import likenesses
 from safegen_detectors.memorization.search.poses import Pose
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def bodies() -> Index:

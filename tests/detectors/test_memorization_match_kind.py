@@ -14,6 +14,8 @@ from pytest_safegen.testing import phantom
 from safegen_detectors.memorization.copied_region import CopiedRegion
 from safegen_detectors.memorization.match_kind import MatchKind, classify
 
+pytestmark = pytest.mark.slow
+
 SEEN = np.linspace(0.5, 1.5, 200)
 
 

@@ -18,6 +18,8 @@ from safegen_detectors.memorization.search.match import Likeness
 from safegen_detectors.memorization.search.orientation import OrientedScan
 from safegen_detectors.memorization.search.poses import Pose
 
+pytestmark = pytest.mark.slow
+
 MOST_CHARACTERS = 90
 BOX = (np.array([-40.2, -80.0, -30.0]), np.array([60.0, 20.0, 55.0]))
 

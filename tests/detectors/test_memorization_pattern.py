@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings, strategies as st
 from memorization_fields import EVERYWHERE, prepared
 
 from safegen_detectors.memorization.features.pattern import identity_pattern
+
+pytestmark = pytest.mark.slow
 
 
 @settings(max_examples=10, deadline=None)

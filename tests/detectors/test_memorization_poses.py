@@ -11,6 +11,8 @@ from safegen_detectors.memorization.features.descriptors import (
 )
 from safegen_detectors.memorization.search.poses import Pose, all_poses, describe_pose
 
+pytestmark = pytest.mark.slow
+
 
 @settings(max_examples=48, deadline=None)
 @given(pose=POSES)

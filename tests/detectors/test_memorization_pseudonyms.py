@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from safegen_detectors.memorization.pseudonyms import Pseudonyms
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_salted_name_does_not_hold_the_name() -> None:

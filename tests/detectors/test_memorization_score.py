@@ -14,6 +14,8 @@ from pytest_safegen.prepare.template import Template
 from pytest_safegen.testing import phantom, targets
 from safegen_detectors.memorization import MemorizationDetector
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def template() -> Template:

@@ -14,6 +14,8 @@ from pytest_safegen.testing import phantom
 from safegen_detectors.memorization.search.index import index_from_profile
 from safegen_detectors.memorization.self_test import run_self_test
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def template() -> Template:

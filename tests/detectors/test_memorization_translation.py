@@ -32,6 +32,8 @@ from safegen_detectors.memorization.search.margins import Margins, strongest_mar
 from safegen_detectors.memorization.search.poses import Pose, all_poses
 from safegen_detectors.memorization.search.translation import all_likenesses, translation_search
 
+pytestmark = pytest.mark.slow
+
 SIDE = 31
 SHAPE = (SIDE, SIDE, SIDE)
 MARGIN = 12

@@ -27,6 +27,8 @@ from pytest_safegen.results.comparison.statistics import (
     tail_probabilities,
 )
 
+pytestmark = pytest.mark.slow
+
 VALUES = arrays(np.float64, st.integers(2, 20), elements=st.integers(-5, 5).map(float))
 
 

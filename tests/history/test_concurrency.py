@@ -13,6 +13,8 @@ import pytest
 
 from pytest_safegen.results.history import History, open_history
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 PROCESSES, THREADS, RUNS, FINDINGS = 2, 20, 20, 50
 KILLS = 6

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from gate_project import BAD, Project
 
+pytestmark = pytest.mark.slow
+
 yaml = pytest.importorskip("yaml", reason="`pip install pyyaml` runs this test")
 
 ROOT = Path(__file__).parents[2]

@@ -12,6 +12,8 @@ import pytest
 import SimpleITK as sitk
 from gate_project import Project
 
+pytestmark = pytest.mark.slow
+
 GOOD = "data/good.nii.gz"
 CHECKS = "integrity"
 

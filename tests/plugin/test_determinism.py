@@ -17,6 +17,8 @@ from pytest_safegen.faults import canvas_of, plant
 from pytest_safegen.judging.self_test import SELF_TEST
 from pytest_safegen.testing import phantom, write_scan
 
+pytestmark = pytest.mark.slow
+
 REFERENCE, RELEASE = range(12), range(20, 23)
 SETTINGS = """
 data = ["synthetic"]

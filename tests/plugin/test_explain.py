@@ -7,6 +7,8 @@ import json
 import pytest
 from gate_project import BAD, STAND_INS, Project
 
+pytestmark = pytest.mark.slow
+
 EXPLAINS = """
 from pytest_safegen import Heatmap
 

@@ -9,6 +9,8 @@ from gate_project import BAD, CRASH, INTERRUPT, NOT_A_NUMBER, STAND_INS, Project
 
 from pytest_safegen.judging.self_test import SELF_TEST
 
+pytestmark = pytest.mark.slow
+
 FAILED = pytest.ExitCode.TESTS_FAILED
 
 

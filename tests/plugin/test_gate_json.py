@@ -13,6 +13,8 @@ from gate_project import BAD, Project
 from pytest_safegen.cli.main import main
 from pytest_safegen.results.gate_json import gate_schema
 
+pytestmark = pytest.mark.slow
+
 CHECKS = "brightness,population"
 
 

@@ -13,6 +13,8 @@ from pytest_safegen.core.errors import UsageProblem
 from pytest_safegen.results.baseline import BaselineCheck
 from pytest_safegen.results.history import History, open_history
 
+pytestmark = pytest.mark.slow
+
 OK, FAILED, USAGE = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.USAGE_ERROR
 SCANS = 12
 SCAN_CHECKS = "brightness,population"

@@ -10,6 +10,8 @@ from gate_project import BAD, Project
 
 from pytest_safegen.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def parts(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from gate_project import Project, collected
 
+pytestmark = pytest.mark.slow
+
 OWN = "def test_own(): pass"
 
 

@@ -10,6 +10,8 @@ from gate_project import Project
 
 from pytest_safegen.testing import phantom, write_cohort, write_scan
 
+pytestmark = pytest.mark.slow
+
 REFERENCE = "--safegen-reference=real"
 
 

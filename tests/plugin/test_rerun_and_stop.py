@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from gate_project import BAD, Project, collected, outcomes
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def cohort(project: Project) -> Project:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from gate_project import BAD, Project, collected
 
+pytestmark = pytest.mark.slow
+
 SCAN = "data/sub-01/ses-01/anat/sub-01_ses-01_T1w.nii.gz"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from gate_project import Project, collected
 
+pytestmark = pytest.mark.slow
+
 USAGE_ERROR = pytest.ExitCode.USAGE_ERROR
 
 

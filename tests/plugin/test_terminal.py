@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from gate_project import BAD, Project, outcomes
 
+pytestmark = pytest.mark.slow
+
 NO_REFERENCE = "No real scans to compare with"
 SCANS = 6
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from gate_project import Project
 
+pytestmark = pytest.mark.slow
+
 EVIL = "import pathlib\npathlib.Path({mark!r}).touch()\n"
 
 

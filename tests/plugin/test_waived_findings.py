@@ -9,6 +9,8 @@ from gate_project import BAD, Project
 
 from pytest_safegen.judging.waivers import Judgement, Review, to_toml, today
 
+pytestmark = pytest.mark.slow
+
 WAIVERS = "--safegen-waivers=safegen-waivers.toml"
 OK, FAILED, USAGE = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.USAGE_ERROR
 BRIGHT = ("brightness", "b.nii.gz")

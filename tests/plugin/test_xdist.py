@@ -7,6 +7,8 @@ import os
 import pytest
 from gate_project import BAD, KILL, Project, outcomes
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def cohort(project: Project) -> Project:

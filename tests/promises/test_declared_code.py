@@ -13,6 +13,8 @@ from pytest_safegen.config.plugins import build_manager, detectors
 from pytest_safegen.config.settings import Settings
 from pytest_safegen.profiles.digest import GATE_CODE
 
+pytestmark = pytest.mark.slow
+
 KNOWN = {**modules(GATE), **modules(DETECTORS)}
 FOUND = detectors(build_manager(Settings(Path.cwd())), Settings(Path.cwd()))
 

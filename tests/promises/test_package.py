@@ -13,6 +13,8 @@ from project_files import PACKAGES, ROOT
 
 import pytest_safegen
 
+pytestmark = pytest.mark.slow
+
 INSIDE = [
     path.relative_to(folder.parent).as_posix()
     for folder in PACKAGES.values()

@@ -15,6 +15,8 @@ from pytest_safegen.config import hookspecs
 from pytest_safegen.config.options import FILE_ONLY, OPTIONS, Option
 from pytest_safegen.pytest_plugin.constants import FIXTURES
 
+pytestmark = pytest.mark.slow
+
 TEXT = README.read_text(encoding="utf-8")
 HOOKS = {
     name: function

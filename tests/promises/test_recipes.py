@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from project_files import ROOT
 
+pytestmark = pytest.mark.slow
+
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("# Recipes")[2]
 RECIPE = re.compile(
     r"^## (?P<title>.+?)\n.*?```diff\n(?P<diff>.*?)```\n(?P<rest>.*?)(?=^## |\Z)", re.M | re.S

@@ -19,6 +19,8 @@ from pytest_safegen.pytest_plugin.finish import Finish
 from pytest_safegen.pytest_plugin.terminal import Terminal
 from pytest_safegen.pytest_plugin.workers import Workers
 
+pytestmark = pytest.mark.slow
+
 HEAVY = (
     "numpy",
     "torch",

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from project_files import ROOT
 
+pytestmark = pytest.mark.slow
+
 ACTION = ROOT / "action.yml"
 WORKFLOWS = sorted(
     path

@@ -12,7 +12,7 @@ from report_site import CONTENT, Site
 
 from pytest_safegen.judging.waivers import Judgement, read_reviews, today
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 COMMENT = 'a "known" <phantom> \\ ünïcode \x7f'
 
 

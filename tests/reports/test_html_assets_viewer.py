@@ -17,7 +17,7 @@ from pytest_safegen import Finding, Heatmap, Release, Run, ScanRef, Series, Verd
 from pytest_safegen.judging.heatmaps import save_heatmap
 from safegen_reports import safegen_write_report
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 OBLIQUE = np.array(
     [[0.2, -1.9, 0.3, 20], [-1.5, -0.1, 0.2, 31], [0.1, 0.3, 2.8, -40], [0, 0, 0, 1]]

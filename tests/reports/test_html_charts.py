@@ -16,6 +16,8 @@ from safegen_reports.html.charts import (
     score_histogram,
 )
 
+pytestmark = pytest.mark.slow
+
 SCORES = [0.1, 0.2, 0.2, 0.3, 0.3, 0.3, 0.4, 0.6]
 numbers = st.floats(-1e6, 1e6)
 

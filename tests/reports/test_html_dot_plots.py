@@ -10,6 +10,8 @@ from hypothesis import given, strategies as st
 from pytest_safegen import Calibration, Finding, Run, Verdict
 from safegen_reports.html.dot_plots import BOTTOM, FLOOR, LEFT, RIGHT, TOP, DotPlot, dot_plots
 
+pytestmark = pytest.mark.slow
+
 POINT = re.compile(r"M([-\d.]+) ([-\d.]+)h0")
 scores = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60)
 

@@ -16,6 +16,8 @@ from safegen_reports.html.images.geometry import (
     worst_voxel,
 )
 
+pytestmark = pytest.mark.slow
+
 AXES = {plane.name: plane for plane in PLANES}
 rotated_affines = st.tuples(
     st.permutations(range(3)),

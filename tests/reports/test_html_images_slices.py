@@ -22,6 +22,8 @@ from safegen_reports.html.images.slices import (
     write_colour_bar,
 )
 
+pytestmark = pytest.mark.slow
+
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 REF = ScanRef("a.nii", "a", None, None, Path("a.nii"))
 SPACING = (2.0, 2.0, 3.0)

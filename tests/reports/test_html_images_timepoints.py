@@ -13,6 +13,8 @@ from pytest_safegen import Heatmap, Scan
 from pytest_safegen.testing import phantom
 from safegen_reports.html.images.timepoints import MAX_TIMEPOINTS, align_series
 
+pytestmark = pytest.mark.slow
+
 SHIFT = np.array([9.0, -7.0, 5.0])
 PLACE = (14, 30, 22)
 

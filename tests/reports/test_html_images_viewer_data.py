@@ -19,6 +19,8 @@ from safegen_reports.html.images.viewer_data import (
     pack_voxels,
 )
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (5, 6, 7)
 RANDOM = np.random.default_rng(0)
 

@@ -12,7 +12,7 @@ from report_site import HOSTILE, Site
 
 from pytest_safegen import Release, ScanRef, Series
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def _page_of(site: Site, target: str) -> Path:

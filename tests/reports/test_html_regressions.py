@@ -11,6 +11,8 @@ from report_site import REGRESSION, SETTINGS, Site
 from pytest_safegen.results.gate_json import save_run
 from safegen_reports import safegen_write_report
 
+pytestmark = pytest.mark.slow
+
 NEW_FAILURE = "sub-2_a.nii"
 
 

@@ -16,6 +16,8 @@ from pytest_safegen.judging.heatmaps import save_heatmap
 from safegen_reports.html.index import TARGET_KINDS, VERDICTS_WORST_FIRST
 from safegen_reports.html.report import format_number, format_time
 
+pytestmark = pytest.mark.slow
+
 FAIL, PASS = VERDICTS_WORST_FIRST.index(Verdict.FAIL), VERDICTS_WORST_FIRST.index(Verdict.PASS)
 ANOMALY = 0
 REFERENCES = {"a": "href", "link": "href", "img": "src", "script": "src", "image": "href"}

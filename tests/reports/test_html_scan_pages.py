@@ -10,6 +10,8 @@ from report_site import AFFINE, Document, Element, Site, heatmap_on
 
 from pytest_safegen.judging.heatmaps import save_layer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def page(explained: Site) -> Document:

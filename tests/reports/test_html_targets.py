@@ -7,6 +7,8 @@ from hypothesis import given, strategies as st
 
 from safegen_reports.html.targets import page_stem, slug
 
+pytestmark = pytest.mark.slow
+
 SAFE = set(string.ascii_lowercase + string.digits + "-")
 
 

@@ -17,7 +17,7 @@ tracking = pytest.importorskip(
     "mlflow.tracking", reason="`pip install 'pytest-safegen[mlflow]'` runs these tests"
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own code has some
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
 
 
 @pytest.fixture

@@ -33,6 +33,8 @@ from safegen_reports.reader_study.readings import (
 from safegen_reports.reader_study.results import analyse, write_results
 from safegen_reports.reader_study.statistics import eta_squared_interval
 
+pytestmark = pytest.mark.slow
+
 CASES = tuple(
     Case(f"{n:012x}", "real" if n < 6 else "synthetic", f"scan-{n}.nii") for n in range(12)
 )

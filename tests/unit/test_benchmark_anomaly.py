@@ -30,6 +30,8 @@ from safegen_detectors.anomaly import AnomalyDetector
 from safegen_detectors.explain.metrics import iou
 from safegen_detectors.threads import one_thread_each
 
+pytestmark = pytest.mark.slow
+
 METHODS, BASELINE = ("atlas", "image-quality"), "histogram"
 WORDS = ["--reference", "12", "--planted", "2", "--families", "dropout,noise", "--baselines"]
 

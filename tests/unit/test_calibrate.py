@@ -21,6 +21,8 @@ from stand_in import StandIn
 
 from pytest_safegen.core.errors import ProfileError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=[Watching, LeavingOut])
 def detector(request: pytest.FixtureRequest) -> Watching:

@@ -16,6 +16,8 @@ from pytest_safegen.results.files import ResultLog
 from pytest_safegen.results.gate_json import save_run
 from pytest_safegen.testing import phantom, write_cohort, write_scan
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def real(tmp_path: Path) -> Path:

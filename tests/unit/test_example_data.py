@@ -21,6 +21,8 @@ from make_data import main as make_data
 
 from pytest_safegen.data.discover import discover
 
+pytestmark = pytest.mark.slow
+
 PATIENT = Patient(1, Cohort.RELEASE, 0)
 COPY = run_demo.Planted("sub-1/anat/sub-1_T1w.nii.gz", "memorization", "copy")
 

@@ -10,6 +10,8 @@ from pytest_safegen.faults import Canvas, Planted, plant
 from pytest_safegen.faults.axes import extent
 from pytest_safegen.faults.symmetry import mirror_axis, mirrored
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (40, 44, 36)
 SEEDS = range(5)
 

@@ -14,6 +14,8 @@ from pytest_safegen.faults import FAMILIES, Canvas, Planted, canvas_of, plant
 from pytest_safegen.faults.model import VISIBLE
 from pytest_safegen.testing import phantom
 
+pytestmark = pytest.mark.slow
+
 NAMES = list(FAMILIES)
 LOCAL = [name for name, family in FAMILIES.items() if family.local]
 SEEDS = range(3)

@@ -8,6 +8,8 @@ from pytest_safegen.core.errors import UsageProblem
 from pytest_safegen.core.scan import Release
 from pytest_safegen.data.discover import discover
 
+pytestmark = pytest.mark.slow
+
 
 def tree(root: Path, *names: str) -> Path:
     for name in names:

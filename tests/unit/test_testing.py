@@ -32,6 +32,8 @@ from safegen_detectors.anomaly import AnomalyDetector
 from safegen_detectors.integrity import IntegrityDetector
 from safegen_detectors.memorization import MemorizationDetector
 
+pytestmark = pytest.mark.slow
+
 FEW = 4
 
 
