@@ -47,7 +47,10 @@ def fused_readings(target: ScanTarget, model: AnomalyModel) -> FusedReadings:
     normalized = model.normalized(sample_of(target))
     reject_dissimilar(target, model.similarity)
     if not bool(normalized.judged.any()):
-        raise NotJudged("the annotated pathology covers everything that could be judged")
+        raise NotJudged(
+            "the annotated pathology covers everything that could be judged",
+            headline="Nothing to judge outside the annotated pathology",
+        )
     readings = model.read(normalized)
     statistics = joined_statistics({name: r.statistics for name, r in readings.items()})
     departures = model.scales.departures(statistics)

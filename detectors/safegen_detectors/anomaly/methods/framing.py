@@ -89,7 +89,10 @@ def judged_region(
         pathology = grids.onto_template(grids.tensor(sample.pathology, device)[None], sample)[0]
         where = where * (pathology == 0)
     if not where.any():
-        raise NotJudged("the annotated pathology covers everything that could be judged")
+        raise NotJudged(
+            "the annotated pathology covers everything that could be judged",
+            headline="Nothing to judge outside the annotated pathology",
+        )
     return framed(where, reference, multiple) > 0
 
 

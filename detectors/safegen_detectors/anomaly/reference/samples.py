@@ -123,7 +123,8 @@ def reject_dissimilar(target: ScanTarget, facts: Mapping[str, float]) -> None:
         raise NotJudged(
             "the reference does not fit this scan: after alignment it correlates with the mean "
             f"real scan by {target.prepared.similarity:.2f}, real scans by about {expected:.2f}; "
-            "it may be of another modality, body part or orientation"
+            "it may be of another modality, body part or orientation",
+            headline="Unlike the reference: another modality, body part or orientation?",
         )
 
 

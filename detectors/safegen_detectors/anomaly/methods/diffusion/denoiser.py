@@ -76,7 +76,10 @@ class Frame:
             full = framing.judged_region(sample, self.reference, self.multiple, device=self.device)
         where = self._pooled(full.float()) > 0.5
         if not where.any():
-            raise NotJudged("the annotated pathology covers everything that could be judged")
+            raise NotJudged(
+                "the annotated pathology covers everything that could be judged",
+                headline="Nothing to judge outside the annotated pathology",
+            )
         return where
 
     def on_own(self, values: torch.Tensor, sample: Sample) -> torch.Tensor:
