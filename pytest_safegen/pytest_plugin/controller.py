@@ -12,7 +12,7 @@ from pytest_safegen.core.codec import decode_finding
 from pytest_safegen.core.errors import SafegenError
 from pytest_safegen.core.finding import Finding
 from pytest_safegen.judging.accounting import keys_of
-from pytest_safegen.judging.limits import rules_for
+from pytest_safegen.judging.limits import parse_rule, rules_for
 from pytest_safegen.profiles.source import discover_real_scans
 from pytest_safegen.pytest_plugin.execution import Execution
 from pytest_safegen.pytest_plugin.nodes import CheckItem, nodeids_of
@@ -120,6 +120,8 @@ class Controller:
     def _check_settings(self) -> None:
         """Refuse invalid limits, devices, folders and profiles before anything is judged."""
         settings = self.plan.settings
+        for expression in settings.thresholds.values():
+            parse_rule(expression)
         for name, detector in self.plan.detectors.items():
             rules_for(name, detector.rules, settings.thresholds)
         if settings.device != "auto":

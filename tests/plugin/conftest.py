@@ -13,6 +13,9 @@ from gate_project import Project
 
 import pytest_safegen.judging.runner
 import pytest_safegen.pytest_plugin.registration
+import pytest_safegen.readers.dicom
+import pytest_safegen.readers.itk
+import pytest_safegen.readers.nifti
 import pytest_safegen.results.comparison.messages
 import pytest_safegen.results.history.history
 import pytest_safegen.testing  # noqa: F401

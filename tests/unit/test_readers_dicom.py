@@ -16,7 +16,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from pytest_safegen.core.errors import ReadError
 from pytest_safegen.core.scan import Scan, ScanRef
 from pytest_safegen.data.dicom_files import read_header
-from pytest_safegen.readers import read_scan
+from pytest_safegen.readers import dicom, read_scan
 
 SERIES, STUDY, FRAME = generate_uid(), generate_uid(), generate_uid()
 Change = Callable[[Dataset], None]
@@ -146,7 +146,7 @@ def test_the_header_of_a_slice_is_read_once(
         read.append(path.name)
         return read_header(path, *args, **options)
 
-    monkeypatch.setattr("pytest_safegen.readers.dicom.read_header", counting)
+    monkeypatch.setattr(dicom, "read_header", counting)
     folder = series(tmp_path / "a")
     scan_of(folder)
     assert sorted(read) == sorted(path.name for path in folder.iterdir())
