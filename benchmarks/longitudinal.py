@@ -26,9 +26,8 @@ from benchmarks.longitudinal_parts.faults import FAULTS, HELD_OUT
 from benchmarks.longitudinal_parts.image_similarity import image_similarity
 from benchmarks.longitudinal_parts.patients import Patient, patient_of
 from benchmarks.longitudinal_parts.tables import markdown
-from benchmarks.written import write
 from pytest_safegen import Scan, ScanRef, ScanTarget, Series, SeriesTarget
-from pytest_safegen.api import NotJudged, discover
+from pytest_safegen.api import NotJudged, discover, write_text
 from pytest_safegen.judging.limits import concrete
 from pytest_safegen.judging.verdict import judge
 from safegen_detectors.longitudinal import LongitudinalDetector
@@ -146,7 +145,7 @@ def _target(scans: Sequence[Scan]) -> SeriesTarget:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    write(path, json.dumps(content, indent=1) + "\n")
+    write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def _arguments() -> argparse.Namespace:

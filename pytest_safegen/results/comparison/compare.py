@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pytest_safegen.core.finding import Run
+from pytest_safegen.core.score import SCORE
 from pytest_safegen.results.comparison.failures import FailureTests, failure_tests, new_failures_of
 from pytest_safegen.results.comparison.fairness import why_incomparable
 from pytest_safegen.results.comparison.model import (
-    SCORE,
     CheckFailures,
     Comparison,
     NewFailure,

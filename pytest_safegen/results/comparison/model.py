@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 
-SCORE = "score"
-
 
 class Outcome(StrEnum):
     """The outcome of a comparison."""

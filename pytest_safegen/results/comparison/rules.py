@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_safegen.core.errors import UsageProblem
-from pytest_safegen.results.comparison.model import SCORE, Kind, RegressionRule
+from pytest_safegen.core.score import SCORE
+from pytest_safegen.results.comparison.model import Kind, RegressionRule
 
 if TYPE_CHECKING:
     from pytest_safegen.core.finding import Run

@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from pytest_safegen.core.finding import Finding, Run, Verdict
-from pytest_safegen.results.comparison.model import SCORE, Numbers, Sample
+from pytest_safegen.core.score import SCORE
+from pytest_safegen.results.comparison.model import Numbers, Sample
 
 PAIRED_SHARE = 0.8
 MIN_NUMBERS = 6
